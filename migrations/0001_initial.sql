@@ -1,0 +1,167 @@
+-- The whole state of syncer. Times are UTC text, `2026-11-25T16:00:00Z`, so that text order is time order.
+-- JSON columns are checked by shape: json_valid() is refused in a schema that is not trusted (PRAGMA trusted_schema).
+-- `messages` is the outbox: its CHECKs and triggers hold the promises, whatever the program above them does.
+
+CREATE TABLE meta (
+    name  TEXT NOT NULL PRIMARY KEY CHECK (name IN ('born_at', 'instance', 'salt', 'account', 'user', 'token_digest', 'policy')),
+    value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- A rule's first sight is its birth: a new rule texts nobody about what was due before it.
+CREATE TABLE rules (
+    name    TEXT NOT NULL PRIMARY KEY,
+    born_at TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- The snapshot: Calendly's events as they were when their invitees were last read.
+CREATE TABLE events (
+    uri        TEXT NOT NULL PRIMARY KEY,
+    name       TEXT NOT NULL,
+    status     TEXT NOT NULL,
+    start_at   TEXT NOT NULL,
+    end_at     TEXT NOT NULL,
+    event_type TEXT NOT NULL,
+    location   TEXT NOT NULL CHECK (location = 'null' OR location GLOB '{*}'),
+    hosts      TEXT NOT NULL CHECK (hosts GLOB '[[]*]'),
+    total      INTEGER NOT NULL,
+    active     INTEGER NOT NULL,
+    read_at    TEXT NOT NULL,
+    settles_at TEXT,          -- a cancellation was younger than `settle` when it was read: read it again from here on
+    missing_at TEXT           -- absent from complete listings since then; never a cancellation
+) STRICT;
+CREATE INDEX events_start ON events (start_at);
+
+-- One row an invitee: the unit of everything that is texted.
+CREATE TABLE bookings (
+    uri                  TEXT NOT NULL PRIMARY KEY,
+    event                TEXT NOT NULL REFERENCES events (uri),
+    status               TEXT NOT NULL,
+    name                 TEXT NOT NULL,
+    first_name           TEXT NOT NULL,
+    last_name            TEXT NOT NULL,
+    email                TEXT NOT NULL,
+    timezone             TEXT NOT NULL,
+    text_reminder_number TEXT NOT NULL,
+    answers              TEXT NOT NULL CHECK (answers GLOB '[[]*]'),
+    created_at           TEXT,
+    rescheduled          INTEGER NOT NULL CHECK (rescheduled IN (0, 1)),
+    old_invitee          TEXT NOT NULL,
+    new_invitee          TEXT NOT NULL,
+    canceled_at          TEXT,
+    canceler_type        TEXT NOT NULL,
+    cancel_reason        TEXT NOT NULL,
+    cancel_url           TEXT NOT NULL,
+    reschedule_url       TEXT NOT NULL,
+    no_show_at           TEXT,
+    seen_at              TEXT NOT NULL,
+    read_at              TEXT NOT NULL,
+    moved_at             TEXT
+) STRICT;
+CREATE INDEX bookings_event ON bookings (event);
+CREATE INDEX bookings_email ON bookings (email);
+
+-- Which questions of an event type ask for a phone number: Calendly says so there and nowhere else.
+CREATE TABLE event_types (
+    uri             TEXT NOT NULL PRIMARY KEY,
+    phone_questions TEXT NOT NULL CHECK (phone_questions GLOB '[[]*]'),
+    read_at         TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- The outbox. The key is `{invitee URI}/{rule}/{anchor time}`: no key is ever sent twice.
+CREATE TABLE messages (
+    key                 TEXT NOT NULL PRIMARY KEY,
+    rule                TEXT NOT NULL,
+    booking             TEXT NOT NULL REFERENCES bookings (uri),
+    audience            TEXT NOT NULL CHECK (audience IN ('invitee', 'host')),
+    recipient           TEXT NOT NULL,
+    language            TEXT NOT NULL,
+    timezone            TEXT NOT NULL,
+    template            TEXT NOT NULL,
+    params              TEXT NOT NULL CHECK (params GLOB '{*}'),
+    state               TEXT NOT NULL CHECK (state IN ('scheduled', 'sending', 'retryable', 'sent', 'failed',
+                                                       'unknown', 'canceled', 'expired', 'skipped')),
+    reason              TEXT NOT NULL,
+    scheduled_at        TEXT NOT NULL,
+    next_at             TEXT NOT NULL,
+    expires_at          TEXT NOT NULL CHECK (expires_at >= scheduled_at),
+    meeting_at          TEXT NOT NULL,
+    changed_at          TEXT NOT NULL,
+    attempts            INTEGER NOT NULL DEFAULT 0 CHECK (attempts >= 0),
+    refusals            INTEGER NOT NULL DEFAULT 0 CHECK (refusals >= 0),
+    provider_message_id TEXT NOT NULL DEFAULT '',
+    provider_plan_id    TEXT NOT NULL DEFAULT '',
+    -- sent: the provider gave an id, or a person said so and the reason says who and why
+    CHECK (state != 'sent' OR provider_message_id != '' OR reason != ''),
+    CHECK (state NOT IN ('failed', 'unknown', 'canceled', 'expired', 'skipped') OR reason != ''),
+    CHECK (state NOT IN ('scheduled', 'sending', 'retryable', 'sent') OR (recipient != '' AND template != '')),
+    CHECK (state NOT IN ('sending', 'unknown', 'failed', 'retryable') OR attempts > 0)
+) STRICT;
+CREATE INDEX messages_due ON messages (next_at) WHERE state IN ('scheduled', 'retryable');
+CREATE INDEX messages_expiring ON messages (expires_at) WHERE state IN ('scheduled', 'retryable');
+CREATE INDEX messages_sending ON messages (key) WHERE state = 'sending';
+CREATE INDEX messages_booking ON messages (booking);
+CREATE INDEX messages_recipient ON messages (recipient, changed_at);
+
+-- The picture of the states, held by the database: every other move is refused.
+CREATE TRIGGER messages_moves BEFORE UPDATE OF state ON messages
+WHEN old.state != new.state AND old.state || '>' || new.state NOT IN (
+    'scheduled>sending', 'scheduled>canceled', 'scheduled>expired', 'scheduled>skipped',
+    'retryable>sending', 'retryable>canceled', 'retryable>expired', 'retryable>skipped',
+    'sending>sent', 'sending>failed', 'sending>retryable', 'sending>unknown',
+    'failed>scheduled', 'failed>canceled',
+    'unknown>scheduled', 'unknown>sent', 'unknown>canceled', 'unknown>expired',
+    'canceled>scheduled', 'skipped>scheduled')
+BEGIN
+    SELECT RAISE(ABORT, 'a message cannot make this move');
+END;
+
+-- What is on its way or out stays as it was when it was claimed.
+CREATE TRIGGER messages_frozen BEFORE UPDATE OF recipient, template, params, rule, booking ON messages
+WHEN old.state IN ('sending', 'sent', 'unknown')
+     AND (old.recipient, old.template, old.params, old.rule, old.booking)
+         IS NOT (new.recipient, new.template, new.params, new.rule, new.booking)
+BEGIN
+    SELECT RAISE(ABORT, 'a message is frozen once it is claimed');
+END;
+
+-- The story of each message, written by the database itself; `explain` reads it. It holds no personal data.
+CREATE TABLE history (
+    id     INTEGER PRIMARY KEY,
+    key    TEXT NOT NULL,
+    at     TEXT NOT NULL,
+    state  TEXT NOT NULL,
+    reason TEXT NOT NULL
+) STRICT;
+CREATE INDEX history_key ON history (key);
+CREATE TRIGGER messages_born AFTER INSERT ON messages
+BEGIN
+    INSERT INTO history (key, at, state, reason) VALUES (new.key, new.changed_at, new.state, new.reason);
+END;
+CREATE TRIGGER messages_moved AFTER UPDATE ON messages
+WHEN old.state != new.state OR old.reason != new.reason
+BEGIN
+    INSERT INTO history (key, at, state, reason) VALUES (new.key, new.changed_at, new.state, new.reason);
+END;
+
+-- What was noticed about bookings, for `explain`.
+CREATE TABLE changes (
+    id      INTEGER PRIMARY KEY,
+    at      TEXT NOT NULL,
+    booking TEXT NOT NULL,
+    event   TEXT NOT NULL,
+    kind    TEXT NOT NULL CHECK (kind IN ('created', 'canceled', 'rescheduled', 'moved', 'missing')),
+    detail  TEXT NOT NULL
+) STRICT;
+CREATE INDEX changes_booking ON changes (booking);
+
+-- One row a run.
+CREATE TABLE runs (
+    id           TEXT NOT NULL PRIMARY KEY,
+    started_at   TEXT NOT NULL,
+    ended_at     TEXT NOT NULL,
+    listed_at    TEXT,          -- when its listing was complete
+    outcome      TEXT NOT NULL CHECK (outcome IN ('completed', 'failed', 'halted', 'refused')),
+    counts       TEXT NOT NULL CHECK (counts GLOB '{*}'),
+    error        TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX runs_ended ON runs (ended_at);

@@ -1,0 +1,152 @@
+"""The command line: options, commands, and the one place where errors become help and exit codes.
+
+Data goes to stdout, the log to stderr. Each command imports what it needs when it runs, so that `--help` is quick.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from syncer import __version__
+from syncer.errors import SettingsError, SyncerError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from syncer.config import Settings
+
+COMMANDS = {
+    "run": "running:run",
+    "check": "checking:check",
+    "messages": "looking:messages",
+    "explain": "looking:explain",
+    "status": "looking:status",
+    "retry": "moving:retry",
+    "cancel": "moving:cancel",
+    "resolve": "moving:resolve",
+    "migrate": "migrating:migrate",
+    "demo": "trying:demo",
+    "sandbox": "trying:sandbox",
+}
+"""Where each command lives, in the order of the help."""
+
+
+class _Lazy(click.Group):
+    """A group that imports a command's module only when that command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  click's signature
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(importlib.import_module(f"syncer.cli.{module}"), name)
+        return command
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """The global options, and the settings they lead to."""
+
+    config: Path | None
+    db: Path | None
+    log_format: str | None
+    log_level: str | None
+
+    def settings(self, *, need_secrets: bool = True) -> Settings:
+        """Read the settings and set the log up by them.
+
+        Args:
+            need_secrets: False for commands that only look at the database.
+
+        Raises:
+            SettingsError: all that is wrong with them.
+        """
+        from syncer import config, log
+
+        shape, level = self._log_preferences()
+        log.configure(log_format=shape, level=level)
+        settings = config.load(
+            environ=os.environ,
+            folder=Path.cwd(),
+            config=self.config,
+            db=self.db,
+            log_format=self.log_format,
+            log_level=self.log_level,
+            need_secrets=need_secrets,
+        )
+        secrets = (settings.token, settings.dev_key, settings.dev_secret)
+        log.configure(
+            log_format=settings.log_format,
+            level=settings.log_level,
+            secrets=[secret.reveal() for secret in secrets if secret],
+        )
+        return settings
+
+    def logs_json(self) -> bool:
+        """Whether programs read the log, whatever is wrong with the settings."""
+        return (self._log_preferences()[0] or ("console" if sys.stderr.isatty() else "json")) == "json"
+
+    def _log_preferences(self) -> tuple[str | None, str]:
+        from syncer import config
+
+        return config.log_preferences(os.environ, Path.cwd(), log_format=self.log_format, log_level=self.log_level)
+
+
+pass_app = click.make_pass_decorator(App)
+
+
+@click.command(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option("--config", type=click.Path(path_type=Path), help="TOML file with settings [SYNCER_CONFIG].")
+@click.option("--db", type=click.Path(path_type=Path), help="SQLite file [SYNCER_DB; syncer.db].")
+@click.option("--log-format", type=click.Choice(["console", "json"]), help="[SYNCER_LOG_FORMAT; by the terminal]")
+@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="[SYNCER_LOG_LEVEL; info]")
+@click.version_option(__version__, prog_name="syncer")
+@click.pass_context
+def cli(
+    ctx: click.Context, config: Path | None, db: Path | None, log_format: str | None, log_level: str | None
+) -> None:
+    """Text the people who book with you in Calendly, through EngageLab. Start with `syncer demo`."""
+    ctx.obj = App(config, db, log_format, log_level)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit: 0 done, 1 failed, 2 usage or settings, 3 refused by a guard, 75 locked."""
+    sys.exit(run(cli.main, arguments))
+
+
+def run(command: Callable[..., Any], arguments: Sequence[str] | None = None) -> int:
+    """Run a click command and return its exit code; every error becomes lines on stderr, never a traceback."""
+    try:
+        done = command(args=arguments, prog_name="syncer", standalone_mode=False)
+    except click.exceptions.Exit as end:
+        return int(end.exit_code)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return 130
+    except SettingsError as error:
+        _say("these settings are wrong:")
+        for problem in error.problems:
+            _say(f"  {problem}")
+        return error.exit_code
+    except SyncerError as error:
+        _say(f"{error}. {error.remedy}" if error.remedy else str(error))
+        return error.exit_code
+    except BrokenPipeError:  # `syncer messages | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return done if isinstance(done, int) else 0
+
+
+def _say(line: str) -> None:
+    click.echo(f"syncer: {line}", err=True)

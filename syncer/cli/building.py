@@ -1,0 +1,107 @@
+"""Puts the real parts together: clients, store, worker."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from syncer.calendly import Calendly
+from syncer.engagelab import EngageLab
+from syncer.errors import Stopped
+from syncer.http import Http
+from syncer.log import tell
+from syncer.store import Store, database
+from syncer.worker import Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from syncer.config import Settings
+    from syncer.log import Tell
+    from syncer.ports import Progress
+
+SENDS_KEPT_ALIVE = 2.0
+"""Seconds: a kept connection that dies under a request makes its text `unknown`, so it is not kept for long."""
+
+
+def now() -> datetime:
+    """Read the clock: aware UTC."""
+    return datetime.now(UTC)
+
+
+@contextlib.contextmanager
+def a_reader(
+    settings: Settings,
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+    on_wait: Callable[[float, str], None] | None = None,
+) -> Iterator[Calendly]:
+    """Make a reader of Calendly."""
+    with Http(proxy=settings.proxy) as http:
+        yield Calendly(
+            settings.calendly_url,
+            settings.token.reveal(),
+            http,
+            sleep=sleep,
+            max_per_minute=settings.max_requests_per_minute,
+            on_wait=on_wait,
+        )
+
+
+@contextlib.contextmanager
+def a_gateway(settings: Settings, *, sleep: Callable[[float], None] = time.sleep) -> Iterator[EngageLab]:
+    """Make the gateway."""
+    with Http(proxy=settings.proxy, keepalive=SENDS_KEPT_ALIVE) as http:
+        key, secret = settings.dev_key.reveal(), settings.dev_secret.reveal()
+        yield EngageLab(settings.engagelab_url, key, secret, http, sleep=sleep)
+
+
+@contextlib.contextmanager
+def a_worker(
+    settings: Settings,
+    *,
+    dry_run: bool = False,
+    progress: Progress | None = None,
+    clock: Callable[[], datetime] = now,
+    tell: Tell = tell,
+    stop: threading.Event | None = None,
+) -> Iterator[Worker]:
+    """Make a worker on the settings' database, holding its lock; a dry run works on a copy in memory and locks nothing.
+
+    Raises:
+        Locked: another run holds the lock.
+        StoreError: the database cannot be used.
+    """
+    stop = stop or threading.Event()
+
+    def sleep(seconds: float) -> None:
+        if stop.wait(seconds):
+            raise Stopped("asked to stop")
+
+    def wait(seconds: float, reason: str) -> None:
+        tell("calendly.throttled", seconds=round(seconds, 1), reason=reason)
+        if progress is not None:
+            progress.wait(seconds, reason)
+
+    with contextlib.ExitStack() as parts:
+        if dry_run:
+            db = database.open_copy(settings.db, now=clock())
+        else:
+            parts.enter_context(database.lock(settings.db))
+            db = database.open_writable(settings.db, now=clock())
+        store = parts.enter_context(Store(db))
+        worker = Worker(
+            settings=settings,
+            store=store,
+            calendly=parts.enter_context(a_reader(settings, sleep=sleep, on_wait=wait)),
+            gateway=parts.enter_context(a_gateway(settings, sleep=sleep)),
+            clock=clock,
+            tell=tell,
+            stop=stop,
+        )
+        if progress is not None:
+            worker.progress = progress
+        yield worker

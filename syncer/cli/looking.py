@@ -1,0 +1,137 @@
+"""`syncer messages`, `explain`, `status`: what the database knows. Nothing here writes."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import click
+
+from syncer.cli import App, pass_app
+from syncer.model import State, from_utc_text, utc_text
+
+if TYPE_CHECKING:
+    from syncer.store import Store
+
+
+class Duration(click.ParamType[timedelta]):
+    """A length of time: 90s, 5m, 48h, 2d."""
+
+    name = "duration"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        """Read one."""
+        from syncer.config import duration
+
+        if isinstance(value, timedelta):
+            return value
+        try:
+            return duration(str(value))
+        except ValueError:
+            self.fail(f"{value!r} is no duration like 90s, 5m, 48h or 2d", param, ctx)
+
+
+def open_store(app: App) -> Store:
+    """Open the settings' database for looking only."""
+    from syncer.store import Store, database
+
+    return Store(database.open_read_only(app.settings(need_secrets=False).db))
+
+
+@click.command()
+@click.option(
+    "--state",
+    type=click.Choice([state.value for state in State]),
+    multiple=True,
+    help="Only these; may be given several times.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--show-numbers", is_flag=True, help="Numbers in full.")
+@pass_app
+def messages(app: App, *, state: tuple[str, ...], as_json: bool, show_numbers: bool) -> None:
+    """List the outbox, oldest first."""
+    from syncer.cli import showing
+
+    with open_store(app) as store:
+        found = store.messages(states=state)
+        if as_json:
+            for message in found:
+                click.echo(showing.as_json(message, show_numbers=show_numbers))
+        elif found:
+            showing.print_messages(found, show_numbers=show_numbers)
+        else:
+            click.echo("no message" + (f" is {' or '.join(state)}" if state else " yet"))
+
+
+@click.command()
+@click.argument("what")
+@click.option("--show-numbers", is_flag=True, help="Numbers in full.")
+@pass_app
+def explain(app: App, what: str, *, show_numbers: bool) -> int:
+    """Tell the whole story of WHAT: a booking or event (or the end of its address), a key, a number, an e-mail."""
+    from syncer.cli import showing
+
+    with open_store(app) as store:
+        uris = _find(store, what)
+        bookings = store.bookings(uris)
+        showing.print_story(store, [bookings[uri] for uri in uris], show_numbers=show_numbers)
+    if not uris:
+        click.echo(f"syncer: nothing is known of {what!r} in this database", err=True)
+    return 0 if uris else 1
+
+
+def _find(store: Store, what: str) -> list[str]:
+    if message := store.messages(keys=[what]):
+        return [message[0].booking]
+    if "@" in what:
+        return store.booking_uris(email=what)
+    if what.lstrip("+").replace(" ", "").replace("-", "").isdigit():
+        digits = "".join(char for char in what if char.isdigit())
+        return store.booking_uris(number=f"+{digits}")
+    return store.booking_uris(ending=what)
+
+
+@click.command()
+@click.option(
+    "--max-age", type=Duration(), default="5m", show_default=True, help="How old the last complete run may be."
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@pass_app
+def status(app: App, *, max_age: timedelta, as_json: bool) -> int:
+    """Say when the last complete run was, and count the messages by state; the health probe."""
+    from syncer.cli.building import now
+
+    with open_store(app) as store:
+        done, last, counts = store.last_run(outcome="completed"), store.last_run(), store.counts()
+        limits = store.waiting()
+    age = None if done is None else now() - from_utc_text(done["ended_at"])
+    healthy = age is not None and age <= max_age
+    known = {
+        "healthy": healthy,
+        "last_complete_run": done and done["ended_at"],
+        "age_s": None if age is None else int(age.total_seconds()),
+        "last_outcome": last and last["outcome"],
+        "last_error": (last and last["error"]) or None,
+        "next_message_at": limits and utc_text(limits),
+        "messages": counts,
+    }
+    if as_json:
+        click.echo(json.dumps(known))
+    else:
+        _print_status(known, max_age)
+    return 0 if healthy else 1
+
+
+def _print_status(known: dict[str, object], max_age: timedelta) -> None:
+    if known["last_complete_run"] is None:
+        click.echo("no complete run yet")
+    else:
+        verdict = "" if known["healthy"] else f", too old (--max-age {int(max_age.total_seconds())}s)"
+        click.echo(f"last complete run {known['last_complete_run']}, {known['age_s']} s ago{verdict}")
+    if known["last_error"]:
+        click.echo(f"last run {known['last_outcome']}: {known['last_error']}")
+    if known["next_message_at"]:
+        click.echo(f"next message due {known['next_message_at']}")
+    counts: dict[str, int] = known["messages"]  # type: ignore[assignment]  # made in `status`
+    click.echo("  ".join(f"{state} {count}" for state, count in counts.items()))

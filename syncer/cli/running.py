@@ -1,0 +1,136 @@
+"""`syncer run`: the loop, one run, or a dry run."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+import threading
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from syncer.cli import App, pass_app
+from syncer.cli.building import a_worker
+from syncer.errors import Locked, SettingsError, Stopped, SyncerError
+from syncer.log import tell
+from syncer.run import Options
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from syncer.config import Settings
+    from syncer.ports import Progress
+    from syncer.worker import Worker
+
+
+class Moment(click.ParamType[datetime]):
+    """A date or a time, with its zone or in UTC: 2026-11-25, 2026-11-25T16:00:00Z, 2026-11-25T10:00-06:00."""
+
+    name = "time"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """Read one; returns aware UTC."""
+        if isinstance(value, datetime):
+            return value
+        try:
+            moment = datetime.fromisoformat(str(value))
+        except ValueError:
+            self.fail(f"{value!r} is no time like 2026-11-25 or 2026-11-25T16:00:00Z", param, ctx)
+        return (moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment).astimezone(UTC)
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="One run, reading everything stale; also the backfill.")
+@click.option("--since", type=Moment(), help="With --once: read events that start from here on.")
+@click.option("--until", type=Moment(), help="With --once: read events that start until here.")
+@click.option("--dry-run", is_flag=True, help="Print the plan; write nothing, send nothing.")
+@click.option("--force", is_flag=True, help="With --once: pass a guard.")
+@pass_app
+def run(app: App, *, once: bool, since: datetime | None, until: datetime | None, dry_run: bool, force: bool) -> None:
+    """Text what is due: now, then every `interval`, until SIGTERM or SIGINT."""
+    if not once and (since or until or force):
+        raise click.UsageError("--since, --until and --force go with --once")
+    options = Options(since=since, until=until, everything=once, dry_run=dry_run, force=force)
+    settings = _settings(app)
+    stop = threading.Event()
+    with _signals(stop), _progress(once=once) as progress:
+        try:
+            with a_worker(settings, dry_run=dry_run, progress=progress, stop=stop) as worker:
+                _run(worker, options, once=once)
+        except Stopped:
+            return
+        except ToldAlready as told:
+            raise click.exceptions.Exit(told.exit_code) from None
+        except SyncerError as error:
+            # The database or its lock, before any run began.
+            event = "run.skipped" if isinstance(error, Locked) else "run.failed"
+            tell(event, reason=str(error), remedy=error.remedy, error=type(error).__name__)
+            raise click.exceptions.Exit(error.exit_code) from None
+
+
+class ToldAlready(Exception):
+    """A run failed, and its log says why."""
+
+    def __init__(self, exit_code: int) -> None:
+        super().__init__(exit_code)
+        self.exit_code = exit_code
+
+
+def _settings(app: App) -> Settings:
+    """Read the settings; for a log that programs read, their problems are one event."""
+    try:
+        settings = app.settings()
+    except SettingsError as error:
+        if app.logs_json():
+            tell("run.failed", reason="settings", problems=[str(problem) for problem in error.problems])
+            raise click.exceptions.Exit(error.exit_code) from None
+        raise
+    if not settings.policy.rules:
+        reason = "no rule is on: set a TEMPLATE_ID_* variable or write a [[rule]]; nothing will be sent"
+        tell("limit.reached", limit="rules", value=0, reason=reason)
+    return settings
+
+
+def _run(worker: Worker, options: Options, *, once: bool) -> None:
+    try:
+        if not once:
+            worker.run_forever(options)
+            return
+        done = worker.run_once(options)
+    except Stopped:
+        raise
+    except SyncerError as error:
+        raise ToldAlready(error.exit_code) from error
+    if options.dry_run:
+        from syncer.cli.showing import print_plan
+
+        print_plan(done)
+
+
+@contextlib.contextmanager
+def _signals(stop: threading.Event) -> Iterator[None]:
+    """Let SIGTERM and SIGINT set `stop`: the message in hand is finished, then the process ends with 0."""
+
+    def on_signal(*_: object) -> None:
+        stop.set()
+
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, action in before.items():
+            signal.signal(number, action)
+
+
+@contextlib.contextmanager
+def _progress(*, once: bool) -> Iterator[Progress | None]:
+    """Show a bar for the first read on a terminal; elsewhere the log lines do."""
+    if once and sys.stderr.isatty():
+        from syncer.cli.showing import Bar
+
+        with Bar() as bar:
+            yield bar
+    else:
+        yield None

@@ -1,0 +1,277 @@
+"""Sends what is due: looks before each message, claims it, sends it, settles it. The order here is the first promise.
+
+A message is claimed (committed as `sending`) before its request leaves and settled after the answer. Whatever stops the
+program between the two leaves it in `sending`, which the next run turns into `unknown`: never sent twice by itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from syncer import quiet
+from syncer.errors import NotConnected, NoUsableAnswer, RunHalted, Unsendable
+from syncer.log import mask
+from syncer.model import State
+from syncer.outbox import OVER_CAP, SUPERSEDED, Halt, NotNow, Refused, Settlement, settle
+from syncer.plan import QUIET
+from syncer.rules import OnUnknown, Trigger
+from syncer.wording import variables
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Sequence
+    from datetime import datetime
+
+    from syncer.log import Tell
+    from syncer.model import Message
+    from syncer.outbox import Outcome
+    from syncer.ports import Gateway, Template
+    from syncer.run import Run
+    from syncer.store import Due
+
+DAY = timedelta(hours=24)
+MISSING = "its event is missing from Calendly's listing"
+LEFT_BY_A_CRASH = "syncer stopped before the answer came"
+
+
+@dataclass(slots=True)
+class Delivery:
+    """Sends for one run.
+
+    Attributes:
+        sleep: waits for so many seconds.
+        stopping: whether a signal asked to stop: then the message in hand is the last.
+        attempted: messages sent so far, whatever came of it.
+        over: why nothing more leaves in this run; empty = more may.
+        halted: why nothing can leave until a person acts.
+        rejected: what was told already of templates that cannot be used.
+    """
+
+    run: Run
+    gateway: Gateway
+    sleep: Callable[[float], None]
+    stopping: Callable[[], bool]
+    attempted: int = 0
+    over: str = ""
+    halted: str = ""
+    rejected: set[str] = field(default_factory=set)
+
+    def deliver(self, *, listed_at: datetime, pending: Collection[str]) -> None:
+        """Send what is due, nearest meeting first.
+
+        Args:
+            listed_at: when the last complete listing was read; a text waits while it is too old.
+            pending: events known to have changed, not read again yet: nothing leaves about them.
+
+        Steps: 1. expire what is too late. 2. Leave out what must wait. 3. Ask for the templates. 4. For each message:
+        look once more, claim, send, settle.
+        """
+        if self.over:
+            return
+        now = self.run.clock()
+        for message in self.run.store.expire(now):
+            self._told("expired", message)
+        due = self._ready(self.run.store.due(now), pending, now)
+        self.run.report.oldest_due_s = max(
+            [self.run.report.oldest_due_s, *(int((now - m.next_at).total_seconds()) for m in due)]
+        )
+        if due and (held := self._held(due)) is not None:
+            self._send_all([message for message in due if message.key not in held], listed_at)
+
+    def _ready(self, due: Iterable[Due], pending: Collection[str], now: datetime) -> list[Message]:
+        """Leave out messages of events that changed or vanished, and reminders that a later one makes pointless."""
+        ready: list[Message] = []
+        for row in due:
+            if row.missing:
+                self.run.store.note(row.message, MISSING, now)
+            if row.missing or row.event in pending:
+                self.run.report.deferred += 1
+            else:
+                ready.append(row.message)
+        nearest: dict[tuple[str, str, str], datetime] = {}
+        for message in ready:
+            if self._is_reminder(message):
+                who = (message.booking, message.audience, message.to)
+                nearest[who] = max(nearest.get(who, message.scheduled_at), message.scheduled_at)
+        kept = []
+        for message in ready:
+            who = (message.booking, message.audience, message.to)
+            if self._is_reminder(message) and message.scheduled_at < nearest[who]:
+                self._told("expired", self.run.store.move(message, State.EXPIRED, SUPERSEDED, now))
+            else:
+                kept.append(message)
+        return kept
+
+    def _is_reminder(self, message: Message) -> bool:
+        rule = self.run.settings.policy.rule(message.rule)
+        return rule is not None and rule.on is Trigger.BEFORE_START
+
+    def _held(self, due: Sequence[Message]) -> set[str] | None:
+        """Hold messages whose template the gateway would not send, or would send with a hole; None = nothing can leave.
+
+        This request also meets most faults of name, route and certificate before the first claim.
+        """
+        try:
+            templates = {template.id: template for template in self.gateway.templates()}
+        except RunHalted as error:
+            self._halt(str(error))
+            return None
+        except (NotConnected, NoUsableAnswer) as error:
+            self.over = f"EngageLab could not be asked for its templates: {error}"
+            self.run.report.deferred += len(due)
+            for message in due:
+                self.run.tell("message.retry_scheduled", key=message.key, rule=message.rule, reason=self.over)
+            return None
+        held: set[str] = set()
+        for message in due:
+            if reason := why_held(templates.get(message.template), message):
+                self.run.store.note(message, reason, self.run.clock())
+                held.add(message.key)
+                self.run.report.deferred += 1
+                if reason not in self.rejected:
+                    self.run.tell("template.rejected", template=message.template, rule=message.rule, reason=reason)
+                self.rejected.add(reason)
+        return held
+
+    def _send_all(self, due: Sequence[Message], listed_at: datetime) -> None:
+        limits = self.run.settings
+        held: set[str] = set()
+        for at, message in enumerate(due):
+            now = self.run.clock()
+            if now - listed_at > limits.max_snapshot_age:
+                self.over = "the last complete listing is older than max_snapshot_age"
+            elif self.attempted >= limits.messages_per_run:
+                self._limit("messages_per_run", limits.messages_per_run)
+            elif limits.messages_per_day and self.run.store.sent_since(now - DAY) >= limits.messages_per_day:
+                self._limit("messages_per_day", limits.messages_per_day)
+            if self.over or self.stopping():
+                self.run.report.deferred += len(due) - at
+                return
+            if message.template in held:
+                self.run.report.deferred += 1
+            elif self._may_leave(message, now) and self._send(message, now):
+                held.add(message.template)
+
+    def _may_leave(self, message: Message, now: datetime) -> bool:
+        """Look once more, at the very moment: in time, not too often, not at night."""
+        if message.expires_at <= now:
+            self._told("expired", self.run.store.move(message, State.EXPIRED, "its time passed", now))
+            return False
+        cap = self.run.settings.policy.per_number_per_day
+        if self.run.store.sent_since(now - DAY, recipient=message.to) >= cap:
+            self.run.tell("limit.reached", limit="per_number_per_day", value=cap, to=mask(message.to))
+            self._told("skipped", self.run.store.move(message, State.SKIPPED, OVER_CAP, now))
+            return False
+        rule = self.run.settings.policy.rule(message.rule)
+        if rule is None or not rule.quiet_hours or self.run.settings.policy.quiet_hours is None:
+            return True
+        at = quiet.send_at(
+            now,
+            expires=message.expires_at,
+            meeting=message.meeting_at,
+            zone=message.timezone,
+            quiet=self.run.settings.policy.quiet_hours,
+            now=now,
+        )
+        if at is None:
+            self._told("expired", self.run.store.move(message, State.EXPIRED, QUIET, now))
+        elif at > now:
+            self.run.store.move(replace(message, next_at=at), message.state, "quiet hours", now)
+            self.run.report.deferred += 1
+        return at is not None and at <= now
+
+    def _send(self, message: Message, now: datetime) -> bool:
+        """Claim, send, settle. Returns whether the answer holds all messages of this template."""
+        claimed, outcome = self._exchange(message, now)
+        self.attempted += 1
+        answered = self.run.clock()
+        settlement = self._settlement(claimed, outcome, answered)
+        if settlement.message_id:
+            # Before the commit: should that fail, this line lets a person `resolve --sent` what was left in `sending`.
+            self.run.tell("message.sent", **_fields(claimed), provider_message_id=settlement.message_id)
+            self.run.report.sent += 1
+        settled = self.run.store.settle(claimed, settlement, answered)
+        if not settlement.message_id:
+            self._told(_SAID[settled.state], settled)
+        if isinstance(outcome, Halt):
+            self._halt(outcome.reason)
+        elif isinstance(outcome, NotNow) and outcome.pauses_all:
+            self.over = outcome.reason
+            self.run.tell("limit.reached", limit="EngageLab's rate limit", reason=outcome.reason)
+        self.sleep(1 / self.run.settings.sends_per_second)
+        return isinstance(outcome, NotNow) and outcome.holds_template
+
+    def _exchange(self, message: Message, now: datetime) -> tuple[Message, Outcome]:
+        """Build the request, commit the claim, and only then send."""
+        try:
+            prepared = self.gateway.prepare(message, instance=self.run.store.instance)
+        except Unsendable as error:
+            return self.run.store.claim(message, now), Refused(f"not sendable: {error}")
+        claimed = self.run.store.claim(message, now)
+        return claimed, self.gateway.send(prepared)
+
+    def _settlement(self, claimed: Message, outcome: Outcome, now: datetime) -> Settlement:
+        rule = self.run.settings.policy.rule(claimed.rule)
+        return settle(
+            outcome,
+            now=now,
+            attempts=claimed.attempts,
+            refusals=claimed.refusals,
+            on_unknown=OnUnknown.HOLD if rule is None else rule.on_unknown,
+        )
+
+    def _limit(self, name: str, value: int) -> None:
+        self.over = f"limits.{name}"
+        self.run.tell("limit.reached", limit=name, value=value)
+
+    def _halt(self, reason: str) -> None:
+        self.over = self.halted = reason
+        self.run.tell("gateway.halted", reason=reason, remedy="syncer check")
+
+    def _told(self, what: str, message: Message) -> None:
+        self.run.report.count(what)
+        say_message(self.run.tell, what, message)
+
+
+_SAID = {
+    State.RETRYABLE: "retry_scheduled",
+    State.FAILED: "failed",
+    State.UNKNOWN: "unknown",
+}
+
+
+def why_held(template: Template | None, message: Message) -> str:
+    """Say why a message must wait for its template; empty = it need not."""
+    if template is None:
+        return f"template {message.template} does not exist at EngageLab"
+    if reason := template.why_not_usable():
+        return f"template {message.template}: {reason}"
+    if holes := sorted(variables(template.content) - set(message.params)):
+        # The gateway sends a variable without a value literally, braces and all, and calls it a success.
+        return f"template {message.template} has {{{', '.join(holes)}}}, which rule {message.rule} does not fill"
+    return ""
+
+
+def _fields(message: Message) -> dict[str, object]:
+    return {
+        "key": message.key,
+        "rule": message.rule,
+        "booking": message.booking,
+        "to": mask(message.to),
+        "attempt": message.attempts,
+    }
+
+
+def say_message(tell: Tell, what: str, message: Message) -> None:
+    """Write the log event of a message's move, with what to type where a person must act."""
+    more: dict[str, object] = {"reason": message.reason} if message.reason else {}
+    if what == "retry_scheduled":
+        more["next_at"] = message.next_at.isoformat()
+    if what == "planned":
+        more["scheduled_at"] = message.scheduled_at.isoformat()
+    if what == "unknown":
+        more["remedy"] = f"syncer resolve '{message.key}' --sent or --not-sent"
+    if what == "failed":
+        more["remedy"] = f"syncer explain '{message.booking}'; then syncer retry '{message.key}'"
+    tell(f"message.{what}", **_fields(message), **more)

@@ -1,0 +1,233 @@
+"""What is news: which events must be read again, and what happened to their bookings.
+
+Pure: knows no clock, database or network. Calendly has no change feed, so a listing is compared with the snapshot.
+Facts about the API, with their certainty: developer.calendly.com, "List Events" and "List Event Invitees".
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from syncer.model import Booking, Change, ChangeKind
+from syncer.rules import Trigger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    from syncer.model import Event, Invitee
+    from syncer.rules import Rule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """An event of the snapshot.
+
+    Attributes:
+        event: as it was when its invitees were last read.
+        read_at: when that was.
+        settles_at: from then on a cancellation that was too young at `read_at` is read again; None = there is none.
+        missing: absent from the last complete listing that should have held it.
+    """
+
+    event: Event
+    read_at: datetime
+    settles_at: datetime | None = None
+    missing: bool = False
+
+
+NO_SHOW_LOOKS = (timedelta(minutes=30), timedelta(hours=2), timedelta(hours=8), timedelta(hours=22))
+"""How long after an event's end its invitees are read again for a no-show mark, where a rule wants one.
+
+A host sets the mark whenever they like, and nothing in the listing shows it.
+"""
+
+
+def looks_after_end(event: Event, rules: Iterable[Rule]) -> list[timedelta]:
+    """After which times from its end an event must be read again, because a rule looks at what became of it."""
+    looks: set[timedelta] = set()
+    for rule in rules:
+        if rule.covers(event.name, event.event_type):
+            if rule.on is Trigger.AFTER_END:
+                looks.add(rule.offset)
+            elif rule.on is Trigger.NO_SHOW:
+                looks.update(NO_SHOW_LOOKS)
+    return sorted(looks)
+
+
+def why_stale(
+    known: Known | None, listed: Event, *, now: datetime, reread: timedelta, looks: Callable[[Event], list[timedelta]]
+) -> str:
+    """Say why an event's invitees must be read (again); empty = they need not be.
+
+    Args:
+        known: the event in the snapshot; None = it is not there.
+        listed: the event as listed just now.
+        now: the present.
+        reread: every event is read again at least this often.
+        looks: gives the times after an event's end at which a rule looks at it.
+
+    `updated_at` is not looked at: the calendar's push moves it seconds after each booking.
+    """
+    if known is None:
+        return "new"
+    if changed := _differences(known.event, listed):
+        return f"changed: {', '.join(changed)}"
+    if known.missing:
+        return "back again"
+    if known.settles_at is not None and known.settles_at <= now:
+        return "a young cancellation"
+    if not listed.canceled and any(known.read_at < listed.end + look <= now for look in looks(listed)):
+        return "ended"
+    if not listed.canceled and now - known.read_at >= reread * _spread(listed.uri):
+        return "safety"
+    return ""
+
+
+def _differences(old: Event, new: Event) -> list[str]:
+    """Name the fields that make an event news."""
+    fields = ("status", "start", "end", "location", "hosts", "total", "active")
+    return [field for field in fields if getattr(old, field) != getattr(new, field)]
+
+
+def _spread(uri: str) -> float:
+    """Share of `reread` after which this very event is read again: between a half and one, the same in each run.
+
+    Without it everything that was read in one go would come up again in one go.
+    """
+    return 0.5 + zlib.crc32(uri.encode()) / 2**33
+
+
+def stale(
+    known: Mapping[str, Known],
+    listed: Iterable[Event],
+    *,
+    now: datetime,
+    reread: timedelta,
+    rules: Sequence[Rule],
+) -> list[tuple[Event, str]]:
+    """List the events whose invitees must be read, with the reason, nearest meeting first; past ones come last."""
+
+    def looks(event: Event) -> list[timedelta]:
+        return looks_after_end(event, rules)
+
+    reasons = ((event, why_stale(known.get(event.uri), event, now=now, reread=reread, looks=looks)) for event in listed)
+    return sorted(
+        ((event, why) for event, why in reasons if why), key=lambda row: (row[0].start < now, abs(row[0].start - now))
+    )
+
+
+def missing(
+    known: Mapping[str, Known], listed: Iterable[Event], *, since: datetime | None, until: datetime | None
+) -> list[Known]:
+    """List the known events that a complete listing of this window should have held and did not.
+
+    Absence is never a cancellation: what is missing is held back, and looked at by a guard.
+    """
+    seen = {event.uri for event in listed}
+
+    def inside(event: Event) -> bool:
+        return (since is None or event.start >= since) and (until is None or event.start <= until)
+
+    return [row for uri, row in known.items() if uri not in seen and inside(row.event)]
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What reading one event's invitees brought: the bookings to write, and what is worth telling."""
+
+    bookings: tuple[Booking, ...] = ()
+    changes: tuple[Change, ...] = ()
+
+
+def diff(
+    event: Event,
+    invitees: Iterable[Invitee],
+    *,
+    before: Mapping[str, Booking],
+    now: datetime,
+    settle: timedelta,
+) -> News:
+    """Compare an event's freshly read invitees with the snapshot.
+
+    Args:
+        event: as listed.
+        invitees: as read just now.
+        before: bookings of the snapshot by URI: this event's, and the old halves that the invitees name.
+        now: when they were read.
+        settle: a cancellation younger than this may yet turn out to be half of a reschedule.
+    """
+    bookings: dict[str, Booking] = {}
+    changes: list[Change] = []
+    for invitee in invitees:
+        old = before.get(invitee.uri)
+        new = _booking(event, invitee, old, now)
+        bookings[new.uri] = new
+        if (change := _change(old, new, settle)) is not None:
+            changes.append(change)
+    for new in tuple(bookings.values()):
+        # Either half may be seen first: the new one is proof enough that the old one is gone.
+        half = bookings.get(new.invitee.old_invitee) or before.get(new.invitee.old_invitee)
+        if half is not None and not half.canceled:
+            gone = replace(
+                half.invitee, status="canceled", rescheduled=True, new_invitee=new.uri, canceled_at=new.booked_at
+            )
+            bookings[half.uri] = replace(half, invitee=gone)
+    # An invitee that is no longer listed is not canceled; its event changed all the same.
+    for old in before.values():
+        if old.event.uri == event.uri and old.uri not in bookings:
+            bookings[old.uri] = _moved(replace(old, event=event), old, now)
+    return News(tuple(bookings.values()), tuple(changes))
+
+
+def _booking(event: Event, invitee: Invitee, old: Booking | None, now: datetime) -> Booking:
+    if (event.canceled or invitee.status == "canceled") and invitee.canceled_at is None:
+        # Calendly does not say when: then it is when syncer noticed, and stays so.
+        noticed = old.invitee.canceled_at if old is not None else None
+        invitee = replace(invitee, canceled_at=noticed or now)
+    if old is None:
+        return Booking(event=event, invitee=invitee, seen_at=now, read_at=now)
+    return _moved(replace(old, event=event, invitee=invitee, read_at=now), old, now)
+
+
+def _moved(new: Booking, old: Booking, now: datetime) -> Booking:
+    return new if new.event.start == old.event.start else replace(new, moved_at=now)
+
+
+def _change(old: Booking | None, new: Booking, settle: timedelta) -> Change | None:
+    """Name what happened to one booking; None = nothing worth telling (yet)."""
+
+    def change(kind: ChangeKind, detail: str = "") -> Change:
+        return Change(kind, new.uri, new.event.uri, detail)
+
+    if new.canceled:
+        if old is None or new.invitee.rescheduled or not settled(new, settle):
+            return None
+        return None if old.canceled and settled(old, settle) else change(ChangeKind.CANCELED, new.invitee.canceler_type)
+    if old is None:
+        return change(ChangeKind.RESCHEDULED) if new.invitee.old_invitee else change(ChangeKind.CREATED)
+    if old.event.start != new.event.start:
+        return change(ChangeKind.MOVED)
+    return None
+
+
+def settled(booking: Booking, settle: timedelta) -> bool:
+    """Whether a cancellation was old enough when it was read to be one, and not half of a reschedule."""
+    at = booking.invitee.canceled_at
+    return at is not None and booking.read_at - at >= settle
+
+
+def settles_at(bookings: Iterable[Booking], *, settle: timedelta) -> datetime | None:
+    """When an event must be read again because a cancellation in it was too young; None = it need not be."""
+    moments = [
+        booking.invitee.canceled_at + settle
+        for booking in bookings
+        if booking.canceled
+        and not booking.invitee.rescheduled
+        and booking.invitee.canceled_at is not None
+        and not settled(booking, settle)
+    ]
+    return max(moments, default=None)

@@ -1,0 +1,256 @@
+"""EngageLab's SMS API: one request for one message, and what its answer means for that message.
+
+The endpoint is not idempotent, and nobody can be asked what became of a message ("Send Message", "Authentication",
+"Get Template List", "Create Signature" in EngageLab's documentation of the SMS API). So a send is tried once, and what
+is not surely taken or surely refused is `NoAnswer`.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+import time
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import msgspec
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
+
+from syncer.engagelab_shapes import Signature, Template, read_id, read_signatures, read_templates
+from syncer.errors import NotConnected, NoUsableAnswer, RunHalted, Unsendable
+from syncer.http import json_object, prepare, quoted, retry_after
+from syncer.outbox import Accepted, Halt, NoAnswer, NotNow, Outcome, Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from syncer.http import Http, Prepared
+    from syncer.model import Message
+
+__all__ = ["EngageLab", "Signature", "Template", "decipher", "request_body"]
+
+DEADLINE: Final = 15.0
+"""Seconds for one request and its whole answer; a watchdog must allow more."""
+BODY_CAP: Final = 64 * 1024
+LIST_CAP: Final = 4 * 1024 * 1024
+"""Most bytes of an answer to a send, and of a list of templates or signatures."""
+LIST_ATTEMPTS: Final = 3
+FEW: Final = 3
+"""How many refusals of the kind "try again" a message survives."""
+
+KEY_REMEDY = "Check ENGAGELAB_DEV_KEY and ENGAGELAB_DEV_SECRET, the key's expiry date and its list of allowed addresses"
+
+HALTING = frozenset({2001, 2002, 2004})
+"""Codes: wrong key, key expired or disabled, key not allowed to send."""
+REFUSING = frozenset({3001, 3002, 3003, 5011, 5012, 5013, 5014, 5015, 5017, 5018, 5019, 5020})
+"""Codes: never with this number, template or text. From 5011 on they are of EngageLab's sister products."""
+LATER: Mapping[int, NotNow] = {
+    3004: NotNow("", tries=1),  # the same text to the same number too soon
+    4001: NotNow("", holds_template=True),
+    5001: NotNow("", tries=FEW),
+    5016: NotNow("", tries=FEW),
+    23008: NotNow("", pauses_all=True),
+}
+"""Codes: refused, but worth another try."""
+AMBIGUOUS = frozenset({1000})
+"""Codes: an error on their side, at an unknown moment."""
+
+_MONEY = re.compile(
+    r"\bbalances?\b|\bcredits?\b|\binsufficient (?:funds?|amount|quota)\b|\barrears\b|\brecharge\b"
+    r"|余额|餘額|欠费|欠費|充值|儲值",
+    re.IGNORECASE,
+)
+_MAY_BE_MONEY = frozenset({3003, 5001, 5016})
+_NUMBER = re.compile(r"\+[1-9][0-9]{6,14}")
+
+T = TypeVar("T")
+
+
+def decipher(status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
+    """Tell what the answer to a send means for the message.
+
+    Accepted is only HTTP 200 without an error code, with exactly one recipient taken and an id. Refused is what a
+    client error says with a code. Whatever may hide a text that left after all is `NoAnswer`.
+
+    Args:
+        status: of HTTP.
+        headers: names in lower case.
+        body: as it came.
+    """
+    fields = json_object(body)
+    code = _code(fields.get("code"))
+    text = str(fields.get("message") or "")
+    reason = (f"EngageLab {code}" if code else f"EngageLab HTTP {status}") + (f": {quoted(text)}" if text else "")
+    if status in {401, 402, 403}:
+        return Halt(reason)
+    if status == 429:  # noqa: PLR2004  Too Many Requests
+        return NotNow(reason, retry_after=_asked(headers), pauses_all=True)
+    if 300 <= status < 400:  # noqa: PLR2004  never followed: 307 and 308 would repeat the request elsewhere
+        return Refused(f"{reason}: redirected; check ENGAGELAB_API_URL")
+    if status == 200 and code == 0:  # noqa: PLR2004  OK
+        return _counted(reason, fields)
+    client_error = 400 <= status < 500  # noqa: PLR2004  that is how HTTP says "not taken"
+    if status == 408 or not (client_error or 200 <= status < 300):  # noqa: PLR2004  a time-out on their side, 5xx, …
+        return NoAnswer(reason)
+    return _by_code(code, reason, headers, client_error=client_error, money=bool(_MONEY.search(text)))
+
+
+def _by_code(code: int | None, reason: str, headers: Mapping[str, str], *, client_error: bool, money: bool) -> Outcome:
+    """Decide by the error code.
+
+    `client_error` says that HTTP itself means "not taken", `money` that the text speaks of balance or credit. The text
+    counts only where the code leaves the cause open: a message about a wrong field may quote what a stranger typed into
+    the booking form, and nobody shall stop all texts by being called "Balance".
+    """
+    if code in HALTING:
+        return Halt(reason)
+    if code in AMBIGUOUS:
+        return NoAnswer(reason)
+    if money and (code in _MAY_BE_MONEY or (code not in REFUSING | LATER.keys() and (client_error or code))):
+        return Halt(reason)
+    if code in REFUSING:
+        return Refused(reason)
+    if code is not None and code in LATER:
+        return replace(LATER[code], reason=reason, retry_after=_asked(headers))
+    return Refused(reason) if client_error and code else NoAnswer(reason)
+
+
+def _counted(reason: str, fields: Mapping[str, Any]) -> Outcome:
+    """Read a 200 without an error code."""
+    count = fields.get("accepted_count")
+    message_id, plan_id = read_id(fields.get("message_id")), read_id(fields.get("plan_id"))
+    if type(count) is int:  # JSON's true is an int to Python
+        if count == 1 and message_id:
+            return Accepted(message_id, plan_id)
+        if count == 0 and plan_id and not message_id:
+            return Refused(f"{reason}: no recipient accepted")
+    return NoAnswer(f"{reason}: neither accepted nor refused")
+
+
+def _code(value: object) -> int | None:
+    """Read an error code; 0 = there is none, None = not a code at all."""
+    if value is None:
+        return 0
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        return int(value[:9])
+    return value if type(value) is int else None
+
+
+def _asked(headers: Mapping[str, str]) -> timedelta | None:
+    """Read Retry-After, which is not documented, at most a day."""
+    seconds = retry_after(headers)
+    return None if seconds is None else timedelta(seconds=min(seconds, 86_400))
+
+
+def request_body(message: Message, *, instance: str = "") -> bytes:
+    """Write the request for one message ("Send Message").
+
+    One recipient a request, so that an unclear answer concerns one person. Never `schedule_time`: what is scheduled
+    there cannot be called back. The key goes into `custom_args`, which come back in callbacks only.
+
+    Args:
+        message: number in E.164, template and params as frozen in the outbox.
+        instance: which installation sends, for the account's owner; empty = not told.
+
+    Raises:
+        Unsendable: the number or the template's id is not one, or a value is no valid text.
+    """
+    if not _NUMBER.fullmatch(message.to):
+        raise Unsendable("the message's number is not in the form +13125550142")
+    if not message.template:
+        raise Unsendable("the message has no template", "Give the rule a template id")
+    custom = {"key": message.key} | ({"instance": instance} if instance else {})
+    try:
+        return msgspec.json.encode(
+            {
+                "to": [message.to],
+                "template": {"id": message.template, "params": {k: str(v) for k, v in message.params.items()}},
+                "plan_name": f"syncer/{message.rule}",
+                "custom_args": custom,
+            }
+        )
+    except UnicodeEncodeError:
+        raise Unsendable("a value of the message is not valid text") from None
+
+
+class EngageLab:
+    """The gateway. Safe to use from several threads."""
+
+    def __init__(
+        self, url: str, key: str, secret: str, http: Http, *, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        """Make a gateway; nothing is asked yet.
+
+        Args:
+            url: the API's base, without a path.
+            key: dev_key.
+            secret: dev_secret.
+            http: carries the requests; for sends its connections should not stay idle long (`SENDS_KEEPALIVE`).
+            sleep: waits between the tries of a list, in seconds; may raise to stop. A send never waits.
+        """
+        self._url = url.rstrip("/")
+        packed = base64.b64encode(f"{key}:{secret}".encode()).decode("ascii")
+        self._headers = {"Authorization": f"Basic {packed}", "Content-Type": "application/json"}
+        self._http = http
+        self._sleep = sleep
+
+    def prepare(self, message: Message, *, instance: str = "") -> Prepared:
+        """Build the request for a message. To be done before it is claimed: what is wrong here never left.
+
+        Raises:
+            Unsendable: see `request_body`; or the address or the key cannot be sent.
+        """
+        content = request_body(message, instance=instance)
+        return prepare("POST", f"{self._url}/v1/messages", headers=self._headers, content=content)
+
+    def send(self, prepared: Prepared) -> Outcome:
+        """Send one message, once; whatever happens on the way is an outcome, not an error."""
+        try:
+            answer = self._http.exchange(prepared, deadline=DEADLINE, cap=BODY_CAP)
+        except NotConnected as error:
+            return NotNow(f"EngageLab not reached: {error}")
+        except NoUsableAnswer as error:
+            return NoAnswer(f"EngageLab gave no usable answer: {error}")
+        except Unsendable as error:
+            return Refused(f"not sendable: {error}")
+        return decipher(answer.status, answer.headers, answer.body)
+
+    def templates(self) -> tuple[Template, ...]:
+        """Read all templates.
+
+        Raises:
+            RunHalted: the login is refused.
+            NotConnected: not reached, three times.
+            NoUsableAnswer: reached, but no list, three times.
+        """
+        return self._list("/v1/template-configs", read_templates)
+
+    def signatures(self) -> tuple[Signature, ...]:
+        """Read all signatures; errors as for `templates`."""
+        return self._list("/v1/sign-configs", read_signatures)
+
+    def _list(self, path: str, read: Callable[[bytes], tuple[T, ...]]) -> tuple[T, ...]:
+        prepared = prepare("GET", f"{self._url}{path}", headers=self._headers)
+
+        def ask() -> tuple[T, ...]:
+            answer = self._http.exchange(prepared, deadline=DEADLINE, cap=LIST_CAP)
+            fields = json_object(answer.body)
+            if answer.status in {401, 403} or _code(fields.get("code")) in HALTING:
+                raise RunHalted(f"EngageLab refuses the login (HTTP {answer.status})", KEY_REMEDY)
+            if answer.status != 200:  # noqa: PLR2004  OK
+                text = quoted(fields.get("message") or "")
+                raise NoUsableAnswer(
+                    f"EngageLab answered HTTP {answer.status} to GET {path}" + (f": {text}" if text else ""),
+                    "Check ENGAGELAB_API_URL" if 300 <= answer.status < 500 else "",  # noqa: PLR2004  3xx, 4xx
+                )
+            return read(answer.body)
+
+        again = Retrying(
+            sleep=self._sleep,
+            retry=retry_if_exception_type((NotConnected, NoUsableAnswer)),
+            stop=stop_after_attempt(LIST_ATTEMPTS),
+            wait=wait_exponential(multiplier=0.5, max=8),
+            reraise=True,
+        )
+        return again(ask)

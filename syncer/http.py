@@ -1,0 +1,276 @@
+"""The only module that knows httpx: one request, one answer, one deadline, and a cap on what is read.
+
+httpx cannot connect first and write later, but its exceptions tell the two apart: what fails while connecting has
+surely not left (`NotConnected`), what fails afterwards may have arrived (`NoUsableAnswer`). Nothing is retried here and
+no redirect is followed. Error texts hold neither a query, a header nor a body.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import zlib
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, Self
+
+import httpx
+import msgspec
+
+from syncer import __version__
+from syncer.deadline import Deadline, TimedBackend
+from syncer.errors import NotConnected, NoUsableAnswer, Problem, SettingsError, Unsendable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+    from types import TracebackType
+
+USER_AGENT = f"syncer/{__version__}"
+"""Sent with every request: Calendly is said to block the defaults of some libraries."""
+
+SENDS_KEEPALIVE = 2.0
+"""Seconds a connection for sends may stay idle: one that dies under a request leaves that message unknown."""
+
+_URL = re.compile(r"https?://[\x21-\x5b\x5d-\x7e]{1,8192}", re.IGNORECASE)
+"""Printable ASCII without a backslash, of a sane length: whatever else there is, parsers disagree about it."""
+_USERINFO = re.compile(r"[a-z]+://[^/?#]*@", re.IGNORECASE)
+_HEADER_NAME = re.compile(r"[A-Za-z0-9-]+")
+_HEADER_VALUE = re.compile(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?")
+_DIGITS = re.compile(r"\d(?:[\s().-]*\d){5,}")
+_EMAIL = re.compile(r"[^\s@<>]+@[^\s@<>]+")
+
+_NOT_CONNECTED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+# In httpcore 1 a ProxyError is the proxy's answer to CONNECT or to the SOCKS greeting: our request is still unwritten.
+_OUR_FAULT = (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.InvalidURL)
+_WORDS: dict[type[Exception], str] = {
+    httpx.ReadTimeout: "no complete answer in time",
+    httpx.WriteTimeout: "the request could not be written in time",
+    httpx.ReadError: "the connection broke",
+    httpx.WriteError: "the connection broke",
+    httpx.RemoteProtocolError: "the answer broke off or is not HTTP",
+    zlib.error: "the answer's compression is broken",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back, whatever its status: names of headers in lower case, the body decoded from its transfer."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A request that was checked and can leave; made by `prepare`. Its secrets do not show in its repr."""
+
+    method: str
+    url: str = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    content: bytes | None = field(default=None, repr=False)
+
+
+def prepare(method: str, url: str, *, headers: Mapping[str, str], content: bytes | None = None) -> Prepared:
+    """Build a request, so that what is wrong with it shows now and not when it should leave.
+
+    Args:
+        method: GET or POST.
+        url: absolute, http or https, without user and password.
+        headers: names to values; User-Agent and Accept-Encoding are added where they are missing.
+        content: the body.
+
+    Raises:
+        Unsendable: the address or a header cannot be sent as it is.
+    """
+    remedy = "Check the address in the settings: it must look like https://api.example.com"
+    if not _URL.fullmatch(url) or _USERINFO.match(url):
+        raise Unsendable("the address of the request is not a plain http(s) URL", remedy)
+    try:
+        target = httpx.URL(url)
+    except (httpx.InvalidURL, ValueError):
+        raise Unsendable("the address of the request cannot be read", remedy) from None
+    if not target.host or not 0 < (target.port or 443) <= 65_535:  # noqa: PLR2004  ports of TCP
+        raise Unsendable("the address of the request names no host, or no possible port", remedy)
+    for name, value in headers.items():
+        if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
+            # Not shown: it may be a token with a line break in it.
+            raise Unsendable(
+                f"the header {name!r} holds what cannot be sent", "Check the token and keys for stray characters"
+            )
+    return Prepared(method, url, {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **headers}, content)
+
+
+def same_origin(url: str, base: str) -> bool:
+    """Whether a URL that came from outside leads to scheme, host and port of `base`: a secret goes nowhere else.
+
+    Strict: user info, backslashes, spaces, control and non-ASCII characters, and URLs of more than 8 KiB never match.
+    The URL is read by the parser that will also connect to it.
+    """
+    if not _URL.fullmatch(url) or _USERINFO.match(url):
+        return False
+    try:
+        there, here = httpx.URL(url), httpx.URL(base)
+    except (httpx.InvalidURL, ValueError):
+        return False
+    return bool(there.host) and (there.scheme, there.host, there.port) == (here.scheme, here.host, here.port)
+
+
+def quoted(text: object, *, limit: int = 120) -> str:
+    """Make words from outside fit for an error: one line, cut, numbers of six digits and more and e-mails masked."""
+    start = str(text)[:1000]  # the patterns below are slow on very long words
+    line = " ".join("".join(c if c.isprintable() else " " for c in start).split())
+    masked = _DIGITS.sub("…", _EMAIL.sub("…", line))
+    return masked if len(masked) <= limit else masked[: limit - 1] + "…"
+
+
+def json_object(body: bytes) -> dict[str, Any]:
+    """Read a JSON object; whatever else it is reads as an empty one."""
+    try:
+        found = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def http_date(text: str | None) -> datetime | None:
+    """Read a date as HTTP headers spell it (RFC 9110, 5.6.7): aware; None = not one."""
+    try:
+        moment = parsedate_to_datetime(text or "")
+    except (ValueError, OverflowError):
+        return None
+    return moment if moment.tzinfo is not None else None
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait by the Retry-After header (RFC 9110, 10.2.3); None = it does not say.
+
+    A date is compared with the answer's own Date header: their clock, not ours, and no clock is read here.
+    """
+    text = headers.get("retry-after", "").strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
+    until, now = http_date(text), http_date(headers.get("date"))
+    return None if until is None or now is None else max(0.0, (until - now).total_seconds())
+
+
+class Http:
+    """A pool of connections; use it in a `with` statement. Safe to use from several threads.
+
+    Certificates are always checked. Proxies, `.netrc` and certificate files named in the environment are not used.
+    """
+
+    def __init__(self, *, proxy: str = "", keepalive: float = 5.0, connections: int = 16) -> None:
+        """Make the pool; nothing connects yet.
+
+        Args:
+            proxy: URL of a proxy for everything; empty = none.
+            keepalive: seconds an idle connection is kept; `SENDS_KEEPALIVE` for sends.
+            connections: most connections at once; more exchanges than that wait for each other.
+
+        Raises:
+            SettingsError: the proxy cannot be used.
+        """
+        # At INFO both log whole URLs, queries included.
+        for name in ("httpx", "httpcore"):
+            logging.getLogger(name).setLevel(logging.WARNING)
+        limits = httpx.Limits(
+            max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=keepalive
+        )
+        try:
+            transport = httpx.HTTPTransport(
+                trust_env=False, http1=True, http2=False, retries=0, limits=limits, proxy=proxy or None
+            )
+        except (ValueError, httpx.InvalidURL, ImportError):
+            raise SettingsError([Problem("proxy", "not a usable proxy URL", "Write http://host:port")]) from None
+        self._deadline = Deadline()
+        pool = transport._pool  # noqa: SLF001  httpx has no public way to put a clock under its streams
+        pool._network_backend = TimedBackend(pool._network_backend, self._deadline)  # noqa: SLF001  likewise
+        self._client = httpx.Client(transport=transport, trust_env=False, follow_redirects=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._client.close()
+
+    def exchange(self, prepared: Prepared, *, deadline: float, cap: int) -> Answer:
+        """Send one request once and read its whole answer.
+
+        Args:
+            prepared: the request.
+            deadline: seconds for everything together: name look-up, connecting, writing, and an answer that drips.
+            cap: most bytes of the body, counted after it is decompressed.
+
+        Raises:
+            NotConnected: no byte of the request left.
+            NoUsableAnswer: it may have arrived; the answer is missing, broken, late or too large.
+            Unsendable: it could not be written down (`prepare` finds this earlier).
+        """
+        # Built here and not by the client: that one would add its own headers, and cookies from earlier answers.
+        request = httpx.Request(
+            prepared.method,
+            prepared.url,
+            headers=dict(prepared.headers),
+            content=prepared.content,
+            extensions={"timeout": dict.fromkeys(("connect", "read", "write", "pool"), deadline)},
+        )
+        host = request.url.host
+        with self._deadline.within(deadline):
+            # The causes are cut off (`from None`): their texts may quote the answer.
+            try:
+                response = self._client.send(request, stream=True)
+                try:
+                    return Answer(response.status_code, dict(response.headers.items()), _body(response, cap))
+                finally:
+                    response.close()
+            except _NOT_CONNECTED as error:
+                raise NotConnected(
+                    f"{host}: {_why_not_connected(error, deadline)}", "Check the network and the address"
+                ) from None
+            except _OUR_FAULT:
+                raise Unsendable(f"{host}: the request could not be written down") from None
+            except (httpx.HTTPError, httpx.StreamError, OSError, UnicodeError, zlib.error) as error:
+                words = _WORDS.get(type(error), type(error).__name__)
+                raise NoUsableAnswer(f"{host}: {words}") from None
+
+
+def _why_not_connected(error: Exception, deadline: float) -> str:
+    """Say why; texts of failed connects come from the operating system or OpenSSL and hold nothing of the request."""
+    match error:
+        case httpx.ConnectTimeout():
+            return f"no connection within {deadline:g} s"
+        case httpx.PoolTimeout():
+            return f"no free connection within {deadline:g} s"
+        case httpx.ProxyError():
+            return f"the proxy said {quoted(error, limit=60)}"
+        case _:
+            return f"no connection ({quoted(error)})"
+
+
+def _body(response: httpx.Response, cap: int) -> bytes:
+    """Read and decompress the body, never holding more than the cap.
+
+    httpx would decompress each piece whole: a small bomb in one piece is large already.
+    """
+    coding = response.headers.get("content-encoding", "").strip().lower()
+    if coding not in {"", "identity", "gzip"}:
+        raise NoUsableAnswer("an answer in a coding that nobody asked for")
+    unzip = zlib.decompressobj(zlib.MAX_WBITS | 16) if coding == "gzip" else None
+    body = bytearray()
+    arrived = 0
+    for piece in response.iter_raw():
+        arrived += len(piece)
+        body += piece if unzip is None else unzip.decompress(piece, cap + 1 - len(body))
+        if max(arrived, len(body)) > cap:
+            raise NoUsableAnswer(f"an answer of more than {cap} bytes")
+    if unzip is not None and arrived and not unzip.eof:
+        raise NoUsableAnswer("an answer that breaks off")
+    return bytes(body)

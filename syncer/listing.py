@@ -1,0 +1,141 @@
+"""The first step of a run: the complete listing, what it lost, and which events must be read."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from syncer import diff
+from syncer.errors import ClockWrong
+from syncer.model import Change, ChangeKind, Event
+from syncer.reconcile import Todo, guard_cancellations, guard_listing
+from syncer.rules import Policy, Trigger
+from syncer.store import Batch
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from syncer.diff import Known
+    from syncer.run import Run
+
+CLOCK_TOLERANCE = timedelta(minutes=2)
+LONG_EVENT = timedelta(hours=24)
+"""The listing is filtered by start: an event this long is still seen when it ends."""
+
+
+def read_listing(run: Run) -> tuple[datetime, list[Event]]:
+    """Read the complete listing; returns since when it holds, and the events to read, nearest meeting first.
+
+    Raises:
+        SyncerError: it is not complete, a guard refused it, or the clock is wrong; nothing was changed.
+    """
+    scope = _scope(run)
+    began = run.clock()
+    since, until = window(run, began)
+    events = run.calendly.events(scope, since, until).events
+    now = run.clock()
+    _check_clock(now, run.calendly.last_date)
+    run.report.events = len(events)
+    run.tell("listing.completed", events=len(events), since=since.isoformat())
+    known = run.store.known(since)
+    lost = [row for row in diff.missing(known, events, since=since, until=until) if not row.missing]
+    if not run.options.force:
+        _guard(known, events, lost=lost, now=now, until=until)
+    _mark_missing(run, lost, now)
+    rules = run.settings.policy.rules
+    stale = diff.stale(known, events, now=now, reread=run.settings.reread, rules=rules)
+    return began, [event for event, _ in stale]
+
+
+def _scope(run: Run) -> dict[str, str]:
+    """Say whose events are listed; for a token never seen before, ask first whose it is.
+
+    The account is remembered with a keyed hash of the token, so that a run costs no request for it.
+    """
+    store, scope, token = run.store, run.settings.scope, run.settings.token.reveal()
+    if not store.knows_token(token):
+        me = run.calendly.me()
+        store.bind(me.organization, me.uri, token)
+    return scope_of(scope, account=store.meta("account"), user=store.meta("user"))
+
+
+def scope_of(scope: str, *, account: str, user: str) -> dict[str, str]:
+    """Turn the setting `calendly.scope` into query parameters ("List Events": who may ask for what).
+
+    Args:
+        scope: organization, user, or the URI of a user or group.
+        account: the organization's URI.
+        user: the URI of the token's own user.
+    """
+    match scope:
+        case "organization":
+            return {"organization": account}
+        case "user":
+            return {"user": user}
+        case _ if "/users/" in scope:
+            return {"organization": account, "user": scope}
+        case _:
+            return {"organization": account, "group": scope}
+
+
+def window(run: Run, now: datetime) -> tuple[datetime, datetime | None]:
+    """Say which starts the listing spans, as (since, until); None = no end.
+
+    It reaches back by the lookback, and to the oldest event that messages still wait for.
+    """
+    settings = run.settings
+    since = run.options.since or now - (settings.lookback or lookback(settings.policy))
+    waiting = run.store.oldest_waiting()
+    until = run.options.until or (None if settings.horizon is None else now + settings.horizon)
+    return (since if waiting is None else min(since, waiting)), until
+
+
+def lookback(policy: Policy) -> timedelta:
+    """Derive how far back the listing must reach from what the rules look at after a meeting."""
+    longest = timedelta(hours=1)
+    for rule in policy.rules:
+        if rule.on is Trigger.AFTER_END:
+            longest = max(longest, rule.offset + rule.max_lateness)
+        elif rule.on is Trigger.NO_SHOW:
+            longest = max(longest, diff.NO_SHOW_LOOKS[-1] + rule.max_lateness)
+    return longest + LONG_EVENT
+
+
+def _check_clock(now: datetime, there: datetime | None) -> None:
+    if there is not None and abs(now - there) > CLOCK_TOLERANCE:
+        seconds = int((now - there).total_seconds())
+        raise ClockWrong(
+            f"this machine's clock is {abs(seconds)} s {'ahead of' if seconds > 0 else 'behind'} Calendly's",
+            "Set the clock (timedatectl); nothing was sent",
+        )
+
+
+def _guard(
+    known: Mapping[str, Known],
+    events: Sequence[Event],
+    *,
+    lost: Sequence[Known],
+    now: datetime,
+    until: datetime | None,
+) -> None:
+    there = [row for row in known.values() if not row.missing and (until is None or row.event.start <= until)]
+    guard_listing(listed=len(events), known=len(there), missing=len(lost))
+    active = [row for row in there if not row.event.canceled and row.event.start > now]
+    gone = {event.uri for event in events if event.canceled}
+    guard_cancellations(canceled=sum(row.event.uri in gone for row in active), known=len(active))
+
+
+def _mark_missing(run: Run, lost: Sequence[Known], now: datetime) -> None:
+    uris = [row.event.uri for row in lost]
+    bookings = run.store.bookings(events=uris).values()
+    changes = [Change(ChangeKind.MISSING, booking.uri, booking.event.uri) for booking in bookings]
+    run.store.commit(Batch(changes=changes, missing=uris), Todo(), now)
+    say_changes(run, changes)
+
+
+def say_changes(run: Run, changes: Sequence[Change]) -> None:
+    """Write the log events of what was noticed about bookings."""
+    for change in changes:
+        more = {"detail": change.detail} if change.detail else {}
+        run.tell(f"booking.{change.kind}", booking=change.booking, event_uri=change.event, **more)

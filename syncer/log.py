@@ -1,0 +1,128 @@
+"""Log events: their names, their levels, and how they are written. Never a number in full, a token, or a text.
+
+Level says who acts: info nobody, warning the next run, error a person.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
+
+import structlog
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, MutableMapping
+
+EVENTS = {
+    "run.started": "info",
+    "run.completed": "info",
+    "run.failed": "error",
+    "run.refused": "error",
+    "run.skipped": "warning",
+    "listing.completed": "info",
+    "booking.created": "info",
+    "booking.canceled": "info",
+    "booking.rescheduled": "info",
+    "booking.moved": "info",
+    "booking.missing": "warning",
+    "message.planned": "info",
+    "message.sent": "info",
+    "message.retry_scheduled": "warning",
+    "message.failed": "error",
+    "message.unknown": "error",
+    "message.expired": "warning",
+    "message.canceled": "info",
+    "message.skipped": "info",
+    "gateway.halted": "error",
+    "template.rejected": "error",
+    "calendly.throttled": "warning",
+    "limit.reached": "warning",
+}
+"""Every event and its level. The names are stable: people's alerts stand on them."""
+
+
+class Tell(Protocol):
+    """Says that something happened: the name of an event, and its fields."""
+
+    def __call__(self, event: str, /, **fields: object) -> None:
+        """Write one event."""
+
+
+def tell(event: str, /, **fields: object) -> None:
+    """Write one event to the log, with the level that EVENTS gives it.
+
+    Raises:
+        KeyError: EVENTS does not know it.
+    """
+    getattr(structlog.get_logger(), EVENTS[event])(event, **fields)
+
+
+SHORTEST = 6
+"""Fewer characters are no number worth hiding."""
+_PLUS_NUMBER = re.compile(r"\+[0-9][0-9 ()./-]{5,18}[0-9]")
+_EMAIL = re.compile(r"[^\s@<>\"']+@[^\s@<>\"']+\.[^\s@<>\"']+")
+
+
+def mask(number: str) -> str:
+    """Show of a number only its beginning and its last two digits: `+13*******42`; an empty one stays empty."""
+    return number if len(number) < SHORTEST else f"{number[:3]}{'*' * (len(number) - 5)}{number[-2:]}"
+
+
+class Redactor:
+    """A structlog processor that masks numbers, e-mails and known secrets in every value, whoever wrote them."""
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        self._secrets = tuple(secret for secret in secrets if secret)
+
+    def __call__(self, _: object, __: str, event_dict: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        """Redact one event."""
+        return {key: self.clean(value) for key, value in event_dict.items()}
+
+    def clean(self, value: Any) -> Any:
+        """Redact a value; what is no text is returned as it is, but for the items of lists and tables."""
+        if isinstance(value, str):
+            for secret in self._secrets:
+                value = value.replace(secret, "[secret]")
+            return _EMAIL.sub("[e-mail]", _PLUS_NUMBER.sub(lambda found: mask(found[0]), value))
+        if isinstance(value, dict):
+            return {key: self.clean(item) for key, item in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self.clean(item) for item in value]
+        return value
+
+
+def _first_things_first(_: object, __: str, event_dict: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Put what every event has in front of its own fields."""
+    front = {key: event_dict[key] for key in ("event", "level", "timestamp", "run_id") if key in event_dict}
+    return front | dict(event_dict)
+
+
+def configure(
+    *, log_format: str | None = None, level: str = "info", secrets: Iterable[str] = (), stream: TextIO | None = None
+) -> None:
+    """Set the log up: `json` one object a line, `console` for people; None = by whether stderr is a terminal."""
+    out = sys.stderr if stream is None else stream
+    console = (log_format or ("console" if out.isatty() else "json")) == "console"
+    # httpx logs whole URLs at INFO, with whatever stands in their query.
+    for name in ("httpx", "httpcore"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    renderer: Any = (
+        structlog.dev.ConsoleRenderer(colors=out.isatty(), sort_keys=False)
+        if console
+        else structlog.processors.JSONRenderer(ensure_ascii=False)
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            Redactor(secrets),
+            _first_things_first,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
+        logger_factory=structlog.PrintLoggerFactory(out),
+        cache_logger_on_first_use=False,
+    )

@@ -1,0 +1,258 @@
+"""The words of syncer as values: events, invitees, bookings, messages and the states of a message.
+
+Pure: knows no clock, file, network or log. All datetimes are aware and in UTC; the database and the log spell them
+`2026-11-25T16:00:00Z`, to the second, so that text order is time order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def utc_text(moment: datetime) -> str:
+    """Spell an aware datetime as `YYYY-MM-DDTHH:MM:SSZ` in UTC; fractions of a second are dropped.
+
+    Raises:
+        ValueError: the datetime is naive: whose time it is would be a guess.
+    """
+    if moment.tzinfo is None:
+        raise ValueError(f"naive datetime: {moment!r}")
+    return moment.astimezone(UTC).replace(tzinfo=None, microsecond=0).isoformat() + "Z"
+
+
+def from_utc_text(text: str) -> datetime:
+    """Read what `utc_text` (or Calendly, with fractions) wrote: an aware UTC datetime, to the second.
+
+    Raises:
+        ValueError: not an ISO 8601 time with a zone.
+    """
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"time without a zone: {text!r}")
+    return moment.astimezone(UTC).replace(microsecond=0)
+
+
+class State(StrEnum):
+    """Where a message is in its life. The database declares the same names in a CHECK.
+
+    The moves between them are `outbox.MOVES`; the picture is in the README.
+    """
+
+    SCHEDULED = "scheduled"
+    """Wanted, waits for its time. Its text follows the booking until it is claimed."""
+    SENDING = "sending"
+    """Claimed: committed before the request leaves. Found at start, it becomes `unknown`: nobody knows."""
+    RETRYABLE = "retryable"
+    """Surely not taken by the gateway; tried again later, until it expires."""
+    SENT = "sent"
+    """The gateway accepted it and gave it an id (or a person said that it went out)."""
+    FAILED = "failed"
+    """Refused for good. A person may `retry`."""
+    UNKNOWN = "unknown"
+    """No usable answer: it may have gone out. Never tried again by itself, unless the rule says so."""
+    CANCELED = "canceled"
+    """No longer wanted before it was claimed."""
+    EXPIRED = "expired"
+    """Its moment passed before it was claimed."""
+    SKIPPED = "skipped"
+    """Wanted, but a rule forbids it: no number, opted out, landline, country, late, empty field."""
+
+
+WAITING = frozenset({State.SCHEDULED, State.RETRYABLE})
+"""States from which a message may be claimed."""
+SETTLED = frozenset(State) - WAITING - {State.SENDING}
+"""States that only a person, or a booking that changed, moves on from."""
+
+
+class Audience(StrEnum):
+    """Who is texted."""
+
+    INVITEE = "invitee"
+    HOST = "host"
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """One host of an event (Calendly's `event_memberships` item). Calendly knows no phone number of a host."""
+
+    uri: str
+    email: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where an event takes place; `kind` is Calendly's `location.type` as it came, also one never seen before.
+
+    For `outbound_call`, `place` is the invitee's number; for `inbound_call` it is the host's: never texted.
+    """
+
+    kind: str
+    place: str = ""
+    join_url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """A Calendly scheduled event as listed; `total` and `active` are its invitees_counter."""
+
+    uri: str
+    name: str
+    status: str
+    start: datetime
+    end: datetime
+    event_type: str = ""
+    location: Location | None = None
+    hosts: tuple[Host, ...] = ()
+    total: int = 0
+    active: int = 0
+
+    @property
+    def canceled(self) -> bool:
+        """Whether Calendly says so: absence from a listing never means it, nor does an unknown status."""
+        return self.status == "canceled"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer of the booking form; Calendly does not say of which type the question was."""
+
+    question: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invitee:
+    """A Calendly invitee as read. The links of a reschedule: `new_invitee` on the old one, `old_invitee` on the new."""
+
+    uri: str
+    event: str
+    name: str
+    email: str = ""
+    first_name: str = ""
+    last_name: str = ""
+    status: str = "active"
+    timezone: str = ""
+    text_reminder_number: str = ""
+    answers: tuple[Answer, ...] = ()
+    created_at: datetime | None = None
+    rescheduled: bool = False
+    old_invitee: str = ""
+    new_invitee: str = ""
+    canceled_at: datetime | None = None
+    canceler_type: str = ""
+    cancel_reason: str = ""
+    cancel_url: str = ""
+    reschedule_url: str = ""
+    no_show_at: datetime | None = None
+
+    @property
+    def erased(self) -> bool:
+        """Whether Calendly erased this person (help article 4412601189911): never texted, and our copy is purged.
+
+        How an erased name reads is not documented, so both forms count: the made-up address, or nothing at all.
+        """
+        return self.email.endswith("@deleted.calendly.com") or not (self.email or self.name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Booking:
+    """One invitee of one event, with what syncer noticed about it; its identity is the invitee's URI.
+
+    Attributes:
+        event: as last listed.
+        invitee: as last read, at `read_at`.
+        seen_at: when syncer first read it: stands in where Calendly gives no `created_at`.
+        read_at: when the invitee was last read.
+        moved_at: when syncer noticed that its start had changed in place; None if it never did.
+    """
+
+    event: Event
+    invitee: Invitee
+    seen_at: datetime
+    read_at: datetime
+    moved_at: datetime | None = None
+
+    @property
+    def uri(self) -> str:
+        """The invitee's URI."""
+        return self.invitee.uri
+
+    @property
+    def canceled(self) -> bool:
+        """Canceled, by either record: one person may leave a group event that goes on."""
+        return self.event.canceled or self.invitee.status == "canceled"
+
+    @property
+    def booked_at(self) -> datetime:
+        """When it was booked: Calendly's word, else when it was first seen; never after that."""
+        return min(self.invitee.created_at or self.seen_at, self.seen_at)
+
+    @property
+    def moved(self) -> bool:
+        """Whether this booking is a moved one: the new half of a reschedule, or moved in place."""
+        return bool(self.invitee.old_invitee) or self.moved_at is not None
+
+
+class ChangeKind(StrEnum):
+    """What happened to a booking between two reads; the log says `booking.<kind>`."""
+
+    CREATED = "created"
+    CANCELED = "canceled"
+    RESCHEDULED = "rescheduled"
+    MOVED = "moved"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One noticed change. For a reschedule, `booking` is the new one and `previous` the old one, if it is known."""
+
+    kind: ChangeKind
+    booking: str
+    event: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One row of the outbox.
+
+    Attributes:
+        key: `{invitee URI}/{rule}/{anchor time}`: its identity, never sent twice.
+        to: E.164 with `+`; empty when skipped for want of a number.
+        scheduled_at: when its rule wants it sent.
+        next_at: when it may next be claimed: later than `scheduled_at` after a refusal or in quiet hours.
+        expires_at: when it is no longer worth sending.
+        meeting_at: the meeting's start: who waits longest for a text is not who needs it first.
+        timezone: the recipient's IANA zone: its quiet hours are theirs.
+        changed_at: when the row was last written.
+        refusals: how many times the gateway said "not now" to it.
+    """
+
+    key: str
+    rule: str
+    booking: str
+    audience: Audience
+    to: str
+    language: str
+    template: str
+    params: Mapping[str, str]
+    state: State
+    reason: str
+    scheduled_at: datetime
+    next_at: datetime
+    expires_at: datetime
+    meeting_at: datetime
+    changed_at: datetime
+    timezone: str = "UTC"
+    attempts: int = 0
+    refusals: int = 0
+    provider_message_id: str = ""
+    provider_plan_id: str = ""

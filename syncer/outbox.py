@@ -1,0 +1,156 @@
+"""What an answer of the gateway means for a message: pure functions, no database and no clock.
+
+The answers are values; `engagelab.decipher` makes them, `settle` turns one into the next state. The table is in the
+README under "States of a message".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from syncer.model import WAITING, State
+from syncer.rules import OnUnknown
+
+BY_OPERATOR = "canceled by the operator"
+OVER_CAP = "over limits.per_number_per_day"
+SUPERSEDED = "a later reminder of the same meeting is due as well"
+FINAL_REASONS = frozenset({BY_OPERATOR, OVER_CAP})
+"""What was canceled or skipped for one of these stays so, also when planning would want it again."""
+
+MOVES: dict[State, frozenset[State]] = {
+    State.SCHEDULED: frozenset({State.SENDING, State.CANCELED, State.EXPIRED, State.SKIPPED}),
+    State.RETRYABLE: frozenset({State.SENDING, State.CANCELED, State.EXPIRED, State.SKIPPED}),
+    State.SENDING: frozenset({State.SENT, State.FAILED, State.RETRYABLE, State.UNKNOWN}),
+    State.SENT: frozenset(),
+    State.FAILED: frozenset({State.SCHEDULED, State.CANCELED}),
+    State.UNKNOWN: frozenset({State.SCHEDULED, State.SENT, State.CANCELED, State.EXPIRED}),
+    State.CANCELED: frozenset({State.SCHEDULED}),
+    State.EXPIRED: frozenset(),
+    State.SKIPPED: frozenset({State.SCHEDULED}),
+}
+"""Every legal move. The database refuses the others (trigger `messages_moves`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """HTTP 200, no error code, one recipient accepted, an id: the gateway has it. Not the same as delivered."""
+
+    message_id: str
+    plan_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Surely not taken, and never will be: the message fails."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotNow:
+    """Surely not taken; worth another try.
+
+    Attributes:
+        retry_after: how long the gateway asked to wait; None = it did not say.
+        tries: how many such answers a message survives; None = until it expires.
+        pauses_all: a rate limit: no other message leaves in this run.
+        holds_template: the template is at fault: messages of this template wait.
+    """
+
+    reason: str
+    retry_after: timedelta | None = None
+    tries: int | None = None
+    pauses_all: bool = False
+    holds_template: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """Login, credit, address: no message can leave until a person acts. Nothing is lost."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoAnswer:
+    """The request may have arrived; nobody can be asked."""
+
+    reason: str
+
+
+Outcome = Accepted | Refused | NotNow | Halt | NoAnswer
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What to write over a message in `sending`."""
+
+    state: State
+    reason: str = ""
+    next_at: datetime | None = None
+    refusals: int = 0
+    message_id: str = ""
+    plan_id: str = ""
+
+
+FIRST_DELAY = timedelta(seconds=30)
+LONGEST_DELAY = timedelta(minutes=30)
+
+
+def retry_at(now: datetime, refusals: int, retry_after: timedelta | None = None) -> datetime:
+    """When to try again: 30 s, 1, 2, 4 … minutes, at most 30; not before the gateway's own wish (at most an hour).
+
+    Args:
+        now: the moment of the refusal.
+        refusals: how many there have been, this one included (1 = the first).
+        retry_after: what the gateway asked for.
+    """
+    growing = min(FIRST_DELAY * (1 << min(max(refusals, 1) - 1, 10)), LONGEST_DELAY)
+    asked = min(retry_after or timedelta(), timedelta(hours=1))
+    return now + max(growing, asked)
+
+
+def settle(
+    outcome: Outcome, *, now: datetime, attempts: int, refusals: int, on_unknown: OnUnknown = OnUnknown.HOLD
+) -> Settlement:
+    """Decide the state after an answer.
+
+    Args:
+        outcome: the answer.
+        now: when it came.
+        attempts: how many times the message was claimed, this one included.
+        refusals: how many times it was told "not now" before this answer.
+        on_unknown: the rule's wish for a message without an answer.
+    """
+    match outcome:
+        case Accepted():
+            return Settlement(State.SENT, refusals=refusals, message_id=outcome.message_id, plan_id=outcome.plan_id)
+        case Refused():
+            return Settlement(State.FAILED, outcome.reason, refusals=refusals)
+        case NotNow():
+            return _not_now(outcome, now, attempts, refusals + 1)
+        case Halt():
+            return Settlement(State.RETRYABLE, outcome.reason, next_at=now, refusals=refusals)
+        case NoAnswer():
+            if on_unknown is OnUnknown.RESEND and attempts == 1:
+                return Settlement(State.RETRYABLE, outcome.reason, next_at=retry_at(now, 1), refusals=refusals)
+            return Settlement(State.UNKNOWN, outcome.reason, refusals=refusals)
+
+
+def _not_now(outcome: NotNow, now: datetime, attempts: int, refusals: int) -> Settlement:
+    """Retry with growing delays, until the kind of refusal has used up its tries."""
+    if outcome.tries is not None and refusals > outcome.tries:
+        return Settlement(State.FAILED, f"{outcome.reason} (tried {attempts} times)", refusals=refusals)
+    again = retry_at(now, refusals, outcome.retry_after)
+    return Settlement(State.RETRYABLE, outcome.reason, next_at=again, refusals=refusals)
+
+
+def may_move(old: State, new: State) -> bool:
+    """Whether the picture of the states has an arrow from `old` to `new`."""
+    return new in MOVES[old]
+
+
+def is_waiting(state: State) -> bool:
+    """Whether a message in this state may still be claimed."""
+    return state in WAITING

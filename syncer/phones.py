@@ -1,0 +1,111 @@
+"""Telephone numbers as people type them: read, judged, spelt in E.164. Pure (phonenumbers).
+
+Calendly checks no number. A text to a landline, to a premium line or to somebody else costs money or trust, so a number
+is used only when it is surely one that takes texts; why it was not used is said without naming it.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import phonenumbers
+from phonenumbers import PhoneNumber, PhoneNumberType
+
+if TYPE_CHECKING:
+    from syncer.rules import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class NoRecipient:
+    """Why nobody is texted: short and constant, never the number itself."""
+
+    reason: str
+
+
+NOT_VALID = NoRecipient("not a valid number")
+NO_COUNTRY_CODE = NoRecipient("needs a country code (setting: country)")
+EXTENSION = NoRecipient("number has an extension")
+LETTERS = NoRecipient("number has letters in it")
+SEVERAL = NoRecipient("more than one number in the field")
+LANDLINE = NoRecipient("landline")
+SATELLITE = NoRecipient("not a mobile number: satellite or international network")
+
+_MOBILE = frozenset({PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE})
+_FIXED = frozenset({PhoneNumberType.FIXED_LINE, PhoneNumberType.VOIP})
+_NO_COUNTRY = frozenset({"001", "ZZ", None})
+"""What phonenumbers gives as the region of satellite and other international networks, and of no network."""
+
+_EXTENSION = re.compile(r"(?<=\d)[\s,;(]*(?:#|;?(?:extension|extn|ext|x|durchwahl|poste)[.:\s=]*\d)", re.IGNORECASE)
+_SEVERAL = re.compile(r"\+.*\+|(?:\d[\s().-]*){7,}[/,;|&\n](?:[\s().+-]*\d){7,}", re.DOTALL)
+_WRITTEN = re.compile(r"\+?[\d\s()./-]+")
+_DASHES = str.maketrans(dict.fromkeys("‐‑‒–—―−－", "-"))
+_READ = 200
+_LONGEST = 60
+"""A field longer than this is no number, and the patterns above meet nothing longer."""
+
+
+def textable(text: str, policy: Policy) -> PhoneNumber | NoRecipient:
+    """Read a number as people type it, and say no unless it takes texts and the policy lets it have one.
+
+    `allow_landlines` admits landlines and internet telephones; premium, shared-cost and free lines, pagers and the
+    like never pass.
+    """
+    number = parse(text, policy.country)
+    if isinstance(number, NoRecipient):
+        return number
+    if not phonenumbers.is_valid_number(number):
+        return NOT_VALID
+    kind = phonenumbers.number_type(number)
+    if kind not in _MOBILE and not (policy.allow_landlines and kind in _FIXED):
+        name = PhoneNumberType.to_string(kind).lower()
+        return LANDLINE if kind == PhoneNumberType.FIXED_LINE else NoRecipient(f"not a mobile number: {name}")
+    region = phonenumbers.region_code_for_number(number)
+    if region in _NO_COUNTRY:  # +870, +881, +882: "mobile" says phonenumbers, several dollars a text says the bill
+        return SATELLITE
+    if policy.allowed_countries and region not in policy.allowed_countries:
+        return NoRecipient(f"country {region} is not in phones.allowed_countries")
+    return number
+
+
+def parse(text: str, country: str) -> PhoneNumber | NoRecipient:
+    """Read one number; phonenumbers alone would take letters for digits, and drop an extension.
+
+    Args:
+        text: as typed: blanks, dashes, dots, slashes, brackets, digits of any script.
+        country: ISO 3166 code for numbers without a country code; "" = those are refused.
+    """
+    # Contacts copied from a phone come in invisible direction marks.
+    text = "".join(one for one in unicodedata.normalize("NFKC", text[:_READ]) if unicodedata.category(one) != "Cf")
+    text = text.translate(_DASHES).strip().removeprefix("tel:").strip()
+    if len(text) > _LONGEST:
+        return NOT_VALID
+    if _SEVERAL.search(text):
+        return SEVERAL
+    if _EXTENSION.search(text):
+        return EXTENSION
+    if any(character.isalpha() for character in text):
+        return LETTERS
+    if not _WRITTEN.fullmatch(text):
+        return NOT_VALID
+    if not text.startswith("+") and not country:
+        return NO_COUNTRY_CODE
+    try:
+        return phonenumbers.parse(text, country or None)
+    except phonenumbers.NumberParseException:
+        return NOT_VALID
+
+
+def e164(number: PhoneNumber) -> str:
+    """Spell a number with `+`, country code and digits only."""
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def country_of(number: PhoneNumber) -> str:
+    """Name a number's country (ISO 3166), "" if none; a number not assigned has that of its country code."""
+    region = phonenumbers.region_code_for_number(number)
+    if region in _NO_COUNTRY and number.country_code is not None:
+        region = phonenumbers.region_code_for_country_code(number.country_code)
+    return "" if region in _NO_COUNTRY else str(region)

@@ -1,0 +1,85 @@
+"""Brings the pure core and the store together: what follows from bookings that changed. Writes nothing.
+
+It reads from the store what planning one booking needs besides the booking: its messages, who was told of it (along the
+chain of moves it came from), and which questions of its event type ask for a number.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from syncer.errors import CalendlyRefused, NotConnected, NoUsableAnswer, Unreadable
+from syncer.plan import Context, plan, told
+from syncer.recipients import needs_questions
+from syncer.reconcile import Todo, reconcile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    from syncer.model import Audience, Booking, Message
+    from syncer.ports import EventTypes
+    from syncer.rules import Policy
+    from syncer.store import Store
+
+QUESTIONS_KEPT = timedelta(days=1)
+"""An event type's questions are asked for again after this."""
+LONGEST_CHAIN = 50
+"""Moves of one booking that are followed back; a longer chain is a loop or a joke."""
+
+
+@dataclass(slots=True)
+class Planner:
+    """Plans for one run."""
+
+    store: Store
+    policy: Policy
+    event_types: EventTypes
+    rules_born_at: Mapping[str, datetime]
+
+    def todo(self, bookings: Iterable[Booking], now: datetime) -> Todo:
+        """Say what to write to the outbox because of these bookings."""
+        rows = list(bookings)
+        messages = self.store.messages_of([booking.uri for booking in rows])
+        todo = Todo()
+        for booking in rows:
+            context = Context(
+                now=now,
+                born_at=self.store.born_at,
+                rules_born_at=self.rules_born_at,
+                told=self._told(booking, messages),
+                phone_questions=self._phone_questions(booking, now),
+            )
+            wanted = plan(booking, self.policy, context)
+            todo += reconcile(wanted, messages[booking.uri], booking=booking, now=now)
+        return todo
+
+    def _told(self, booking: Booking, messages: Mapping[str, Sequence[Message]]) -> frozenset[Audience]:
+        """Find out who was told of a booking, or of one that it was moved from."""
+        if not booking.canceled:
+            return frozenset()
+        who = told(messages[booking.uri], self.policy)
+        before, seen = booking.invitee.old_invitee, {booking.uri}
+        while before and before not in seen and len(seen) < LONGEST_CHAIN:
+            seen.add(before)
+            who |= told(self.store.messages_of([before])[before], self.policy)
+            old = self.store.bookings([before]).get(before)
+            before = old.invitee.old_invitee if old is not None else ""
+        return who
+
+    def _phone_questions(self, booking: Booking, now: datetime) -> frozenset[str] | None:
+        """Ask which questions are for numbers, but only where it matters, and once a day for each event type."""
+        uri = booking.event.event_type
+        if not uri or not needs_questions(booking, self.policy):
+            return None
+        kept = self.store.phone_questions(uri)
+        if kept is not None and now - kept[1] < QUESTIONS_KEPT:
+            return kept[0]
+        try:
+            found = self.event_types.event_type(uri).phone_questions
+        except (CalendlyRefused, NotConnected, NoUsableAnswer, Unreadable):
+            return kept[0] if kept is not None else None  # then by what their names look like
+        self.store.remember_questions(uri, found, now)
+        return found

@@ -1,0 +1,94 @@
+"""The middle of a run: read the invitees of a batch of events, and commit what follows from them."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from syncer import diff
+from syncer.delivery import say_message
+from syncer.errors import NotThere
+from syncer.listing import say_changes, window
+from syncer.model import Booking, Change, ChangeKind, State
+from syncer.plan import BEFORE_BIRTH
+from syncer.planning import Planner
+from syncer.store import Batch, Reading
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from syncer.model import Event, Invitee
+    from syncer.reconcile import Todo
+    from syncer.run import Run
+
+
+def read_batch(run: Run, events: Sequence[Event]) -> None:
+    """Read these events' invitees, several at once, and commit the batch: bookings, messages, changes.
+
+    Raises:
+        SyncerError: one of them could not be read; nothing of the batch is written.
+    """
+    with ThreadPoolExecutor(max_workers=run.settings.concurrency) as pool:
+        answers = list(pool.map(lambda event: _invitees(run, event), events))
+    now = run.clock()
+    settle = run.settings.policy.settle
+    readings: list[Reading] = []
+    bookings: dict[str, Booking] = {}
+    changes: list[Change] = []
+    for event, invitees in zip(events, answers, strict=True):
+        if invitees is None:
+            continue
+        before = run.store.bookings([i.old_invitee for i in invitees if i.old_invitee], events=[event.uri])
+        news = diff.diff(event, invitees, before=before, now=now, settle=settle)
+        readings.append(Reading(event, now, diff.settles_at(news.bookings, settle=settle)))
+        changes += news.changes
+        for booking in news.bookings:
+            # The old half of a move may come twice: by its own event, and by the new half, which knows more.
+            if not (booking.uri in bookings and bookings[booking.uri].invitee.rescheduled):
+                bookings[booking.uri] = booking
+    rows = list(bookings.values())
+    _commit(run, Batch(readings, rows, changes), planner(run, now).todo(rows, now), now)
+    run.report.changed += len(readings)
+
+
+def _invitees(run: Run, event: Event) -> Sequence[Invitee] | None:
+    try:
+        return run.calendly.invitees(event.uri)
+    except NotThere:
+        return None  # gone since it was listed: absence is never a cancellation, and the next listing will tell
+
+
+def plan_again_if_rules_changed(run: Run, now: datetime) -> None:
+    """Plan all known bookings once more when a setting that decides about texts is not what it was."""
+    fingerprint = run.settings.policy.fingerprint()
+    if run.store.meta("policy") == fingerprint:
+        return
+    since, _ = window(run, now)
+    planning = planner(run, now)
+    for bookings in run.store.bookings_since(since):
+        _commit(run, Batch(), planning.todo(bookings, now), now)
+    run.store.remember("policy", fingerprint)
+
+
+def planner(run: Run, now: datetime) -> Planner:
+    """Make the planner of this run; rules never seen before are born now."""
+    born = run.store.meet_rules([rule.name for rule in run.settings.policy.rules], now)
+    return Planner(run.store, run.settings.policy, run.calendly, born)
+
+
+def _commit(run: Run, batch: Batch, todo: Todo, now: datetime) -> None:
+    """Commit; then tell and count what is now true."""
+    run.store.commit(batch, todo, now)
+    run.todo += todo
+    run.changes += batch.changes
+    say_changes(run, batch.changes)
+    kinds = [change.kind for change in batch.changes]
+    run.report.created += kinds.count(ChangeKind.CREATED)
+    run.report.canceled += kinds.count(ChangeKind.CANCELED)
+    run.report.rescheduled += kinds.count(ChangeKind.RESCHEDULED) + kinds.count(ChangeKind.MOVED)
+    for message in todo.inserts + tuple(new for old, new in todo.updates if new.state is not old):
+        what = "planned" if message.state is State.SCHEDULED else str(message.state)
+        run.report.count(what)
+        if message.reason != BEFORE_BIRTH:  # a first start has one of these for each thing that ever happened
+            say_message(run.tell, what, message)

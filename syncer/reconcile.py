@@ -1,0 +1,131 @@
+"""The difference between what is wanted and what the outbox holds, as a value; and the guards that refuse a plan.
+
+Pure: `now` is an argument. Nothing is touched here: a dry run ends with what these functions return.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from syncer.errors import GuardRefused
+from syncer.model import WAITING, Message, State
+from syncer.outbox import FINAL_REASONS
+from syncer.plan import NO_RULE, WAS_CANCELED, WAS_MOVED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    from syncer.model import Booking
+
+SUSPICIOUS = 10
+"""Fewer events than this may vanish or be canceled without a question."""
+SHARE = 0.2
+"""So large a share of what is known may do so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Todo:
+    """What to write to the outbox: new messages, and new versions of existing ones with the state each must be in."""
+
+    inserts: tuple[Message, ...] = ()
+    updates: tuple[tuple[State, Message], ...] = ()
+
+    def __add__(self, other: Todo) -> Todo:
+        """Put two plans one after the other."""
+        return Todo(self.inserts + other.inserts, self.updates + other.updates)
+
+
+def reconcile(wanted: Sequence[Message], outbox: Iterable[Message], *, booking: Booking, now: datetime) -> Todo:
+    """Compare what is wanted of one booking with what the outbox holds of it.
+
+    What was claimed, and what is settled for good, is left alone. What waits follows the booking. What was skipped or
+    canceled comes back when it is wanted again and still in time, unless a person or a cap ended it.
+    """
+    have = {message.key: message for message in outbox}
+    inserts = tuple(new for new in wanted if new.key not in have and not _reached(new, have.values()))
+    updates: list[tuple[State, Message]] = []
+    for new in wanted:
+        old = have.get(new.key)
+        if old is not None and (row := _follow(old, new, now)) is not None:
+            updates.append((old.state, row))
+    keys = {message.key for message in wanted}
+    for old in have.values():
+        if old.key not in keys and old.state in WAITING:
+            gone = replace(old, state=State.CANCELED, reason=_why_gone(old, booking), changed_at=now)
+            updates.append((old.state, gone))
+    return Todo(inserts, tuple(updates))
+
+
+def _reached(new: Message, outbox: Iterable[Message]) -> bool:
+    """Whether this very text reached this very number under another key (hosts that come and go change the key)."""
+    return new.to != "" and any(
+        (old.rule, old.to, old.meeting_at) == (new.rule, new.to, new.meeting_at)
+        and old.state in {State.SENT, State.SENDING, State.UNKNOWN}
+        for old in outbox
+    )
+
+
+def _follow(old: Message, new: Message, now: datetime) -> Message | None:
+    """Bring an existing message up to date with what is wanted; None = it stays as it is."""
+    if old.state in WAITING:
+        if new.state is State.EXPIRED:
+            return None  # the clock will do it
+        if new.state is State.SKIPPED:
+            return replace(old, state=State.SKIPPED, reason=new.reason, changed_at=now)
+        next_at = old.next_at if old.state is State.RETRYABLE else new.next_at
+        reason = old.reason if old.template == new.template else ""
+    elif old.state in {State.SKIPPED, State.CANCELED} and new.state is State.SCHEDULED:
+        if old.reason in FINAL_REASONS:
+            return None
+        next_at, reason = new.next_at, ""
+    else:
+        return None
+    row = replace(
+        new,
+        state=old.state if old.state in WAITING else State.SCHEDULED,
+        reason=reason,
+        next_at=next_at,
+        attempts=old.attempts,
+        refusals=old.refusals,
+        changed_at=old.changed_at,
+    )
+    return None if row == old else replace(row, changed_at=now)
+
+
+def _why_gone(old: Message, booking: Booking) -> str:
+    if booking.canceled:
+        return WAS_MOVED if booking.invitee.rescheduled else WAS_CANCELED
+    return WAS_MOVED if old.meeting_at != booking.event.start else NO_RULE
+
+
+def guard_listing(*, listed: int, known: int, missing: int) -> None:
+    """Refuse a listing that lost its events: `known` should have been in it, `missing` of them were not.
+
+    Raises:
+        GuardRefused: it is empty over a snapshot that is not, or more than 20 % (and at least 10) vanished.
+    """
+    if known and not listed:
+        raise GuardRefused(
+            f"Calendly listed no event at all where {known} are known",
+            "Check the token's role and calendly.scope with `syncer check`; if it is true, `syncer run --once --force`",
+        )
+    if missing >= SUSPICIOUS and missing > known * SHARE:
+        raise GuardRefused(
+            f"{missing} of {known} known events vanished from Calendly's listing",
+            "Check the token's role and calendly.scope with `syncer check`; if it is true, `syncer run --once --force`",
+        )
+
+
+def guard_cancellations(*, canceled: int, known: int) -> None:
+    """Refuse a mass cancellation: `canceled` events turned canceled since the last run, out of `known` active ones.
+
+    Raises:
+        GuardRefused: more than 20 % of them, and at least 10.
+    """
+    if canceled >= SUSPICIOUS and canceled > known * SHARE:
+        raise GuardRefused(
+            f"{canceled} of {known} known bookings were canceled at once",
+            "Look at them in Calendly; if it is meant, `syncer run --once --force` tells those people",
+        )

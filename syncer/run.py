@@ -1,0 +1,61 @@
+"""One run as a value: what it was asked to do, what it works with, what it did so far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from syncer.reconcile import Todo
+from syncer.report import Report
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from syncer.config import Settings
+    from syncer.log import Tell
+    from syncer.model import Change
+    from syncer.ports import Calendly
+    from syncer.store import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What one run is asked to do.
+
+    Attributes:
+        since: read events that start from here on (aware), instead of the derived lookback.
+        until: read events that start until here (aware), instead of the horizon.
+        everything: read all that is stale, however long it takes; the loop reads for one interval at most.
+        dry_run: stop before the first text. The store is then a copy in memory.
+        force: pass the guards.
+    """
+
+    since: datetime | None = None
+    until: datetime | None = None
+    everything: bool = False
+    dry_run: bool = False
+    force: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class Run:
+    """One run.
+
+    Attributes:
+        clock: gives the present, aware UTC.
+        tell: writes a log event.
+        report: what was counted so far.
+        todo: what was written to the outbox so far.
+        changes: what was noticed so far.
+    """
+
+    options: Options
+    settings: Settings
+    store: Store
+    calendly: Calendly
+    clock: Callable[[], datetime]
+    tell: Tell
+    report: Report = field(default_factory=Report)
+    todo: Todo = field(default_factory=Todo)
+    changes: list[Change] = field(default_factory=list)

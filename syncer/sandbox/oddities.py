@@ -1,0 +1,77 @@
+"""The rarer things that happen to bookings: no-shows, erasure, calendar noise, other hosts, other places."""
+
+from __future__ import annotations
+
+import hashlib
+
+from syncer.sandbox import shapes
+from syncer.sandbox.bookings import Bookings
+from syncer.sandbox.shapes import API, Record
+
+
+class Oddities(Bookings):
+    """Acts on existing bookings that are neither booking, canceling nor moving."""
+
+    def set_no_show(self, invitee_uri: str, missed: bool = True) -> None:
+        """Mark an invitee as not having come, or take the mark back.
+
+        Moves no `updated_at`: whether the real one does is unknown, so a client must not rely on it.
+        """
+        with self.lock:
+            mark = {"uri": f"{API}/invitee_no_shows/{self._uuid()}", "created_at": self._stamp()}
+            self._invitee(invitee_uri)["no_show"] = mark if missed else None
+
+    def erase(self, invitee_uri: str, *, name: str | None = "") -> None:
+        """Erase a person as Calendly does on request: name, answers and number go, the e-mail becomes a made-up one.
+
+        How the name then reads in the API is unknown; `name=None` plays null.
+        """
+        with self.lock:
+            invitee = self._invitee(invitee_uri)
+            ghost = hashlib.sha256(invitee_uri.encode()).hexdigest()[:14]
+            invitee.update(
+                name=name,
+                first_name=None,
+                last_name=None,
+                email=f"{ghost}@deleted.calendly.com",
+                questions_and_answers=[],
+                text_reminder_number=None,
+                updated_at=self._stamp(),
+            )
+            event = self.events[invitee["event"]]
+            for what in (invitee.get("cancellation"), event.get("cancellation")):
+                if what is not None and what["canceler_type"] == "invitee":
+                    what.update(canceled_by=name, reason=None)
+            place = event["location"]
+            if place is not None and place["type"] == "outbound_call":
+                place["location"] = None
+
+    def touch(self, event_uri: str) -> None:
+        """Move an event's `updated_at` and nothing else, as the calendar's push does seconds after each booking."""
+        with self.lock:
+            self._event(event_uri)["updated_at"] = self._stamp()
+
+    def reassign_host(self, event_uri: str, host: str) -> None:
+        """Give an event another host, by e-mail or user URI."""
+        with self.lock:
+            event = self._event(event_uri)
+            event["event_memberships"] = [shapes.hosting(self.host(host), event["start_time"], event["end_time"])]
+            event["updated_at"] = self._stamp()
+
+    def set_location(self, event_uri: str, location: Record | None) -> None:
+        """Give an event another `location` object, or null."""
+        with self.lock:
+            self._event(event_uri).update(location=location, updated_at=self._stamp())
+
+    def set_seats(self, event_uri: str, seats: int) -> None:
+        """Change an event's number of seats; `total` and `active` stay."""
+        with self.lock:
+            self._event(event_uri)["invitees_counter"]["limit"] = seats
+
+    def vanish(self, event_uri: str) -> None:
+        """Take an event and its invitees out of the world: the API answers 404 and no listing has it."""
+        with self.lock:
+            self._event(event_uri)
+            for uri in self.by_event.pop(event_uri):
+                del self.invitees[uri]
+            del self.events[event_uri]

@@ -1,0 +1,143 @@
+"""The snapshot and the outbox in SQLite: the only package that says SQL.
+
+`database` opens the file, `snapshot` holds what Calendly said, `messages` is the outbox; `Store` puts them together.
+Each method is one transaction. What is read before a write is read outside it, so that every transaction only writes;
+transitions name the state they leave (`WHERE key = ? AND state = ?`) and must hit exactly one row.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Self
+
+from syncer.errors import WrongDatabase
+from syncer.model import from_utc_text, utc_text
+from syncer.store import rows
+from syncer.store.messages import Due, Outbox
+from syncer.store.snapshot import Batch, Reading, Snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from types import TracebackType
+
+    from sqlite_utils import Database
+
+    from syncer.reconcile import Todo
+
+__all__ = ["Batch", "Due", "Reading", "Store"]
+
+RUNS_KEPT = timedelta(days=30)
+
+
+class Store(Snapshot, Outbox):
+    """An open database, whole. Not for use from several threads at once.
+
+    Attributes:
+        born_at: when the database was made; nothing due before it is ever sent.
+        instance: a random name of this database, which travels with each text.
+    """
+
+    def __init__(self, db: Database) -> None:
+        super().__init__(db)
+        meta = {row["name"]: row["value"] for row in self._query("SELECT name, value FROM meta")}
+        self.born_at = from_utc_text(meta["born_at"])
+        self.instance: str = meta["instance"]
+        self._salt = bytes.fromhex(meta["salt"])
+
+    def __enter__(self) -> Self:
+        """Use it in a `with` statement."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the file."""
+        self.db.close()
+
+    def meta(self, name: str) -> str:
+        """Read one remembered value; empty when there is none."""
+        row = next(self._query("SELECT value FROM meta WHERE name = ?", [name]), None)
+        return row["value"] if row else ""
+
+    def remember(self, name: str, value: str) -> None:
+        """Remember one value."""
+        with self._writing():
+            self._execute(
+                "INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+                [name, value],
+            )
+
+    def bind(self, account: str, user: str, token: str) -> None:
+        """Bind the database to a Calendly organization, or check that it is bound to this one.
+
+        Args:
+            account: the organization's URI.
+            user: the URI of the user whose token it is; another admin of the same organization may take over.
+            token: the token, of which only a keyed hash is kept.
+
+        Raises:
+            WrongDatabase: it was made for another account.
+        """
+        bound = self.meta("account")
+        if bound and bound != account:
+            remedy = "Use that account's token, or another file (SYNCER_DB) for this one"
+            raise WrongDatabase(f"this database belongs to {bound}, the token to {account}", remedy)
+        self.remember("account", account)
+        self.remember("user", user)
+        self.remember("token_digest", self.digest(token))
+
+    def knows_token(self, token: str) -> bool:
+        """Whether this very token was checked before against the account: then nobody need be asked again."""
+        return bool(self.meta("account")) and hmac.compare_digest(self.meta("token_digest"), self.digest(token))
+
+    def digest(self, text: str) -> str:
+        """Hash a text with this database's own key."""
+        return hmac.new(self._salt, text.encode(), hashlib.sha256).hexdigest()
+
+    def meet_rules(self, names: Iterable[str], now: datetime) -> dict[str, datetime]:
+        """Note rules never seen before and return each rule's first sight."""
+        born = {row["name"]: from_utc_text(row["born_at"]) for row in self._query("SELECT name, born_at FROM rules")}
+        # The rules that a database is born with are as old as it is.
+        first = self.born_at if not born else now
+        if new := [name for name in names if name not in born]:
+            with self._writing():
+                self._executemany(
+                    "INSERT INTO rules (name, born_at) VALUES (?, ?)", [(n, utc_text(first)) for n in new]
+                )
+        return born | dict.fromkeys(new, first)
+
+    def commit(self, batch: Batch, todo: Todo, now: datetime) -> None:
+        """Write what was read and what follows from it, in one transaction.
+
+        Raises:
+            StoreError: a message was no longer in the state that the plan was made for; nothing is written.
+        """
+        if not (batch.readings or batch.bookings or batch.changes or batch.missing or todo.inserts or todo.updates):
+            return
+        events = [rows.event_row(row.event, read_at=row.read_at, settles_at=row.settles_at) for row in batch.readings]
+        changes = [(utc_text(now), one.booking, one.event, one.kind, one.detail) for one in batch.changes]
+        with self._writing():
+            self._upsert("events", events, key="uri")
+            self._upsert("bookings", [rows.booking_row(booking) for booking in batch.bookings], key="uri")
+            self._insert("messages", [rows.message_row(message) for message in todo.inserts])
+            for before, message in todo.updates:
+                self._update(message, before)
+            self._executemany("INSERT INTO changes (at, booking, event, kind, detail) VALUES (?, ?, ?, ?, ?)", changes)
+            self._executemany(
+                "UPDATE events SET missing_at = ? WHERE uri = ? AND missing_at IS NULL",
+                [(utc_text(now), uri) for uri in batch.missing],
+            )
+
+    def record_run(self, run: Mapping[str, Any]) -> None:
+        """Write the one row of a run, and forget runs older than a month."""
+        with self._writing():
+            self._insert("runs", [dict(run)])
+            oldest = from_utc_text(run["ended_at"]) - RUNS_KEPT
+            self._execute("DELETE FROM runs WHERE ended_at < ?", [utc_text(oldest)])
+
+    def last_run(self, *, outcome: str = "") -> dict[str, Any] | None:
+        """Read the newest run, of one outcome or of any."""
+        sql = "SELECT * FROM runs WHERE ? IN ('', outcome) ORDER BY ended_at DESC LIMIT 1"
+        return next(self._query(sql, [outcome]), None)

@@ -1,0 +1,236 @@
+"""Opens the database file: its permissions, its lock, its pragmas, its schema, its birth.
+
+Knows nothing of bookings or messages. A problem here is one clear sentence and an exit code; a file that cannot be used
+is never replaced by an empty one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import secrets
+import sqlite3
+import stat
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlite_utils import Database
+from sqlite_utils.migrations import Migrations
+
+from syncer.errors import Locked, StoreError, WrongDatabase
+from syncer.model import utc_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+    from importlib.resources.abc import Traversable
+
+FREE_SPACE = 16 * 1024 * 1024
+"""Bytes that must be free before a run starts: a full disk must not meet a text that has just left."""
+
+
+def migrations() -> Migrations:
+    """Make the list of schema changes from the numbered .sql files, in their order."""
+    found = Migrations("syncer")
+    for script in _scripts():
+        sql = script.read_text(encoding="utf-8")
+        found(name=script.name.removesuffix(".sql"))(lambda db, sql=sql: db.executescript(sql))
+    return found
+
+
+def migration_names() -> list[str]:
+    """List the names of all schema changes of this release, in their order."""
+    return [script.name.removesuffix(".sql") for script in _scripts()]
+
+
+def applied_migrations(path: Path) -> dict[str, str]:
+    """Read which schema changes a database has, and since when (UTC); a file that is not there has none."""
+    if not path.exists() or not path.stat().st_size:
+        return {}
+    with errors(path), contextlib.closing(_connect_read_only(path)) as connection:
+        found = migrations().applied(Database(connection, execute_plugins=False))
+        return {item.name: item.applied_at[:19] + "Z" for item in found}
+
+
+def _scripts() -> list[Traversable]:
+    # A wheel carries them inside the package; an editable install and a checkout have them beside it.
+    inside = resources.files("syncer") / "migrations"
+    folder: Traversable = inside if inside.is_dir() else Path(__file__).resolve().parents[2] / "migrations"
+    scripts = sorted((item for item in folder.iterdir() if item.name.endswith(".sql")), key=lambda item: item.name)
+    if not scripts:
+        raise StoreError("this installation has no migrations", "Install syncer again")
+    return scripts
+
+
+@contextlib.contextmanager
+def lock(path: Path) -> Iterator[None]:
+    """Hold the run lock beside the database; the kernel frees it when the process ends, however it ends.
+
+    Raises:
+        Locked: another run holds it.
+        StoreError: the lock file cannot be made.
+    """
+    beside = path.with_name(path.name + ".lock")
+    try:
+        descriptor = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StoreError(f"{beside}: {error.strerror}", "The folder must exist and be writable (SYNCER_DB)") from None
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            remedy = "Let it finish, or stop it; two workers on one database would be one too many"
+            raise Locked(f"another run holds {beside}", remedy) from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def open_writable(path: Path, *, now: datetime) -> Database:
+    """Open the database, made with mode 0600 if it is not there, with its schema up to date.
+
+    Args:
+        path: the file; its folder must exist.
+        now: becomes the birth of a new database: nothing due before it is ever sent.
+
+    Raises:
+        StoreError: it cannot be opened, is damaged, or the disk is full.
+        WrongDatabase: it was written by a newer syncer.
+    """
+    _prepare(path)
+    with errors(path):
+        connection = sqlite3.connect(path, timeout=5.0, check_same_thread=False)
+        try:
+            db = Database(connection, execute_plugins=False)
+            _set_pragmas(db, path)
+            _migrate(db, path)
+            _give_birth(db, now)
+        except BaseException:
+            connection.close()
+            raise
+    return db
+
+
+def open_copy(path: Path, *, now: datetime) -> Database:
+    """Open a copy of the database in memory, brought up to date there: whatever happens to it, the file stays as it is.
+
+    A file that does not exist gives an empty database, born now.
+    """
+    with errors(path):
+        copy = sqlite3.connect(":memory:", check_same_thread=False)
+        if path.exists():
+            with contextlib.closing(_connect_read_only(path)) as source:
+                source.backup(copy)
+        db = Database(copy, execute_plugins=False)
+        _migrate(db, path)
+        _give_birth(db, now)
+    return db
+
+
+def open_read_only(path: Path) -> Database:
+    """Open the database for looking only.
+
+    Raises:
+        StoreError: it is not there, or cannot be read.
+    """
+    if not path.exists():
+        raise StoreError(f"{path} does not exist", "`syncer run` makes it; or name it with --db or SYNCER_DB")
+    with errors(path):
+        db = Database(_connect_read_only(path), execute_plugins=False)
+        pending = [migration.name for migration in migrations().pending(db)]
+        if pending:
+            raise StoreError(f"{path} has an older schema", "Run `syncer migrate` first")
+    return db
+
+
+def _connect_read_only(path: Path) -> sqlite3.Connection:
+    # Without a -wal file nothing but the file itself is needed: then leave not even a -shm behind.
+    wal = path.with_name(path.name + "-wal")
+    mode = "mode=ro" if wal.exists() else "mode=ro&immutable=1"
+    uri = f"{path.resolve().as_uri()}?{mode}"
+    return sqlite3.connect(uri, uri=True, timeout=5.0, check_same_thread=False)
+
+
+def _prepare(path: Path) -> None:
+    """Make the empty file with its mode, or check the one there; before connecting, as close() drops SQLite's locks."""
+    if not path.parent.is_dir():
+        raise StoreError(f"the folder {path.parent} does not exist", "Create it, or correct SYNCER_DB")
+    if path.is_dir():
+        raise StoreError(f"{path} is a folder", "SYNCER_DB names a file")
+    space = os.statvfs(path.parent)
+    if space.f_bavail * space.f_frsize < FREE_SPACE:
+        raise StoreError(f"less than {FREE_SPACE >> 20} MiB are free at {path.parent}", "Make room; nothing was sent")
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        if path.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH):
+            raise StoreError(f"{path} can be read by everybody", f"It holds phone numbers: chmod 600 {path}") from None
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror}", "The folder must be writable (SYNCER_DB)") from None
+
+
+def _set_pragmas(db: Database, path: Path) -> None:
+    """Set what the promises stand on, and read it back: a build of SQLite may be compiled with other defaults.
+
+    WAL without FULL loses the last commit on a power cut, and with it the record that a text has left.
+    """
+    wanted: dict[str, object] = {
+        "journal_mode": "wal",
+        "synchronous": 2,
+        "foreign_keys": 1,
+        "secure_delete": 1,
+        "trusted_schema": 0,
+    }
+    for name, value in wanted.items():
+        db.conn.execute(f"PRAGMA {name} = {value}")
+    got = {name: db.conn.execute(f"PRAGMA {name}").fetchone()[0] for name in wanted}
+    if wrong := [name for name in wanted if got[name] != wanted[name]]:
+        told = ", ".join(f"{name} is {got[name]}, not {wanted[name]}" for name in wrong)
+        raise StoreError(f"{path}: SQLite did not take its settings: {told}", "Is it on a network file system?")
+    if (health := db.conn.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+        raise StoreError(
+            f"{path} is damaged: {health}", "Restore a backup, then run `syncer restored`; nothing was sent"
+        )
+
+
+def _migrate(db: Database, path: Path) -> None:
+    known = migrations()
+    if newer := sorted({item.name for item in known.applied(db)} - set(migration_names())):
+        raise WrongDatabase(f"{path} was written by a newer syncer (schema {newer[-1]})", "Install that version again")
+    if known.pending(db):
+        known.apply(db)
+
+
+def _give_birth(db: Database, now: datetime) -> None:
+    born = {"born_at": utc_text(now), "instance": secrets.token_hex(8), "salt": secrets.token_hex(16)}
+    if next(db.query("SELECT 1 FROM meta WHERE name = 'born_at'"), None) is None:
+        with db.atomic():
+            db.conn.executemany("INSERT INTO meta (name, value) VALUES (?, ?)", list(born.items()))
+
+
+@contextlib.contextmanager
+def errors(path: object) -> Iterator[None]:
+    """Turn SQLite's errors into one sentence with a remedy.
+
+    Raises:
+        StoreError: whatever SQLite raised.
+    """
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        name = getattr(error, "sqlite_errorname", "") or type(error).__name__
+        raise StoreError(f"{path}: {error} ({name})", _remedy(name)) from None
+
+
+def _remedy(name: str) -> str:
+    if name.startswith("SQLITE_FULL"):
+        return "The disk is full: make room and start again; nothing is lost"
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return "Another program is writing to it: close it and start again"
+    if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
+        return "It is not a sound database: restore a backup, then run `syncer restored`"
+    if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
+        return "It must be readable and writable for this user, and so must its folder"
+    return "Look at the disk; nothing was sent after this"

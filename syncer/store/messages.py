@@ -1,0 +1,175 @@
+"""The outbox: every message that was ever wanted, and its moves from state to state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from syncer.errors import StoreError
+from syncer.model import State, from_utc_text, utc_text
+from syncer.store import rows
+from syncer.store.sql import Sql
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from syncer.model import Message
+    from syncer.outbox import Settlement
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A message whose time has come, with its event's URI and whether that is missing from the listing."""
+
+    message: Message
+    event: str
+    missing: bool
+
+
+class Outbox(Sql):
+    """Messages by key. Every move names the state it leaves and must hit exactly one row."""
+
+    def messages_of(self, bookings: Sequence[str]) -> dict[str, list[Message]]:
+        """Read all messages about these bookings, by booking."""
+        found: dict[str, list[Message]] = {uri: [] for uri in bookings}
+        for row in self._query_in("SELECT * FROM messages WHERE booking IN", bookings):
+            found[row["booking"]].append(rows.message_of(row))
+        return found
+
+    def messages(self, *, states: Sequence[str] = (), keys: Sequence[str] = ()) -> list[Message]:
+        """Read messages in these states or with these keys (neither: all), oldest first."""
+        if keys:
+            found = self._query_in("SELECT * FROM messages WHERE key IN", keys)
+        else:
+            found = self._query_in("SELECT * FROM messages WHERE state IN", states or list(State))
+        return sorted(map(rows.message_of, found), key=lambda message: (message.scheduled_at, message.key))
+
+    def messages_to(self, recipient: str) -> list[Message]:
+        """Read all messages to one number, oldest first."""
+        sql = "SELECT * FROM messages WHERE recipient = ? ORDER BY scheduled_at, key"
+        return [rows.message_of(row) for row in self._query(sql, [recipient])]
+
+    def history(self, key: str) -> list[tuple[datetime, str, str]]:
+        """Read a message's story: when, which state, which reason; oldest first."""
+        sql = "SELECT at, state, reason FROM history WHERE key = ? ORDER BY id"
+        return [(from_utc_text(row["at"]), row["state"], row["reason"]) for row in self._query(sql, [key])]
+
+    def changes_of(self, booking: str) -> list[tuple[datetime, str, str]]:
+        """Read what was noticed about a booking: when, what, detail; oldest first."""
+        sql = "SELECT at, kind, detail FROM changes WHERE booking = ? ORDER BY id"
+        return [(from_utc_text(row["at"]), row["kind"], row["detail"]) for row in self._query(sql, [booking])]
+
+    def booking_uris(self, *, email: str = "", ending: str = "", number: str = "") -> list[str]:
+        """Find bookings by e-mail, by (the end of) their own or their event's URI, or by a number (E.164)."""
+        sql = (
+            "SELECT b.uri FROM bookings b JOIN events e ON e.uri = b.event"
+            " WHERE (? != '' AND lower(b.email) = lower(?))"
+            " OR (? != '' AND (b.uri = ? OR b.event = ? OR b.uri LIKE '%/' || ? OR b.event LIKE '%/' || ?))"
+            " OR (? != '' AND replace(replace(b.text_reminder_number, ' ', ''), '-', '') = ?)"
+            " OR (? != '' AND b.uri IN (SELECT booking FROM messages WHERE recipient = ?)) ORDER BY e.start_at, b.uri"
+        )
+        values = [email] * 2 + [ending] * 5 + [number] * 4
+        return [row["uri"] for row in self._query(sql, values)]
+
+    def due(self, now: datetime) -> list[Due]:
+        """Read the messages that may be claimed now, nearest meeting first."""
+        sql = (
+            "SELECT m.*, b.event, e.missing_at FROM messages m JOIN bookings b ON b.uri = m.booking"
+            " JOIN events e ON e.uri = b.event"
+            " WHERE m.state IN ('scheduled', 'retryable') AND m.next_at <= ? AND m.expires_at > ?"
+            " ORDER BY m.meeting_at, m.next_at, m.key"
+        )
+        stamp = utc_text(now)
+        return [
+            Due(rows.message_of(row), row["event"], row["missing_at"] is not None)
+            for row in self._query(sql, [stamp, stamp])
+        ]
+
+    def oldest_waiting(self) -> datetime | None:
+        """Find the earliest start of an event that messages still wait for; None = nothing waits."""
+        sql = (
+            "SELECT min(e.start_at) first FROM messages m JOIN bookings b ON b.uri = m.booking"
+            " JOIN events e ON e.uri = b.event WHERE m.state IN ('scheduled', 'retryable')"
+        )
+        return rows.moment_or_none(next(self._query(sql))["first"])
+
+    def waiting(self) -> datetime | None:
+        """Find when the next waiting message may be sent; None = nothing waits."""
+        sql = "SELECT min(next_at) next FROM messages WHERE state IN ('scheduled', 'retryable')"
+        return rows.moment_or_none(next(self._query(sql))["next"])
+
+    def expire(self, now: datetime) -> list[Message]:
+        """Move everything that waits past its time to `expired`; returns those messages."""
+        sql = "SELECT * FROM messages WHERE state IN ('scheduled', 'retryable') AND expires_at <= ?"
+        gone = [rows.message_of(row) for row in self._query(sql, [utc_text(now)])]
+        return [self.move(message, State.EXPIRED, message.reason or "its time passed", now) for message in gone]
+
+    def move(self, message: Message, state: State, reason: str, now: datetime) -> Message:
+        """Move a message to another state; returns it as it is now.
+
+        Raises:
+            StoreError: it was not (any more) in the state it was read in, or cannot make this move.
+        """
+        moved = replace(message, state=state, reason=reason, changed_at=now)
+        with self._writing():
+            self._update(moved, message.state)
+        return moved
+
+    def claim(self, message: Message, now: datetime) -> Message:
+        """Commit that a message is about to leave: nothing is sent before this is on the disk.
+
+        Raises:
+            StoreError: somebody else has it.
+        """
+        claimed = replace(message, state=State.SENDING, reason="", attempts=message.attempts + 1, changed_at=now)
+        with self._writing():
+            self._update(claimed, message.state, attempts=message.attempts)
+        return claimed
+
+    def settle(self, message: Message, settlement: Settlement, now: datetime) -> Message:
+        """Commit what the answer means for a claimed message; returns it as it is now.
+
+        Raises:
+            StoreError: it is not in `sending` with this attempt.
+        """
+        settled = replace(
+            message,
+            state=settlement.state,
+            reason=settlement.reason,
+            next_at=settlement.next_at or message.next_at,
+            refusals=settlement.refusals,
+            provider_message_id=settlement.message_id,
+            provider_plan_id=settlement.plan_id,
+            changed_at=now,
+        )
+        with self._writing():
+            self._update(settled, State.SENDING, attempts=message.attempts)
+        return settled
+
+    def note(self, message: Message, reason: str, now: datetime) -> Message:
+        """Note why a waiting message waits longer than its time; writes nothing when that is noted already."""
+        return message if message.reason == reason else self.move(message, message.state, reason, now)
+
+    def sent_since(self, since: datetime, *, recipient: str = "") -> int:
+        """Count the texts that left (or may have left) since then, to one number or to all."""
+        sql = (
+            "SELECT count(*) n FROM messages WHERE state IN ('sent', 'unknown', 'sending') AND changed_at > ?"
+            " AND (? = '' OR recipient = ?)"
+        )
+        return int(next(self._query(sql, [utc_text(since), recipient, recipient]))["n"])
+
+    def counts(self) -> dict[str, int]:
+        """Count the messages by state; states without any are there with 0."""
+        found = {row["state"]: row["n"] for row in self._query("SELECT state, count(*) n FROM messages GROUP BY state")}
+        return {str(state): found.get(state, 0) for state in State}
+
+    def _update(self, message: Message, before: State, *, attempts: int | None = None) -> None:
+        """Write a message over its row, which must be in the state `before` (and at this attempt)."""
+        row = rows.message_row(message)
+        columns = ", ".join(f"{column} = :{column}" for column in row if column != "key")
+        sql = f"UPDATE messages SET {columns} WHERE key = :key AND state = :before"  # noqa: S608  constants
+        sql += "" if attempts is None else " AND attempts = :attempts_before"
+        done = self._execute(sql, row | {"before": before, "attempts_before": attempts})
+        if done != 1:
+            raise StoreError(f"message {message.key} is no longer {before}", "Another program changed it; run again")

@@ -1,0 +1,185 @@
+"""Rows of the database and the values they stand for. Knows no SQL and no connection."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from syncer.diff import Known
+from syncer.model import (
+    Answer,
+    Audience,
+    Booking,
+    Event,
+    Host,
+    Invitee,
+    Location,
+    Message,
+    State,
+    from_utc_text,
+    utc_text,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+Row = dict[str, Any]
+
+_ANSWERS = msgspec.json.Decoder(tuple[Answer, ...])
+_HOSTS = msgspec.json.Decoder(tuple[Host, ...])
+_LOCATION = msgspec.json.Decoder(Location | None)
+_PARAMS = msgspec.json.Decoder(dict[str, str])
+
+
+def text_or_none(moment: datetime | None) -> str | None:
+    """Spell a moment that may be missing."""
+    return None if moment is None else utc_text(moment)
+
+
+def moment_or_none(text: str | None) -> datetime | None:
+    """Read a moment that may be missing."""
+    return None if text is None else from_utc_text(text)
+
+
+def json_text(value: object) -> str:
+    """Spell a value as JSON, the same way each time."""
+    return msgspec.json.encode(value, order="sorted").decode()
+
+
+def event_row(event: Event, *, read_at: datetime, settles_at: datetime | None) -> Row:
+    """Turn an event into its row; it is not missing, as it was just read."""
+    return {
+        "uri": event.uri,
+        "name": event.name,
+        "status": event.status,
+        "start_at": utc_text(event.start),
+        "end_at": utc_text(event.end),
+        "event_type": event.event_type,
+        "location": json_text(event.location),
+        "hosts": json_text(event.hosts),
+        "total": event.total,
+        "active": event.active,
+        "read_at": utc_text(read_at),
+        "settles_at": text_or_none(settles_at),
+        "missing_at": None,
+    }
+
+
+def event_of(row: Mapping[str, Any]) -> Event:
+    """Read an event from its row; further columns are ignored."""
+    return Event(
+        uri=row["uri"],
+        name=row["name"],
+        status=row["status"],
+        start=from_utc_text(row["start_at"]),
+        end=from_utc_text(row["end_at"]),
+        event_type=row["event_type"],
+        location=_LOCATION.decode(row["location"]),
+        hosts=_HOSTS.decode(row["hosts"]),
+        total=row["total"],
+        active=row["active"],
+    )
+
+
+def known_of(row: Mapping[str, Any]) -> Known:
+    """Read an event of the snapshot from its row."""
+    return Known(
+        event=event_of(row),
+        read_at=from_utc_text(row["read_at"]),
+        settles_at=moment_or_none(row["settles_at"]),
+        missing=row["missing_at"] is not None,
+    )
+
+
+def booking_row(booking: Booking) -> Row:
+    """Turn a booking into its row; its event has a row of its own."""
+    invitee = booking.invitee
+    plain = "uri event status name first_name last_name email timezone text_reminder_number old_invitee new_invitee"
+    more = "canceler_type cancel_reason cancel_url reschedule_url"
+    return {
+        **{column: getattr(invitee, column) for column in f"{plain} {more}".split()},
+        "answers": json_text(invitee.answers),
+        "created_at": text_or_none(invitee.created_at),
+        "rescheduled": int(invitee.rescheduled),
+        "canceled_at": text_or_none(invitee.canceled_at),
+        "no_show_at": text_or_none(invitee.no_show_at),
+        "seen_at": utc_text(booking.seen_at),
+        "read_at": utc_text(booking.read_at),
+        "moved_at": text_or_none(booking.moved_at),
+    }
+
+
+def booking_of(row: Mapping[str, Any], event: Event) -> Booking:
+    """Read a booking from its row."""
+    invitee = Invitee(
+        uri=row["uri"],
+        event=row["event"],
+        name=row["name"],
+        email=row["email"],
+        first_name=row["first_name"],
+        last_name=row["last_name"],
+        status=row["status"],
+        timezone=row["timezone"],
+        text_reminder_number=row["text_reminder_number"],
+        answers=_ANSWERS.decode(row["answers"]),
+        created_at=moment_or_none(row["created_at"]),
+        rescheduled=bool(row["rescheduled"]),
+        old_invitee=row["old_invitee"],
+        new_invitee=row["new_invitee"],
+        canceled_at=moment_or_none(row["canceled_at"]),
+        canceler_type=row["canceler_type"],
+        cancel_reason=row["cancel_reason"],
+        cancel_url=row["cancel_url"],
+        reschedule_url=row["reschedule_url"],
+        no_show_at=moment_or_none(row["no_show_at"]),
+    )
+    return Booking(
+        event=event,
+        invitee=invitee,
+        seen_at=from_utc_text(row["seen_at"]),
+        read_at=from_utc_text(row["read_at"]),
+        moved_at=moment_or_none(row["moved_at"]),
+    )
+
+
+def message_row(message: Message) -> Row:
+    """Turn a message into its row."""
+    plain = (
+        "key rule booking audience language timezone template state reason attempts refusals"
+        " provider_message_id provider_plan_id"
+    )
+    moments = "scheduled_at next_at expires_at meeting_at changed_at"
+    return {
+        **{column: getattr(message, column) for column in plain.split()},
+        **{column: utc_text(getattr(message, column)) for column in moments.split()},
+        "recipient": message.to,
+        "params": json_text(message.params),
+    }
+
+
+def message_of(row: Mapping[str, Any]) -> Message:
+    """Read a message from its row; further columns are ignored."""
+    return Message(
+        key=row["key"],
+        rule=row["rule"],
+        booking=row["booking"],
+        audience=Audience(row["audience"]),
+        to=row["recipient"],
+        language=row["language"],
+        timezone=row["timezone"],
+        template=row["template"],
+        params=_PARAMS.decode(row["params"]),
+        state=State(row["state"]),
+        reason=row["reason"],
+        scheduled_at=from_utc_text(row["scheduled_at"]),
+        next_at=from_utc_text(row["next_at"]),
+        expires_at=from_utc_text(row["expires_at"]),
+        meeting_at=from_utc_text(row["meeting_at"]),
+        changed_at=from_utc_text(row["changed_at"]),
+        attempts=row["attempts"],
+        refusals=row["refusals"],
+        provider_message_id=row["provider_message_id"],
+        provider_plan_id=row["provider_plan_id"],
+    )

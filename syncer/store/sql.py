@@ -1,0 +1,67 @@
+"""Plain statements over one connection: transactions that only write, queries, and what SQLite's errors mean."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from syncer.store.database import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from sqlite_utils import Database
+
+CHUNK = 500
+"""Values in one IN list: SQLite's limit of variables is far above."""
+
+
+class Sql:
+    """An open database. Not for use from several threads at once: one writer, in the order of its calls."""
+
+    def __init__(self, db: Database) -> None:
+        self.db = db
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        with errors("database"):
+            # IMMEDIATE: a deferred transaction that reads first fails at once when another one writes.
+            self.db.conn.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self.db.rollback()
+                raise
+            self.db.commit()
+
+    def _insert(self, table: str, records: Sequence[Mapping[str, Any]]) -> None:
+        if records:
+            names = ", ".join(records[0])
+            marks = ", ".join(f":{name}" for name in records[0])
+            self._executemany(f"INSERT INTO {table} ({names}) VALUES ({marks})", records)  # noqa: S608  constants
+
+    def _upsert(self, table: str, records: Sequence[Mapping[str, Any]], *, key: str) -> None:
+        if records:
+            names = ", ".join(records[0])
+            marks = ", ".join(f":{name}" for name in records[0])
+            sets = ", ".join(f"{name} = excluded.{name}" for name in records[0] if name != key)
+            sql = f"INSERT INTO {table} ({names}) VALUES ({marks}) ON CONFLICT ({key}) DO UPDATE SET {sets}"  # noqa: S608  constants
+            self._executemany(sql, records)
+
+    def _execute(self, sql: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> int:
+        return self.db.conn.execute(sql, values).rowcount
+
+    def _executemany(self, sql: str, records: Iterable[Any]) -> None:
+        self.db.conn.executemany(sql, records)
+
+    def _query(self, sql: str, values: Sequence[Any] = ()) -> Iterator[dict[str, Any]]:
+        with errors("database"):
+            yield from self.db.query(sql, list(values))
+
+    def _query_in(self, sql: str, values: Sequence[str]) -> list[dict[str, Any]]:
+        """Run a query that ends in IN, with its values a chunk at a time."""
+        found: list[dict[str, Any]] = []
+        for at in range(0, len(values), CHUNK):
+            chunk = list(values[at : at + CHUNK])
+            found += self._query(f"{sql} ({', '.join('?' * len(chunk))})", chunk)
+        return found

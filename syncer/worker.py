@@ -1,0 +1,202 @@
+"""The order of calls: one run, and the loop of runs. What decides is pure and elsewhere.
+
+list      all pages, or it raises and nothing changes      listing.read_listing
+compare   which events must be read (again)                diff.stale
+read      a batch's invitees: diff, plan, commit           reading.read_batch
+deliver   claim -> send -> settle, until none is due       delivery.Delivery
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import secrets
+import threading
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import schedule
+import structlog
+
+from syncer.delivery import LEFT_BY_A_CRASH, Delivery, say_message
+from syncer.errors import GuardRefused, RunHalted, Stopped, StoreError, SyncerError
+from syncer.listing import read_listing
+from syncer.log import Tell, tell
+from syncer.model import State, utc_text
+from syncer.outbox import NoAnswer, settle
+from syncer.ports import NoProgress, Progress
+from syncer.reading import plan_again_if_rules_changed, read_batch
+from syncer.rules import OnUnknown
+from syncer.run import Options, Run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from syncer.config import Settings
+    from syncer.ports import Calendly, Gateway
+    from syncer.store import Store
+
+BATCH = 25
+"""Events read, planned and committed together: at Calendly's slowest limit, half a minute's worth."""
+FRESH_SHARE = 0.5
+"""After this share of `max_snapshot_age` a long run lists anew, so that texts need not wait for it."""
+ONCE = Options(everything=True)
+LOOP = Options()
+
+
+@dataclass(slots=True, kw_only=True)
+class Worker:
+    """One worker on one database.
+
+    Attributes:
+        clock: gives the present, aware UTC.
+        stop: set by a signal: ends waits at once, and the run after the message in hand.
+    """
+
+    settings: Settings
+    store: Store
+    calendly: Calendly
+    gateway: Gateway
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    tell: Tell = tell
+    progress: Progress = field(default_factory=NoProgress)
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def run_once(self, options: Options = ONCE) -> Run:
+        """Do one run; returns what it saw and did.
+
+        Raises:
+            SyncerError: what went wrong, with its exit code; nothing is lost, and nothing was sent from a partial view.
+        """
+        with self._reported(options) as (run, delivery):
+            self._settle_remnants(run)
+            complete = False
+            while not complete:
+                listed_at, stale = read_listing(run)
+                plan_again_if_rules_changed(run, listed_at)
+                self.progress.begin(len(stale))
+                while stale and not self._takes_too_long(listed_at, options):
+                    batch, stale = stale[:BATCH], stale[BATCH:]
+                    read_batch(run, batch)
+                    self.progress.advance(len(batch))
+                    if stale and not options.dry_run:
+                        delivery.deliver(listed_at=listed_at, pending={event.uri for event in stale})
+                self.progress.end()
+                # `--once` lists anew and goes on; the loop leaves the rest to its next run.
+                complete = not stale or not options.everything
+            if not options.dry_run:
+                delivery.deliver(listed_at=listed_at, pending={event.uri for event in stale})
+        return run
+
+    def run_forever(self, options: Options = LOOP) -> None:
+        """Run now, then every interval, until `stop` is set. A failed run is in the log, and the next one comes.
+
+        Raises:
+            StoreError: the database cannot be trusted any more: the process must end, not go on without it.
+        """
+        # A scheduler of our own, so that nobody else's entries run here. What raises is not scheduled anew by it, and
+        # would run again on every tick: hence `_run_surviving`.
+        scheduler = schedule.Scheduler()
+        scheduler.every(max(1, round(self.settings.interval.total_seconds()))).seconds.do(self._run_surviving, options)
+        self._run_surviving(options)
+        while not self.stop.is_set():
+            scheduler.run_pending()
+            self.stop.wait(min(1.0, max(0.05, scheduler.idle_seconds or 0.0)))
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, unless a signal comes.
+
+        Raises:
+            Stopped: it came.
+        """
+        if self.stop.wait(seconds):
+            raise Stopped("asked to stop")
+
+    def _run_surviving(self, options: Options) -> None:
+        try:
+            self.run_once(options)
+        except StoreError:
+            raise
+        except SyncerError:
+            return  # it is in the log
+
+    def _takes_too_long(self, listed_at: datetime, options: Options) -> bool:
+        limit = self.settings.max_snapshot_age * FRESH_SHARE if options.everything else self.settings.interval
+        return self.clock() - listed_at >= limit
+
+    @contextlib.contextmanager
+    def _reported(self, options: Options) -> Iterator[tuple[Run, Delivery]]:
+        """Put a run's events and its row around it."""
+        run_id, began, started = secrets.token_hex(6), time.monotonic(), self.clock()
+        run = Run(
+            options=options,
+            settings=self.settings,
+            store=self.store,
+            calendly=self.calendly,
+            clock=self.clock,
+            tell=self.tell,
+        )
+        delivery = Delivery(run=run, gateway=self.gateway, sleep=self.sleep, stopping=self.stop.is_set)
+        requests, outcome, failure = self.calendly.requests, "completed", ""
+        structlog.contextvars.bind_contextvars(run_id=run_id)
+        try:
+            self.tell("run.started", dry_run=options.dry_run)
+            yield run, delivery
+            if delivery.halted:
+                raise RunHalted(f"sending is halted: {delivery.halted}", "syncer check")
+        except Exception as fault:
+            error = fault if isinstance(fault, SyncerError) else _unexpected(fault)
+            outcome, failure = _outcome(error), str(error)
+            event = {"refused": "run.refused", "stopped": "run.skipped"}.get(outcome, "run.failed")
+            self.tell(event, reason=failure, remedy=error.remedy, error=type(error).__name__)
+            if error is fault:
+                raise
+            raise error from fault
+        finally:
+            run.report.requests = self.calendly.requests - requests
+            run.report.duration_ms = int((time.monotonic() - began) * 1000)
+            if outcome == "completed":
+                self.tell("run.completed", **run.report.as_dict())
+            if not options.dry_run and outcome != "stopped":
+                row = {"id": run_id, "started_at": utc_text(started), "outcome": outcome, "error": failure}
+                row |= {"ended_at": utc_text(self.clock()), "counts": json.dumps(run.report.as_dict())}
+                with contextlib.suppress(StoreError):  # the trouble that ended the run is the one to report
+                    self.store.record_run(row)
+            structlog.contextvars.unbind_contextvars("run_id")
+
+    def _settle_remnants(self, run: Run) -> None:
+        """Turn what an earlier run left in `sending` into `unknown`: the lock's holder knows that nobody sends it."""
+        for message in self.store.messages(states=[State.SENDING]):
+            rule = self.settings.policy.rule(message.rule)
+            settlement = settle(
+                NoAnswer(LEFT_BY_A_CRASH),
+                now=self.clock(),
+                attempts=message.attempts,
+                refusals=message.refusals,
+                on_unknown=OnUnknown.HOLD if rule is None else rule.on_unknown,
+            )
+            settled = self.store.settle(message, settlement, self.clock())
+            what = "unknown" if settled.state is State.UNKNOWN else "retry_scheduled"
+            run.report.count(what)
+            say_message(self.tell, what, settled)
+
+
+def _unexpected(fault: Exception) -> SyncerError:
+    """Turn a mistake in syncer itself into one line that can be reported: where it happened, and no personal data."""
+    where = fault.__traceback__
+    while where is not None and where.tb_next is not None:
+        where = where.tb_next
+    spot = f"{where.tb_frame.f_code.co_filename.rpartition('syncer/')[2]}:{where.tb_lineno}" if where else "?"
+    return SyncerError(
+        f"unexpected {type(fault).__name__} at {spot}", "Please report this line; the next run tries again"
+    )
+
+
+def _outcome(error: SyncerError) -> str:
+    if isinstance(error, GuardRefused):
+        return "refused"
+    if isinstance(error, Stopped):
+        return "stopped"
+    return "halted" if isinstance(error, RunHalted) else "failed"
