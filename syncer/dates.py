@@ -87,7 +87,7 @@ def _shown(text: str) -> Iterable[str]:
     for character in text:
         category = unicodedata.category(character)
         # Persian sets parts of a word apart by U+200C: a blank reads better than nothing.
-        if category[0] == "Z" or category == "Cc" or character == "\u200c":
+        if category == "Cc" or character == "\u200c":
             yield " "
         elif category[0] != "C":
             yield character

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from syncer import quiet
 from syncer.errors import NotConnected, NoUsableAnswer, RunHalted, Unsendable
 from syncer.log import mask
-from syncer.model import State
+from syncer.model import Audience, State
 from syncer.outbox import OVER_CAP, SUPERSEDED, Halt, NotNow, Refused, Settlement, settle
 from syncer.plan import QUIET
 from syncer.rules import OnUnknown, Trigger
@@ -159,7 +159,9 @@ class Delivery:
             self._told("expired", self.run.store.move(message, State.EXPIRED, "its time passed", now))
             return False
         cap = self.run.settings.policy.per_number_per_day
-        if self.run.store.sent_since(now - DAY, recipient=message.to) >= cap:
+        # Against strangers who book in somebody else's name; a host's number comes from the operator.
+        invitee = message.audience is Audience.INVITEE
+        if invitee and self.run.store.sent_since(now - DAY, recipient=message.to) >= cap:
             self.run.tell("limit.reached", limit="per_number_per_day", value=cap, to=mask(message.to))
             self._told("skipped", self.run.store.move(message, State.SKIPPED, OVER_CAP, now))
             return False
@@ -183,6 +185,8 @@ class Delivery:
 
     def _send(self, message: Message, now: datetime) -> bool:
         """Claim, send, settle. Returns whether the answer holds all messages of this template."""
+        if self.attempted:
+            self.sleep(1 / self.run.settings.sends_per_second)
         claimed, outcome = self._exchange(message, now)
         self.attempted += 1
         answered = self.run.clock()
@@ -199,7 +203,6 @@ class Delivery:
         elif isinstance(outcome, NotNow) and outcome.pauses_all:
             self.over = outcome.reason
             self.run.tell("limit.reached", limit="EngageLab's rate limit", reason=outcome.reason)
-        self.sleep(1 / self.run.settings.sends_per_second)
         return isinstance(outcome, NotNow) and outcome.holds_template
 
     def _exchange(self, message: Message, now: datetime) -> tuple[Message, Outcome]:

@@ -42,8 +42,7 @@ _EXTENSION = re.compile(r"(?<=\d)[\s,;(]*(?:#|;?(?:extension|extn|ext|x|durchwah
 _SEVERAL = re.compile(r"\+.*\+|(?:\d[\s().-]*){7,}[/,;|&\n](?:[\s().+-]*\d){7,}", re.DOTALL)
 _WRITTEN = re.compile(r"\+?[\d\s()./-]+")
 _DASHES = str.maketrans(dict.fromkeys("‐‑‒–—―−－", "-"))
-_READ = 200
-_LONGEST = 60
+_LONGEST = 100
 """A field longer than this is no number, and the patterns above meet nothing longer."""
 
 
@@ -77,11 +76,11 @@ def parse(text: str, country: str) -> PhoneNumber | NoRecipient:
         text: as typed: blanks, dashes, dots, slashes, brackets, digits of any script.
         country: ISO 3166 code for numbers without a country code; "" = those are refused.
     """
-    # Contacts copied from a phone come in invisible direction marks.
-    text = "".join(one for one in unicodedata.normalize("NFKC", text[:_READ]) if unicodedata.category(one) != "Cf")
-    text = text.translate(_DASHES).strip().removeprefix("tel:").strip()
     if len(text) > _LONGEST:
         return NOT_VALID
+    # Contacts copied from a phone come in invisible direction marks.
+    text = "".join(one for one in unicodedata.normalize("NFKC", text) if unicodedata.category(one) != "Cf")
+    text = text.translate(_DASHES).strip().removeprefix("tel:").strip()
     if _SEVERAL.search(text):
         return SEVERAL
     if _EXTENSION.search(text):

@@ -180,10 +180,11 @@ def _to(
     """Make the message to one recipient, or say why there is none."""
     if isinstance(one, NoRecipient):
         return _message(rule, booking, context, when, None, one.reason)
-    params = wording.render(rule, booking, one, policy)
+    # The template's own language first: no French date in an English text.
+    language, template = template_for(rule, one.language, policy.language)
+    params = wording.render(rule, booking, replace(one, language=language), policy)
     if isinstance(params, wording.Empty):
         return _message(rule, booking, context, when, one, f"{{{params.field}}} is empty for this booking")
-    language, template = template_for(rule, one.language, policy.language)
     message = replace(
         _message(rule, booking, context, when, one, ""), params=params, language=language, template=template
     )

@@ -62,7 +62,7 @@ def send_at(
     if end <= expires and (end < meeting or meeting <= due):
         return end
     before = begin - HEAD_START
-    if before >= now and _period(before, zone, quiet) is None:
+    if before >= now:
         return before
     sent = max(due, now)
     if sent <= expires and _day(meeting, zone) in {_day(now, zone), _day(sent, zone)}:
@@ -87,7 +87,7 @@ def next_allowed(now: datetime, zone: str, quiet: QuietHours | None) -> datetime
 
 def _period(moment: datetime, zone: str, quiet: QuietHours | None) -> tuple[datetime, datetime] | None:
     """Find the quiet period that holds a moment: from its beginning up to, not including, its end."""
-    if quiet is None or quiet.start == quiet.end:
+    if quiet is None:
         return None
     return next((one for one in _periods(moment, zone, quiet) if one[0] <= moment < one[1]), None)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import TYPE_CHECKING
 
 from syncer import diff
@@ -30,7 +31,9 @@ def read_batch(run: Run, events: Sequence[Event]) -> None:
         SyncerError: one of them could not be read; nothing of the batch is written.
     """
     with ThreadPoolExecutor(max_workers=run.settings.concurrency) as pool:
-        answers = list(pool.map(lambda event: _invitees(run, event), events))
+        # Each in a copy of the context, so that what is logged on the way carries the run's id.
+        asked = [pool.submit(copy_context().run, _invitees, run, event) for event in events]
+        answers = [one.result() for one in asked]
     now = run.clock()
     settle = run.settings.policy.settle
     readings: list[Reading] = []

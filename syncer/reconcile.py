@@ -73,7 +73,8 @@ def _follow(old: Message, new: Message, now: datetime) -> Message | None:
         if new.state is State.EXPIRED:
             return None  # the clock will do it
         if new.state is State.SKIPPED:
-            return replace(old, state=State.SKIPPED, reason=new.reason, changed_at=now)
+            # The new one holds no number and no params: why it is skipped may be that the person was erased.
+            return replace(new, attempts=old.attempts, refusals=old.refusals, changed_at=now)
         next_at = old.next_at if old.state is State.RETRYABLE else new.next_at
         reason = old.reason if old.template == new.template else ""
     elif old.state in {State.SKIPPED, State.CANCELED} and new.state is State.SCHEDULED:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from syncer import dates
 from syncer.cleaning import clean, clean_name, clean_own
 from syncer.dates import in_words, when
-from syncer.model import Audience
 from syncer.rules import FIELDS, HostSettings
 
 if TYPE_CHECKING:
@@ -101,7 +100,7 @@ def _value(name: str, rule: Rule, booking: Booking, recipient: Recipient, policy
     event = booking.event
     match name:
         case "start" | "start_date" | "start_time" | "end_time":
-            return _moment(name, rule, event, recipient, policy)
+            return _moment(name, event, recipient, policy)
         case "event_name":
             return clean_own(event.name, VALUE_LIMIT)
         case "offset":
@@ -166,17 +165,16 @@ def _url(text: str) -> str:
     return text if len(text) <= URL_LIMIT and _URL.fullmatch(text) else ""
 
 
-def _moment(name: str, rule: Rule, event: Event, recipient: Recipient, policy: Policy) -> str:
+def _moment(name: str, event: Event, recipient: Recipient, policy: Policy) -> str:
     """Write the start or end, with the zone where a reader might take it for another.
 
-    A guest's text names it unless host and guest have the same time then; a host's text, unless the settings say which
-    zone the host is in.
+    It may be taken for another when the settings do not say which zone the host is in, and when host and reader do
+    not have the same time then. A host who reads has: the recipient's zone is the same setting.
     """
     moment = event.end if name == "end_time" else event.start
     language, zone = recipient.language, recipient.timezone
-    for_host = rule.to is Audience.HOST
-    known = _host_zone(event, recipient.tag if for_host else "", policy)
-    name_zone = not known or (not for_host and dates.differs(known, zone, moment))
+    known = _host_zone(event, recipient.tag, policy)
+    name_zone = not known or dates.differs(known, zone, moment)
     if name == "start":
         return when(moment, language=language, zone=zone, name_zone=name_zone)
     if name == "start_date":
@@ -186,7 +184,7 @@ def _moment(name: str, rule: Rule, event: Event, recipient: Recipient, policy: P
 
 def _host(event: Event, tag: str) -> Host | None:
     """Find the host whom a recipient's tag names, else the first."""
-    named = (host for host in event.hosts if tag and host.uri.rstrip("/").rpartition("/")[2] == tag)
+    named = (host for host in event.hosts if host.uri.rstrip("/").rpartition("/")[2] == tag)
     return next(named, event.hosts[0] if event.hosts else None)
 
 

@@ -139,13 +139,14 @@ class Worker:
             tell=self.tell,
         )
         delivery = Delivery(run=run, gateway=self.gateway, sleep=self.sleep, stopping=self.stop.is_set)
-        requests, outcome, failure = self.calendly.requests, "completed", ""
+        requests, outcome, failure = self.calendly.requests, "failed", ""
         structlog.contextvars.bind_contextvars(run_id=run_id)
         try:
             self.tell("run.started", dry_run=options.dry_run)
             yield run, delivery
             if delivery.halted:
                 raise RunHalted(f"sending is halted: {delivery.halted}", "syncer check")
+            outcome = "completed"
         except Exception as fault:
             error = fault if isinstance(fault, SyncerError) else _unexpected(fault)
             outcome, failure = _outcome(error), str(error)

@@ -73,7 +73,7 @@ class Call:
             self._query, self._offset = page.query, page.offset
         found: dict[str, str] = {}
         for name, value in self._query:
-            if name not in {"count", *allowed} or name in found:
+            if name not in {"count", *allowed} or name in found or not value:
                 raise Refusal(400, "is invalid", name)
             found[name] = value
         return found

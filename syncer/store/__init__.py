@@ -97,16 +97,19 @@ class Store(Snapshot, Outbox):
         return hmac.new(self._salt, text.encode(), hashlib.sha256).hexdigest()
 
     def meet_rules(self, names: Iterable[str], now: datetime) -> dict[str, datetime]:
-        """Note rules never seen before and return each rule's first sight."""
+        """Note rules never seen before, forget those that are gone, and return each rule's first sight."""
         born = {row["name"]: from_utc_text(row["born_at"]) for row in self._query("SELECT name, born_at FROM rules")}
         # The rules that a database is born with are as old as it is.
-        first = self.born_at if not born else now
-        if new := [name for name in names if name not in born]:
+        first = now if born else self.born_at
+        rules = {name: born.get(name, first) for name in names}
+        if rules != born:
             with self._writing():
+                self._executemany("DELETE FROM rules WHERE name = ?", [(name,) for name in born if name not in rules])
                 self._executemany(
-                    "INSERT INTO rules (name, born_at) VALUES (?, ?)", [(n, utc_text(first)) for n in new]
+                    "INSERT INTO rules (name, born_at) VALUES (?, ?) ON CONFLICT (name) DO NOTHING",
+                    [(name, utc_text(at)) for name, at in rules.items()],
                 )
-        return born | dict.fromkeys(new, first)
+        return rules
 
     def commit(self, batch: Batch, todo: Todo, now: datetime) -> None:
         """Write what was read and what follows from it, in one transaction.

@@ -1,0 +1,925 @@
+"""Calendly: what answers mean, what records mean, and a client that gives whole listings or an error."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import parse_qs, urlsplit
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from recorded import FOLDER, sample, samples
+from sandbox_kit import HOUR, NOW, START, Clock, renew
+
+from syncer import calendly_shapes as shapes
+from syncer.calendly import Calendly, EventType, Me, Member, decipher
+from syncer.errors import (
+    AccessRefused,
+    BadParameter,
+    CalendlyBusy,
+    CalendlyRefused,
+    LoginRefused,
+    NotConnected,
+    NotThere,
+    NoUsableAnswer,
+    SyncerError,
+    Unreadable,
+    Unsendable,
+)
+from syncer.http import Answer, Http
+from syncer.model import Answer as Typed
+from syncer.model import Host, Location
+from syncer.sandbox.server import SandboxServer
+from syncer.sandbox.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from syncer.http import Prepared
+    from syncer.model import Event, Invitee
+
+API = "https://api.calendly.com"
+TOKEN = "canary-token"
+EVENT = f"{API}/scheduled_events/9d3e1f52-aaaa-4bbb-8ccc-dddddddddddd"
+OLD_EVENT = f"{API}/scheduled_events/1a2b3c4d-1"
+MARA = f"{API}/users/2f6a9c10-0c1d-4e2f-8a3b-4c5d6e7f8091"
+ORGANIZATION = f"{API}/organizations/7b1d2c3e-4f50-4162-8738-495a6b7c8d9e"
+SCOPE = {"organization": ORGANIZATION}
+
+
+def utc(text: str) -> datetime:
+    """Read a time without a zone as UTC."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def raw(value: object, at: str = "a record") -> shapes.Record:
+    """Wrap a value as if it had come in an answer."""
+    return shapes.Record(msgspec.Raw(json.dumps(value).encode()), at)
+
+
+def rows(name: str) -> list[shapes.Record]:
+    """Take the records of a recorded page."""
+    found = sample(name)
+    return shapes.page(decipher(found.status, found.headers, found.body), name)[0]
+
+
+def one(name: str) -> shapes.Record:
+    """Take the record of a recorded answer."""
+    found = sample(name)
+    return shapes.resource(decipher(found.status, found.headers, found.body), name)
+
+
+def events(name: str) -> list[Event]:
+    """Read a recorded page of events."""
+    return [shapes.event(row) for row in rows(name)]
+
+
+def people(name: str, event: str = EVENT) -> list[Invitee]:
+    """Read a recorded page of invitees."""
+    return [shapes.invitee(row, event) for row in rows(name)]
+
+
+READERS: dict[str, Callable[[str], object]] = {
+    "users": lambda name: shapes.me(one(name)),
+    "memberships": lambda name: [shapes.member(row) for row in rows(name)],
+    "events": events,
+    "invitees": lambda name: people(name, OLD_EVENT if "moved" in name else EVENT),
+    "eventtypes": lambda name: shapes.event_type(one(name)),
+}
+
+
+@pytest.mark.parametrize("name", samples(*READERS))
+def test_every_sample_decodes(name: str) -> None:
+    """Each recorded answer is read without complaint, with nulls, gaps and unknown values in it."""
+    assert READERS[sample(name).kind](name) is not None
+
+
+def test_every_sample_is_of_a_known_kind() -> None:
+    """No recorded answer is left out of the tests because of its name."""
+    known = {*READERS, "errors", "templates", "signatures", "sends"}
+
+    assert {folder.name.partition("-")[0] for folder in FOLDER.iterdir()} == known
+
+
+def test_user() -> None:
+    """A user is read, also with a null name and a time zone with a space in it."""
+    assert shapes.me(one("users-me")) == Me(
+        MARA, ORGANIZATION, "mara@northpier.example", "Mara Lindqvist", "America/Chicago"
+    )
+    assert shapes.me(one("users-me-odd")) == Me(MARA, ORGANIZATION, "Mara@NorthPier.example", "", "America/New_York")
+
+
+def test_memberships() -> None:
+    """Members come with their zone and role, as far as these are there."""
+    first = [shapes.member(row) for row in rows("memberships-page-1")]
+    odd = [shapes.member(row) for row in rows("memberships-odd")]
+
+    assert first[0] == Member(MARA, "mara@northpier.example", "Mara Lindqvist", "America/Chicago", "owner")
+    assert [(member.timezone, member.role) for member in first + odd] == [
+        ("America/Chicago", "owner"),
+        ("Europe/Berlin", "user"),
+        ("", ""),
+        ("", "group_admin"),
+    ]
+
+
+def test_events() -> None:
+    """An event is read with its times to the second, its place, its hosts and its counts."""
+    call, canceled = events("events-page-1")
+    (clinic,) = events("events-page-2")
+
+    assert (call.uri, call.name, call.status) == (EVENT, "Phone consultation", "active")
+    assert (call.start, call.end) == (utc("2026-11-25T16:00:00"), utc("2026-11-25T16:30:00"))
+    assert call.location == Location("outbound_call", "+1 312-555-0142")
+    assert call.hosts == (Host(MARA, "mara@northpier.example", "Mara Lindqvist"),)
+    assert (canceled.canceled, canceled.total, canceled.active) == (True, 1, 0)
+    assert canceled.location == Location("google_conference", "", "https://calendly.com/events/1a2b3c4d-1/google_meet")
+    assert (clinic.name, clinic.total, clinic.active) == ("Open clinic", 5, 3)
+
+
+def test_locations() -> None:
+    """Every kind of place is read, also unknown ones, one without a kind, null, and none at all."""
+    found = [event.location for event in events("events-locations")]
+
+    assert found == [
+        Location("ask_invitee", "Cafe on the corner"),
+        Location("custom"),
+        Location("outbound_call"),
+        Location("inbound_call", "+1 312-555-0199"),
+        Location("google_conference"),
+        Location("zoom", "", "https://us06web.zoom.us/j/81234567890?pwd=abc"),
+        Location("zoom_conference"),
+        Location("microsoft_teams_conference", "", "https://calendly.com/events/1a2b3c4d-3/microsoft_teams"),
+        Location("hologram"),
+        Location("", "no type at all"),
+        None,
+        None,
+    ]
+
+
+def test_odd_events() -> None:
+    """An event may be bare, full of nulls, of an unknown status, or have half a host."""
+    bare, nulls, half = events("events-odd")
+
+    assert (bare.status, bare.name, bare.hosts, bare.total, bare.canceled) == ("postponed", "", (), 0, False)
+    assert (bare.start, bare.end) == (utc("2026-11-25T16:00:00"), utc("2026-11-25T16:30:00"))
+    assert (nulls.name, nulls.event_type, nulls.hosts, nulls.location) == ("", "", (), None)
+    assert half.name == "Spaced"
+    assert half.hosts == (Host(MARA), Host("", "x@y.example", "X"))
+    assert (half.total, half.active) == (0, 2)
+
+
+def test_invitees() -> None:
+    """An invitee is read with number, answers, links and what became of them."""
+    (ines,) = people("invitees-active")
+    (theo,) = people("invitees-moved-away", OLD_EVENT)
+    missed, by_host, unexplained = people("invitees-group")
+
+    assert (ines.name, ines.first_name, ines.timezone, ines.status) == (
+        "Ines Okafor",
+        "Ines",
+        "America/Chicago",
+        "active",
+    )
+    assert ines.text_reminder_number == "+1 312-555-0142"
+    assert ines.answers[1] == Typed("Reason for the visit", "Knee pain\nSecond opinion")
+    assert (ines.created_at, ines.canceled_at, ines.no_show_at) == (utc("2026-11-20T15:01:12"), None, None)
+    assert ines.cancel_url == "https://calendly.com/cancellations/6f5e4d3c"
+    assert (theo.rescheduled, theo.old_invitee) == (True, "")
+    assert theo.new_invitee == f"{API}/scheduled_events/1a2b3c4d-2/invitees/95c00000"
+    assert (theo.canceler_type, theo.cancel_reason) == ("invitee", "Travel moved by a day")
+    assert theo.canceled_at == utc("2026-11-21T10:47:30")
+    assert missed.no_show_at == utc("2026-11-27T19:05:00")
+    assert (by_host.canceler_type, by_host.cancel_reason) == ("host", "")
+    assert by_host.canceled_at == utc("2026-11-21T17:42:02")
+    assert unexplained.canceled_at == utc("2026-11-22T08:00:00")
+
+
+def test_odd_invitees() -> None:
+    """An invitee may be bare, full of nulls, erased, or typed by somebody in a hurry."""
+    bare, nulls, erased, typed = people("invitees-odd")
+
+    assert (bare.status, bare.name, bare.event) == ("waitlisted", "", EVENT)
+    assert (nulls.timezone, nulls.answers, nulls.rescheduled, nulls.event) == ("America/New_York", (), False, EVENT)
+    assert erased.erased
+    assert erased.answers == (Typed("Handy", "+49 170 1"),)
+    assert (typed.name, typed.cancel_reason, typed.canceler_type) == ("Zoë\u202e \n O'Neil", "bye", "")
+
+
+def test_event_types() -> None:
+    """An event type names its questions of type phone_number, and only those."""
+    assert shapes.event_type(one("eventtypes-phone")) == EventType(
+        f"{API}/event_types/c0ffee00-1111-4222-8333-444455556666", "Phone consultation", frozenset({"Mobile number"})
+    )
+    assert shapes.event_type(one("eventtypes-odd")).phone_questions == frozenset({"Handy"})
+    assert shapes.event_type(one("eventtypes-bare")) == EventType(f"{API}/event_types/x")
+
+
+GOOD_EVENT = {
+    "uri": EVENT,
+    "start_time": "2026-11-25T16:00:00.000000Z",
+    "end_time": "2026-11-25T16:30:00.000000Z",
+    "status": "active",
+}
+BROKEN_EVENTS = [
+    pytest.param({"uri": None}, "uri", id="null URI"),
+    pytest.param({"uri": ""}, "uri", id="empty URI"),
+    pytest.param({"uri": 7}, "uri", id="a number for a URI"),
+    pytest.param({"start_time": None}, "start_time", id="null start"),
+    pytest.param({"start_time": "2026-11-25T16:00:00"}, "start_time", id="a start without a zone"),
+    pytest.param({"start_time": "tomorrow"}, "start_time", id="a start in words"),
+    pytest.param({"start_time": 1795622400}, "start_time", id="a start in seconds"),
+    pytest.param({"end_time": "2026-13-25T16:00:00Z"}, "end_time", id="a month too many"),
+    pytest.param({"start_time": "0001-01-01T00:00:00+14:00"}, "beyond the calendar", id="before time began"),
+    pytest.param({"status": None}, "status", id="null status"),
+    pytest.param({"status": ["active"]}, "status", id="a list of statuses"),
+    pytest.param({"name": {"en": "x"}}, "name", id="a name in languages"),
+    pytest.param({"location": "Harbor Street"}, "location", id="a place in words"),
+    pytest.param({"event_memberships": {"user": MARA}}, "event_memberships", id="a host that is no list"),
+    pytest.param({"invitees_counter": {"total": "3"}}, "invitees_counter.total", id="a count in words"),
+    pytest.param({"invitees_counter": {"active": -1}}, "invitees_counter.active", id="a count below zero"),
+]
+
+
+@pytest.mark.parametrize(("change", "named"), BROKEN_EVENTS)
+def test_unreadable_event(change: dict[str, Any], named: str) -> None:
+    """A half-understood event is refused, by the name of the record and the field, and without a value."""
+    with pytest.raises(Unreadable, match=named) as caught:
+        shapes.event(raw({**GOOD_EVENT, **change}, "page 2, row 17"))
+
+    assert "page 2, row 17" in str(caught.value)
+    if "uri" not in change:
+        assert EVENT in str(caught.value)
+    assert "Harbor" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", list(GOOD_EVENT))
+def test_event_without(name: str) -> None:
+    """What an event cannot be without is missed by name."""
+    with pytest.raises(Unreadable, match=f"missing required field `{name}`"):
+        shapes.event(raw({key: value for key, value in GOOD_EVENT.items() if key != name}))
+
+
+@pytest.mark.parametrize(
+    "value", [None, [], "x", {"uri": "u"}, {"uri": "u", "status": None}, {"uri": "u", "status": "x", "name": 1}]
+)
+def test_unreadable_invitee(value: object) -> None:
+    """A half-understood invitee is refused."""
+    with pytest.raises(Unreadable):
+        shapes.invitee(raw(value), EVENT)
+
+
+def test_invitee_of_another_event() -> None:
+    """An invitee that says it belongs elsewhere is refused: its meeting would be taken for another one."""
+    with pytest.raises(Unreadable, match="another event"):
+        shapes.invitee(raw({"uri": "u", "status": "active", "event": OLD_EVENT}), EVENT)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from([*GOOD_EVENT, "name", "location", "event"]) | st.text(), inner, max_size=6
+            )
+        ),
+        max_leaves=12,
+    )
+)
+def test_any_record_is_read_or_refused(value: object) -> None:
+    """Whatever a record holds, reading it ends in a value or in our own error."""
+    for read in (
+        shapes.event,
+        shapes.me,
+        shapes.member,
+        shapes.event_type,
+        lambda record: shapes.invitee(record, EVENT),
+    ):
+        with contextlib.suppress(Unreadable):
+            read(raw(value))
+
+
+REFUSALS = [
+    pytest.param("errors-401", LoginRefused, "CALENDLY_TOKEN", id="401"),
+    pytest.param("errors-403-permission", AccessRefused, "admin or owner", id="403 for want of a role"),
+    pytest.param("errors-403-scope", AccessRefused, "scheduled_events:read", id="403 for want of a scope"),
+    pytest.param("errors-404", NotThere, "", id="404"),
+    pytest.param("errors-400-page-token", BadParameter, "", id="400 of a page"),
+    pytest.param("errors-400-odd", BadParameter, "", id="400 with odd details"),
+    pytest.param("errors-429", CalendlyBusy, "", id="429"),
+    pytest.param("errors-500", CalendlyBusy, "", id="500"),
+    pytest.param("errors-502-html", CalendlyBusy, "", id="502 in HTML"),
+    pytest.param("errors-424", CalendlyRefused, "", id="424"),
+    pytest.param("errors-302", CalendlyRefused, "CALENDLY_API_URL", id="a redirect"),
+]
+
+
+@pytest.mark.parametrize(("name", "kind", "remedy"), REFUSALS)
+def test_refusals(name: str, kind: type[CalendlyRefused], remedy: str) -> None:
+    """The status decides what kind of no it is, and each that a person can mend says how."""
+    found = sample(name)
+
+    with pytest.raises(kind) as caught:
+        decipher(found.status, found.headers, found.body)
+
+    assert type(caught.value) is kind
+    assert caught.value.status == found.status
+    assert remedy in caught.value.remedy
+    assert bool(remedy) == bool(caught.value.remedy)
+
+
+def test_all_error_samples_are_tested() -> None:
+    """No recorded error is left out."""
+    assert {*samples("errors")} == {*(str(case.values[0]) for case in REFUSALS), "errors-429-retry-after"}
+
+
+def refused(status: int, headers: dict[str, str] | None = None, body: bytes = b"") -> SyncerError:
+    """Give the error of an answer."""
+    with pytest.raises(SyncerError) as caught:
+        decipher(status, headers or {}, body)
+    return caught.value
+
+
+def test_parameters_are_named() -> None:
+    """A 400 names the parameter that Calendly did not take, if it said so."""
+    first, second = (sample(name) for name in ("errors-400-page-token", "errors-400-odd"))
+
+    assert cast("BadParameter", refused(400, {}, first.body)).parameter == "page_token"
+    assert cast("BadParameter", refused(400, {}, second.body)).parameter == "count"
+    assert cast("BadParameter", refused(400, {}, b"<html>")).parameter == ""
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "seconds"),
+    [
+        pytest.param(429, {"retry-after": "7", "x-ratelimit-reset": "60"}, 7.0, id="Retry-After wins"),
+        pytest.param(429, {"x-ratelimit-reset": "12"}, 12.0, id="else the reset"),
+        pytest.param(429, {}, 60.0, id="a bare 429 is a minute"),
+        pytest.param(503, {"retry-after": "3"}, 3.0, id="a 503 may say, too"),
+        pytest.param(503, {"x-ratelimit-reset": "60"}, None, id="but its reset means nothing"),
+        pytest.param(429, sample("errors-429-retry-after").headers, 12.0, id="a date by their clock"),
+    ],
+)
+def test_wait(status: int, headers: dict[str, str], seconds: float | None) -> None:
+    """How long to wait is read from the headers."""
+    assert cast("CalendlyBusy", refused(status, headers)).retry_after == seconds
+
+
+def test_error_holds_no_personal_data() -> None:
+    """Words of Calendly are shown without numbers and e-mails."""
+    body = b'{"message": "ines@example.com has no number +1 312-555-0142 here"}'
+
+    assert str(refused(400, {}, body)) == "Calendly 400: … has no number +… here"
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (b"", NoUsableAnswer),
+        (b'{"collection": [{"uri": "x"', NoUsableAnswer),
+        (b"<html></html>", NoUsableAnswer),
+        (b"[]", Unreadable),
+        (b"null", Unreadable),
+        (b'"x"', Unreadable),
+    ],
+)
+def test_good_status_bad_body(body: bytes, kind: type[SyncerError]) -> None:
+    """A body cut on its way may do better next time; whole JSON of the wrong kind will not."""
+    assert type(refused(200, {}, body)) is kind
+
+
+@given(st.integers(), st.dictionaries(st.text(), st.text()), st.binary() | st.just(b'{"message": 1, "details": {}}'))
+def test_decipher_never_fails_otherwise(status: int, headers: dict[str, str], body: bytes) -> None:
+    """Any answer is JSON fields or one of our errors, and only a 2xx is ever good."""
+    good = 200 <= status < 300
+
+    with contextlib.suppress(*((NoUsableAnswer, Unreadable) if good else (CalendlyRefused,))):
+        assert isinstance(decipher(status, headers, body), dict)
+        assert good
+
+
+class Script:
+    """Plays answers in order instead of a network; keeps what was asked."""
+
+    def __init__(self, *answers: Answer | Exception | dict[str, Any]) -> None:
+        self.answers = list(answers)
+        self.asked: list[Prepared] = []
+        self.slept: list[float] = []
+
+    def exchange(self, prepared: Prepared, *, deadline: float, cap: int) -> Answer:
+        """Give the next answer."""
+        assert (deadline, cap) == (30.0, 10 * 1024 * 1024)
+        self.asked.append(prepared)
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer if isinstance(answer, Answer) else Answer(200, {}, json.dumps(answer).encode())
+
+    def client(self, url: str = API, **over: Any) -> Calendly:
+        """Make a client that talks to this."""
+        return Calendly(url, TOKEN, cast("Http", self), **{"sleep": self.slept.append, **over})
+
+    @property
+    def urls(self) -> list[str]:
+        """What was asked."""
+        return [prepared.url for prepared in self.asked]
+
+
+def listing(*uris: str, next_page: object = None) -> dict[str, Any]:
+    """Write a page of events."""
+    return {
+        "collection": [{**GOOD_EVENT, "uri": f"{API}/scheduled_events/{uri}"} for uri in uris],
+        "pagination": {"count": len(uris), "next_page": next_page},
+    }
+
+
+def busy(status: int = 503, **headers: str) -> Answer:
+    """Write a refusal."""
+    return Answer(status, {name.replace("_", "-"): value for name, value in headers.items()}, b"<html>")
+
+
+def test_query() -> None:
+    """The first page asks for the window in UTC, for a sort order, for a hundred rows, and for no status."""
+    script = Script(listing())
+    zone = datetime.fromisoformat("2026-11-25T17:00:00.000005+01:00")
+
+    script.client(API + "/").events({**SCOPE, "user": MARA}, zone, utc("2026-12-01T00:00:00"))
+
+    (asked,) = script.asked
+    assert asked.url.startswith(f"{API}/scheduled_events?")
+    assert parse_qs(urlsplit(asked.url).query) == {
+        "organization": [ORGANIZATION],
+        "user": [MARA],
+        "min_start_time": ["2026-11-25T16:00:00.000005Z"],
+        "max_start_time": ["2026-12-01T00:00:00.000000Z"],
+        "sort": ["start_time:asc"],
+        "count": ["100"],
+    }
+    assert asked.headers["Authorization"] == f"Bearer {TOKEN}"
+    assert asked.headers["User-Agent"].startswith("syncer/")
+
+
+@pytest.mark.parametrize(
+    ("scope", "since"),
+    [
+        pytest.param({}, None, id="no scope"),
+        pytest.param({"status": "active"}, None, id="a scope that is none"),
+        pytest.param(SCOPE, datetime(2026, 11, 25), id="a naive bound"),  # noqa: DTZ001  that is the point
+    ],
+)
+def test_wrong_arguments(scope: dict[str, str], since: datetime | None) -> None:
+    """A call that makes no sense asks nothing."""
+    script = Script()
+
+    with pytest.raises(ValueError, match=r"scope|naive"):
+        script.client().events(scope, since, None)
+
+    assert script.asked == []
+
+
+def test_pages_are_followed_verbatim() -> None:
+    """`next_page` is followed as it is, to the letter, until it is null or missing."""
+    second = f"{API}/scheduled_events?page_token=%41b%2Fc&count=2&odd=%7e"
+    last: dict[str, Any] = {"collection": [], "pagination": {}}
+    script = Script(listing("a", "b", next_page=second), listing("c", next_page=f"{API}/x"), last)
+
+    found = script.client().events(SCOPE, None, None)
+
+    assert script.urls[1:] == [second, f"{API}/x"]
+    assert [event.uri[-1] for event in found.events] == ["a", "b", "c"]
+    assert found.pages == 3
+
+
+FOREIGN = [
+    *("https://evil.example/scheduled_events?page_token=x", "https://api.calendly.com.evil.example/x"),
+    *("https://api.calendly.com@evil.example/x", "http://api.calendly.com/x", "https://api.calendly.com:8443/x"),
+    *("//evil.example/x", "/scheduled_events?page_token=x", "https://api.calendly.com\\@evil.example/", "\thttps://x/"),
+]
+
+
+@pytest.mark.parametrize("url", FOREIGN)
+def test_foreign_page(url: str) -> None:
+    """A page elsewhere is not followed, the token does not leave, and the listing fails."""
+    script = Script(listing("a", next_page=url))
+
+    with pytest.raises(Unreadable, match="CALENDLY_API_URL"):
+        script.client().events(SCOPE, None, None)
+
+    assert len(script.asked) == 1
+
+
+def test_origin_is_the_configured_one() -> None:
+    """Against another address than Calendly's, Calendly's own is the foreign one."""
+    script = Script(listing("a", next_page=f"{API}/scheduled_events?page_token=x"))
+
+    with pytest.raises(Unreadable, match="another address"):
+        script.client("http://127.0.0.1:8080").events(SCOPE, None, None)
+
+    assert script.urls[0].startswith("http://127.0.0.1:8080/scheduled_events?")
+
+
+def test_repeated_page() -> None:
+    """A listing that leads back to a page it has shown never ends, so it fails."""
+    again = f"{API}/scheduled_events?page_token=x"
+    script = Script(*[listing("a", next_page=again)] * 5)
+
+    with pytest.raises(Unreadable, match="repeats a page"):
+        script.client().events(SCOPE, None, None)
+
+    assert len(script.asked) == 2
+
+
+def test_row_seen_twice() -> None:
+    """An event that shifted onto the next page counts once, as last seen."""
+    first, second = listing("a", "b", next_page=f"{API}/x"), listing("b", "c")
+    second["collection"][0]["status"] = "canceled"
+    script = Script(first, second)
+
+    found = script.client().events(SCOPE, None, None)
+
+    assert [(event.uri[-1], event.status) for event in found.events] == [
+        ("a", "active"),
+        ("b", "canceled"),
+        ("c", "active"),
+    ]
+
+
+def test_page_that_grew_too_old() -> None:
+    """A 400 on the page's token starts the walk anew, once."""
+    stale = Answer(400, {}, sample("errors-400-page-token").body)
+    fresh = Script(listing("a", next_page=f"{API}/x"), stale, listing("a", next_page=f"{API}/y"), listing("b"))
+    stubborn = Script(listing("a", next_page=f"{API}/x"), stale, listing("a", next_page=f"{API}/x"), stale)
+
+    found = fresh.client().events(SCOPE, None, None)
+
+    assert [event.uri[-1] for event in found.events] == ["a", "b"]
+    assert fresh.urls[0] == fresh.urls[2]
+    assert found.pages == 2
+    with pytest.raises(BadParameter, match="page_token"):
+        stubborn.client().events(SCOPE, None, None)
+
+
+def test_other_bad_parameter() -> None:
+    """Any other 400 is not tried again."""
+    script = Script(Answer(400, {}, b'{"details": [{"parameter": "count"}]}'))
+
+    with pytest.raises(BadParameter, match="count"):
+        script.client().events(SCOPE, None, None)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param({}, id="an empty object"),
+        pytest.param({"collection": []}, id="no pagination"),
+        pytest.param({"pagination": {"next_page": None}}, id="no collection"),
+        pytest.param({"collection": None, "pagination": {}}, id="a null collection"),
+        pytest.param({"collection": {}, "pagination": {}}, id="an object for a collection"),
+        pytest.param({"collection": [], "pagination": None}, id="a null pagination"),
+        pytest.param(listing("a", next_page=7), id="a number for a page"),
+        pytest.param({"collection": [GOOD_EVENT, {"uri": "x"}], "pagination": {}}, id="one bad row of many"),
+    ],
+)
+def test_page_that_cannot_be_read(page: dict[str, Any]) -> None:
+    """A page that leaves a doubt whether the listing is complete fails it, without another try."""
+    script = Script(page)
+
+    with pytest.raises(Unreadable):
+        script.client().events(SCOPE, None, None)
+
+
+def test_unreadable_row_is_named() -> None:
+    """The error says on which page and in which row the record stands."""
+    page = listing("a", "b")
+    del page["collection"][1]["start_time"]
+    script = Script(listing("z", next_page=f"{API}/x"), page)
+
+    with pytest.raises(Unreadable, match=r"scheduled_events/b \(/scheduled_events, page 2, row 2\): .*start_time"):
+        script.client().events(SCOPE, None, None)
+
+
+@pytest.mark.parametrize(
+    "uri", [f"{API}/scheduled_events/", "", f"{API}/scheduled_events/a?b", "x/..", "x/a%2Fb", "x/é"]
+)
+def test_id_that_fits_no_path(uri: str) -> None:
+    """Only an id gets into a path: nothing else is asked for."""
+    script = Script()
+
+    with pytest.raises(Unreadable):
+        script.client().invitees(uri)
+    with pytest.raises(Unreadable):
+        script.client().event_type(uri)
+
+    assert script.asked == []
+
+
+def test_uri_is_a_name_and_no_address() -> None:
+    """Records are asked for at the configured address, whatever their URIs begin with."""
+    script = Script({"collection": [], "pagination": {}}, {"resource": {"uri": "x"}})
+    client = script.client("http://127.0.0.1:8080")
+
+    client.invitees(EVENT)
+    client.event_type(f"{API}/event_types/c0ffee00")
+
+    assert script.urls == [
+        f"http://127.0.0.1:8080/scheduled_events/{EVENT.rpartition('/')[2]}/invitees?count=100",
+        "http://127.0.0.1:8080/event_types/c0ffee00",
+    ]
+
+
+TRANSIENT = [
+    pytest.param(NotConnected("x"), 0.5, 0.75, id="not connected"),
+    pytest.param(NoUsableAnswer("x"), 0.5, 0.75, id="no usable answer"),
+    pytest.param(Answer(200, {}, b'{"collection": ['), 0.5, 0.75, id="JSON cut short"),
+    pytest.param(busy(500), 0.5, 0.75, id="500"),
+    pytest.param(busy(502), 0.5, 0.75, id="502"),
+    pytest.param(busy(408), 0.5, 0.75, id="408"),
+    pytest.param(busy(503, retry_after="7"), 7.0, 8.0, id="503 that says when"),
+    pytest.param(busy(429), 60.0, 61.0, id="a bare 429"),
+    pytest.param(busy(429, retry_after="0"), 0.0, 1.0, id="a 429 that says now"),
+    pytest.param(busy(429, x_ratelimit_reset="9"), 9.0, 10.0, id="a 429 with a reset"),
+    pytest.param(busy(429, retry_after="99999"), 60.0, 61.0, id="a 429 that says tomorrow"),
+]
+
+
+@pytest.mark.parametrize(("fault", "least", "most"), TRANSIENT)
+def test_tried_again(fault: Answer | Exception, least: float, most: float) -> None:
+    """A passing fault is waited out with the sleep that was given, and told before."""
+    script = Script(fault, listing("a"))
+    now = [0.0]
+    told: list[tuple[float, str]] = []
+
+    def sleep(seconds: float) -> None:
+        script.slept.append(seconds)
+        now[0] += seconds
+
+    client = script.client(
+        sleep=sleep, monotonic=lambda: now[0], on_wait=lambda seconds, reason: told.append((seconds, reason))
+    )
+    found = client.events(SCOPE, None, None)
+
+    assert len(found.events) == 1
+    assert client.requests == 2
+    assert len(script.slept) == 1
+    assert least <= script.slept[0] <= most
+    assert [seconds for seconds, _ in told] == script.slept
+    assert TOKEN not in str(told)
+
+
+FINAL = [
+    pytest.param(Answer(401, {}, b""), LoginRefused, id="401"),
+    pytest.param(Answer(403, {}, b""), AccessRefused, id="403"),
+    pytest.param(Answer(404, {}, b""), NotThere, id="404"),
+    pytest.param(Answer(400, {}, b""), BadParameter, id="400"),
+    pytest.param(Answer(302, {}, b""), CalendlyRefused, id="302"),
+    pytest.param(Answer(200, {}, b"[]"), Unreadable, id="a list"),
+    pytest.param(Unsendable("x"), Unsendable, id="our own fault"),
+]
+
+
+@pytest.mark.parametrize(("answer", "kind"), FINAL)
+def test_not_tried_again(answer: Answer | Exception, kind: type[SyncerError]) -> None:
+    """A no that stays a no is asked for once."""
+    script = Script(answer, listing("a"))
+
+    with pytest.raises(kind):
+        script.client().events(SCOPE, None, None)
+
+    assert len(script.asked) == 1
+    assert script.slept == []
+
+
+def test_patience_in_tries() -> None:
+    """After five tries the last error is what is raised."""
+    script = Script(*[busy()] * 9)
+
+    with pytest.raises(CalendlyBusy, match="503"):
+        script.client().me()
+
+    assert len(script.asked) == 5
+    assert [round(seconds) for seconds in script.slept] in ([0, 1, 2, 4], [1, 1, 2, 4])
+
+
+def test_patience_in_seconds() -> None:
+    """Two whole minutes of waiting are not begun."""
+    script = Script(*[busy(503, retry_after="60")] * 9)
+
+    with pytest.raises(CalendlyBusy):
+        script.client().me()
+
+    assert len(script.asked) == 2
+
+
+def test_sleep_may_stop_it() -> None:
+    """A sleep that raises ends the waiting and the call."""
+
+    def stop(_: float) -> None:
+        raise KeyboardInterrupt
+
+    script = Script(busy(), busy())
+
+    with pytest.raises(KeyboardInterrupt):
+        script.client(sleep=stop).me()
+
+    assert len(script.asked) == 1
+
+
+def test_token_with_a_line_break() -> None:
+    """A token that cannot be a header is found before anything leaves, and is not shown."""
+    script = Script()
+
+    with pytest.raises(Unsendable) as caught:
+        Calendly(API, f"{TOKEN}\n", cast("Http", script), sleep=script.slept.append).me()
+
+    assert TOKEN not in repr(caught.value)
+
+
+def test_limits_are_shown() -> None:
+    """What Calendly says of its limit can be shown; our own cap counts when it is lower."""
+    headers = {"x-ratelimit-limit": "50", "x-ratelimit-remaining": "47", "x-ratelimit-reset": "60"}
+    me = Answer(200, headers, sample("users-me").body)
+    free, capped = Script(me).client(), Script(me).client(max_per_minute=10)
+
+    before = free.limit
+    free.me()
+    capped.me()
+
+    assert before is None
+    assert (free.limit, free.remaining) == (50, 47)
+    assert (capped.limit, capped.remaining) == (10, 9)
+
+
+@pytest.mark.parametrize(("fault", "remaining"), [(NotConnected("x"), 9), (NoUsableAnswer("x"), 8), (busy(), 8)])
+def test_what_a_fault_costs(fault: Answer | Exception, remaining: int) -> None:
+    """A request that never left costs nothing of the limit; every other one may have been counted."""
+    script = Script(fault, Answer(200, {}, sample("users-me").body))
+    client = script.client(max_per_minute=10)
+
+    client.me()
+
+    assert client.remaining == remaining
+
+
+def test_refusal_holds_everybody() -> None:
+    """After a 429 no other request leaves before its time has passed, either."""
+    now = [0.0]
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == 1:
+            raise TimeoutError  # the one that was refused gives up
+        now[0] += seconds
+
+    script = Script(busy(429, retry_after="30"), Answer(200, {}, sample("users-me").body))
+    client = script.client(sleep=sleep, monotonic=lambda: now[0])
+    with pytest.raises(TimeoutError):
+        client.me()
+
+    client.me()
+
+    assert slept[1] == slept[0]
+    assert 30 <= slept[1] <= 31
+
+
+def test_clock_is_carried_on() -> None:
+    """The last Date is carried on by our own seconds: waiting is not a wrong clock."""
+    now = [100.0]
+    script = Script(Answer(200, {"date": "Wed, 25 Nov 2026 14:00:00 GMT"}, sample("users-me").body))
+    client = script.client(monotonic=lambda: now[0])
+    client.me()
+    now[0] += 600
+
+    assert client.last_date == utc("2026-11-25T14:00:00")
+    assert client.skew(utc("2026-11-25T14:10:00")) == timedelta()
+    assert client.skew(utc("2026-11-25T14:07:00")) == timedelta(minutes=-3)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[SandboxServer]:
+    """Serve one sandbox for the whole module: stopping one takes a while."""
+    with SandboxServer(World(Clock())) as found:
+        yield found
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Give the world's time."""
+    return Clock()
+
+
+@pytest.fixture
+def world(server: SandboxServer, clock: Clock) -> World:
+    """Give a world that starts anew."""
+    return renew(server.world, clock)
+
+
+@pytest.fixture
+def http() -> Iterator[Http]:
+    """Give a client for real HTTP."""
+    with Http() as found:
+        yield found
+
+
+def no_sleep(_: float) -> None:
+    """Wait for nothing."""
+
+
+FAULTS: list[Any] = [
+    pytest.param(lambda world: world.faults.html_502("/scheduled_events", times=2), id="502 in HTML, twice"),
+    pytest.param(lambda world: world.faults.drop("/scheduled_events"), id="a cut connection"),
+    pytest.param(lambda world: world.faults.cut("/scheduled_events", after=30), id="a body cut short"),
+    pytest.param(lambda world: world.faults.fail("/scheduled_events", status=200, body="{"), id="JSON cut short"),
+    pytest.param(lambda world: world.faults.fail("/scheduled_events", status=503), id="503"),
+]
+
+
+@pytest.mark.parametrize("order", FAULTS)
+def test_faults_over_http(server: SandboxServer, world: World, http: Http, order: Callable[[World], None]) -> None:
+    """Over real HTTP a passing fault on any page leaves the listing complete."""
+    world.page_limit = 2
+    made = [world.book(start=START + n * HOUR).rpartition("/invitees/")[0] for n in range(5)]
+    client = Calendly(server.url, TOKEN, http, sleep=no_sleep)
+    me = client.me()
+    order(world)
+
+    found = client.events({"organization": me.organization}, NOW, None)
+
+    assert [event.uri for event in found.events] == made
+    assert found.pages == 3
+    assert client.requests == 4 + world.count("/scheduled_events") - 3
+
+
+def test_page_token_over_http(server: SandboxServer, world: World, http: Http) -> None:
+    """Against the sandbox, too, a page that grew too old starts the walk anew."""
+    world.page_limit = 2
+    for n in range(4):
+        world.book(start=START + n * HOUR)
+    client = Calendly(server.url, TOKEN, http, sleep=no_sleep)
+    me = client.me()
+    pages = iter(range(100))
+    read = shapes.event
+
+    def first_pages_age(record: shapes.Record) -> Event:
+        if next(pages) == 1:  # both rows of the first page are read: now its successor grows old
+            world.pages._offered.clear()
+        return read(record)
+
+    found, count = client._list("/scheduled_events", {"organization": me.organization}, first_pages_age)
+
+    assert len({event.uri for event in found}) == 4
+    assert count == 2
+
+
+def test_revoked_token_over_http(server: SandboxServer, world: World, http: Http) -> None:
+    """A revoked token is a refused login."""
+    world.revoked_tokens.add(TOKEN)
+
+    with pytest.raises(LoginRefused, match="The access token is invalid"):
+        Calendly(server.url, TOKEN, http, sleep=no_sleep).me()
+
+
+def test_several_in_flight(server: SandboxServer, world: World, http: Http) -> None:
+    """Eight threads read at once, each its own people, and every request is counted."""
+    made = [world.book(start=START + n * HOUR) for n in range(40)]
+    client = Calendly(server.url, TOKEN, http, sleep=no_sleep)
+
+    with ThreadPoolExecutor(8) as threads:
+        found = list(threads.map(client.invitees, [uri.rpartition("/invitees/")[0] for uri in made]))
+
+    assert [invitee.uri for some in found for invitee in some] == made
+    assert client.requests == 40
+    assert client.remaining == 460
+
+
+def test_rate_limit_over_http(server: SandboxServer, world: World, http: Http, clock: Clock) -> None:
+    """Reading far more than a minute's worth waits in time: no request is refused, and none is wasted."""
+    world.rate_limit = 50
+    event = world.book(start=START).rpartition("/invitees/")[0]
+    waits: list[float] = []
+
+    def seconds() -> float:
+        return (clock.now - NOW).total_seconds()
+
+    client = Calendly(
+        server.url,
+        TOKEN,
+        http,
+        sleep=clock.advance,
+        monotonic=seconds,
+        on_wait=lambda wait, _: waits.append(wait),
+    )
+
+    for _ in range(160):
+        client.invitees(event)
+        clock.advance(0.1)
+
+    assert client.requests == world.count("/scheduled_events") == 160
+    assert 3 <= len(waits) < 10
+    assert clock.now - NOW < timedelta(seconds=190)

@@ -1,0 +1,279 @@
+"""Text typed by strangers: whatever comes in, nothing that acts comes out, and honest names stay."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from syncer.cleaning import clean, clean_name, clean_own
+
+LONG = "a" * 10_000
+
+HOSTILE = [
+    # Links.
+    ("Visa blocked evil.com", "Visa blocked"),
+    ("Visa blocked: http://evil.com/login", "Visa blocked"),
+    ("https://evil.com", ""),
+    ("HTTPS://EVIL.COM", ""),
+    ("hxxp://evil.com", ""),
+    ("hxxps://evil[.]com", ""),
+    ("ftp://evil.com Bob", "Bob"),
+    ("www.evil.com", ""),
+    ("www.evil", ""),
+    ("www evil", "evil"),
+    ("http evil com", "evil com"),
+    ("evil.com/x", ""),
+    ("evil.com.", ""),
+    ("evil.com,now", ""),
+    ("evil.com:443/x", ""),
+    ("evil.com?x=1", ""),
+    ("(evil.com)", ""),
+    ("evil.unheardof/x", ""),
+    ("bit.ly/3abc", ""),
+    ("t.co/abc", ""),
+    ("t.me", ""),
+    ("x.com", ""),
+    ("X.Com", ""),
+    ("evil.co.uk", ""),
+    ("evil.io", ""),
+    ("evil.рф", ""),
+    ("邪恶.中国", ""),
+    ("evil.соm", ""),  # Cyrillic
+    ("еvil.сом", ""),  # all of it
+    ("xn--e1aybc.xn--p1ai", ""),
+    ("evil．com", ""),  # full-width dot
+    ("evil。com", ""),  # ideographic full stop
+    ("evil｡com", ""),
+    ("evil․com", ""),  # one dot leader
+    ("ｅｖｉｌ．ｃｏｍ", ""),
+    ("𝐞𝐯𝐢𝐥.𝐜𝐨𝐦", ""),
+    ("ⓔⓥⓘⓛ.ⓒⓞⓜ", ""),
+    ("e\u200bvil.c\u200dom", ""),
+    ("evil\u00ad.\u2060com", ""),
+    ("evil.\u034fcom", ""),
+    ("evil .com", ""),
+    ("evil. com", ""),
+    ("evil . com", ""),
+    ("evil\n.\ncom", ""),
+    ("evil{.}com", ""),
+    ("evil(.)com", ""),
+    ("evil[.]com", ""),
+    ("evil dot com", ""),
+    ("evil (dot) com", ""),
+    ("evil😀.com", ""),
+    ("Bob e dot v dot x dot com com com", "Bob"),  # what one removal pushes together is the next link
+    ("e v i l . c o m", ""),
+    ("e v i l.c o m", ""),
+    ("h t t p : / / e v i l . c o m", ""),
+    ("evil.museum", "evil. museum"),  # nobody's list of endings is complete: taken apart
+    ("user@evil.com", ""),
+    ("Bob mailto:x@y.example", "Bob"),
+    ("javascript:alert(1)", ""),
+    ("tel:110", ""),
+    ("sms:12345", ""),
+    ("//evil", ""),
+    ("169.254.169.254", ""),
+    ("http://2130706433", ""),
+    ("1.1.1.1", ""),
+    # Numbers to call.
+    ("call +13125550142", "call"),
+    ("call +1 (312) 555-0142 now", "call now"),
+    ("call 3-1-2-5-5-5-0-1-4-2", "call"),
+    ("3.1.2.5.5.5", ""),
+    ("١٢٣٤٥٦٧٨", ""),  # digits of another script
+    ("１２３４５６７８", ""),
+    ("90210", ""),
+    # Placeholders, code, controls.
+    ("{{name}}", "name"),
+    ("{name}", "name"),
+    ("{{{time}}}", "time"),
+    ("｛｛name｝｝", "name"),
+    ("%s %name% $name", "s name name"),
+    ("'; DROP TABLE messages;--", "' DROP TABLE messages"),
+    ("<b>Bob</b>", "b Bob b"),
+    ("Bob\r\nBcc: x", "Bob Bcc x"),
+    ("Bob\u2028Smith", "Bob Smith"),
+    ("Bob\x00Smith", "Bob Smith"),
+    ("\x1b[31mBob", "31mBob"),
+    ("\u202eboB\u202c", "boB"),
+    ("\u2066Bob\u2069", "Bob"),
+    ("B\u200bo\ufeffb", "Bob"),
+    ("\ud83dBob\ude00", "Bob"),
+    ("\ud800", ""),
+    ("\ue000Bob\U000e0041", "Bob"),
+    # Heaps of marks, fillers, pictures.
+    ("Z" + "\u0335\u0322\u031b\u035a" * 20 + "o", "Z\u0335\u0335o"),
+    ("\u0301\u0302Bob", "Bob"),
+    ("ก" + "\u0e49" * 20, "ก" + "\u0e49" * 4),
+    ("B\u20ddob", "Bob"),
+    ("\u3164\u115f\uffa0", ""),
+    ("\u2800\u2800", ""),
+    ("😀", ""),
+    ("👨‍👩‍👧 Family", "Family"),
+    ("1️⃣", "1"),
+    ("   ", ""),
+    ("", ""),
+    ("...", ""),
+    ("'-.,", ""),
+    (LONG, "a" * 40),
+    ("😀" * 500, ""),
+    ("a " * 5_000, ("a " * 20).strip()),
+    ("x.comma " * 2_000, "x. comma x. comma x. comma x. comma x. c"),
+]
+
+HONEST = [
+    "Theo Brandt",
+    "Ana María Núñez-Ortiz",
+    "Seán O'Brien",
+    "'t Hooft",
+    "J. R. R. Tolkien",
+    "Dr. med. Mara Lindqvist",
+    "John Smith, Jr.",
+    "Louis 14",
+    "Nguyễn Thị Minh Khai",
+    "Đặng Thuỳ Trâm",
+    "王小明",
+    "佐々木 花子",
+    "スーパー ジェニファー",
+    "김민준",
+    "Владимир Иванов",
+    "Γιώργος Παπαδόπουλος",
+    "محمد عبد الله",
+    "דוד כהן",
+    "प्रिया शर्मा",
+    "ज़ें",
+    "มัลลิกา น้ำทิพย์",
+    "ນ້ຳ",
+    "မြို့ဖြိုး",
+    "Ole Ødegård",
+    "Þóra Ægisdóttir",
+]
+
+
+@pytest.mark.parametrize(("text", "name"), HOSTILE, ids=[f"{n}-{ascii(row[0])[:30]}" for n, row in enumerate(HOSTILE)])
+def test_hostile_names(text: str, name: str) -> None:
+    """A name keeps no link, number, brace, control or invisible character."""
+    assert name == clean_name(text)
+
+
+@pytest.mark.parametrize("name", HONEST)
+def test_honest_names(name: str) -> None:
+    """A name as people have them stays as it is."""
+    assert unicodedata.normalize("NFC", name) == clean_name(name)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("J.R.R.Tolkien", "J. R. R. Tolkien"),
+        ("J.Li", "J. Li"),
+        ("Dr.Ng", "Dr. Ng"),
+        ("St.John", "St. John"),
+        ("Sea\u0301n O’Brien", "Seán O'Brien"),
+        ("  Theo \t Brandt\n", "Theo Brandt"),
+        ("卡尔·马克思", "卡尔 马克思"),
+        ("Theo (he/him)", "Theo he him"),
+        ("Mara – Lindqvist", "Mara - Lindqvist"),
+        ("ﾊﾅｺ", "ハナコ"),
+        ("Smith ,John", "Smith,John"),
+    ],
+)
+def test_names_are_tidied(text: str, name: str) -> None:
+    """A name written in an unusual way is tidied, not lost."""
+    assert name == clean_name(text)
+
+
+def test_the_corpus_is_large() -> None:
+    """The corpus of hostile names covers what it is for."""
+    assert len(HOSTILE) >= 100
+
+
+@pytest.mark.parametrize(
+    ("text", "guest", "own"),
+    [
+        pytest.param("Room 12, 2nd floor (left)", "Room 12, 2nd floor (left)", None, id="prose stays"),
+        pytest.param("Can't come; sorry!", "Can't come; sorry!", None, id="so does its punctuation"),
+        pytest.param("14 Harbor Street, 60601 Chicago", "14 Harbor Street, 60601 Chicago", None, id="an address"),
+        pytest.param("call 555-0142", "call", "call 555-0142", id="a number only from the host's account"),
+        pytest.param("1:1 at 10.30", "1:1 at 10.30", None, id="times"),
+        pytest.param("see evil.com/x", "see", None, id="links from nobody"),
+        pytest.param("Node.js intro", "Node. js intro", None, id="no letter after a dot"),
+        pytest.param("諮詢（30分鐘）", "諮詢(30分鐘)", None, id="full-width punctuation"),
+        pytest.param("¿Dudas? Llamada «gratis»", '¿Dudas? Llamada "gratis"', None, id="quotes"),
+        pytest.param("a{{b}}c<d>", "a b c d", None, id="no braces"),
+        pytest.param("and//or", "and/or", None, id="no double slash"),
+        pytest.param("one\ntwo", "one two", None, id="lines are joined"),
+        pytest.param("", "", None, id="nothing"),
+        pytest.param("?!", "", None, id="nothing to read"),
+    ],
+)
+def test_prose(text: str, guest: str, own: str | None) -> None:
+    """Prose keeps punctuation; only the host's own may hold what looks like a phone number."""
+    assert guest == clean(text)
+    assert (guest if own is None else own) == clean_own(text)
+
+
+def test_the_limit_leaves_letters_whole() -> None:
+    """A text is cut at its limit, but never between a letter and its mark."""
+    assert clean("abc", 2) == "ab"
+    assert clean("aक\u093f", 2) == "a"
+    assert clean("ab cd", 3) == "ab"
+
+
+NASTY = st.sampled_from(
+    [
+        *". . . / : @ { } {{ }} ( ) [ ] com net www http:// evil dot . COM 1 2 3 + - J Li".split(),
+        *" \n\u200b\u202e\u3002\u0301",
+    ]
+)
+TEXTS = st.one_of(
+    st.text(max_size=60),
+    st.text(st.characters(categories=["L", "M", "N", "P", "C", "Z"]), max_size=60),
+    st.lists(NASTY, max_size=25).map("".join),
+    st.lists(st.one_of(NASTY, st.text(max_size=3)), max_size=20).map("".join),
+    st.sampled_from([row[0] for row in HOSTILE if len(row[0]) < 100]),
+)
+FORBIDDEN = re.compile(r"[{}<>\\@|\[\]%\r\n\t]|://|//|\w\.[^\W\d_]|(?i:\bwww\b|\bhttps?\b|\bhxxps?\b)")
+
+
+def acts(text: str) -> bool:
+    """Whether a text holds something that a phone, a terminal or a gateway would act on."""
+    invisible = any(unicodedata.category(one)[0] in "CZ" and one != " " for one in text)
+    return invisible or FORBIDDEN.search(text) is not None
+
+
+@given(TEXTS)
+@example("evil. comx")
+@example("e v i l . c o m")
+def test_names_never_act(text: str) -> None:
+    """Whatever comes in: allowed characters only, short, no link, no number, and cleaning again changes nothing."""
+    name = clean_name(text)
+
+    assert len(name) <= 40
+    assert not acts(name)
+    assert all(unicodedata.category(one)[0] in "LM" or one.isdecimal() or one in " '-.," for one in name)
+    assert not re.search(r"\d[\s\-.,]{0,3}(?:\d[\s\-.,]{0,3}){4,}", name)
+    assert name == unicodedata.normalize("NFC", name)
+    assert name == clean_name(name)
+
+
+@given(TEXTS, st.integers(1, 160))
+def test_prose_never_acts(text: str, limit: int) -> None:
+    """The same for prose, of guests and hosts, at any limit."""
+    guest, own = clean(text, limit), clean_own(text, limit)
+
+    assert max(len(guest), len(own)) <= limit
+    assert not acts(guest)
+    assert not acts(own)
+    assert guest == clean(guest, limit)
+    assert own == clean_own(own, limit)
+
+
+@given(st.lists(st.sampled_from(HONEST), min_size=1, max_size=2).map(" ".join))
+def test_honest_people_keep_a_name(name: str) -> None:
+    """No honest name is cleaned to nothing."""
+    assert clean_name(name)

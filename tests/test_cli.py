@@ -1,0 +1,438 @@
+"""The commands as people run them: exit codes, what stdout and stderr say, and that nobody meets a traceback."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from syncer.model import State
+from syncer.sandbox.page import env_lines
+from syncer.sandbox.server import SandboxServer
+from syncer.sandbox.world import PENDING, TEMPLATE_CONFIRM, World
+from syncer.store import Store, database
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+PHONE = "+13125550142"
+
+
+def now() -> datetime:
+    """The real clock: these tests run real processes."""
+    return datetime.now(UTC)
+
+
+class Shop:
+    """A folder with an `.env` that points at a served sandbox, and the command line in it."""
+
+    def __init__(self, world: World, url: str, folder: Path) -> None:
+        self.world, self.url, self.folder = world, url, folder
+        (folder / ".env").write_text("\n".join(env_lines(url)), encoding="utf-8")
+
+    def start(self, *arguments: str, environ: dict[str, str] | None = None) -> subprocess.Popen[str]:
+        """Start a command in the folder, with nothing in its environment."""
+        return subprocess.Popen(  # noqa: S603  our own program
+            [sys.executable, "-m", "syncer", *arguments],
+            cwd=self.folder,
+            env={"PATH": os.environ["PATH"], "PYTHONWARNINGS": "error", **(environ or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *arguments: str, environ: dict[str, str] | None = None) -> tuple[int, str, str]:
+        """Run a command; returns exit code, stdout, stderr."""
+        process = self.start(*arguments, environ=environ)
+        out, err = process.communicate(timeout=60)
+        assert "Traceback" not in out + err, err
+        return process.returncode, out, err
+
+    def book(self, **more: Any) -> str:
+        """Book a meeting in three days."""
+        return self.world.book(start=now() + timedelta(days=3), phone=PHONE, **more)
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Shop]:
+    """A served sandbox on the real clock."""
+    world = World(now)
+    with SandboxServer(world) as server:
+        yield Shop(world, server.url, tmp_path)
+
+
+def events(log: str) -> list[dict[str, Any]]:
+    """Read a JSON log."""
+    return [json.loads(line) for line in log.splitlines()]
+
+
+def test_run_once_books_confirms_and_does_nothing_the_second_time(shop: Shop) -> None:
+    """Two processes on one database: one text to each, exit 0, one JSON object a line with a run_id on stderr."""
+    assert shop.run("migrate")[0] == 0
+    time.sleep(1.1)  # a booking of the very second of the database's birth would be neither before nor after it
+    shop.book()
+
+    first, second = shop.run("run", "--once"), shop.run("run", "--once")
+
+    assert (first[0], second[0]) == (0, 0)
+    assert first[1] == second[1] == ""
+    assert sorted(text.plan_name for text in shop.world.texts) == ["syncer/confirmation", "syncer/host"]
+    done = events(first[2])[-1]
+    assert (done["event"], done["level"], done["sent"], done["created"]) == ("run.completed", "info", 2, 1)
+    assert len({one["run_id"] for one in events(first[2])}) == 1
+    assert PHONE not in first[2]
+    assert "Ines" not in first[2]
+
+
+def test_dry_run_prints_the_plan_and_leaves_every_byte(shop: Shop) -> None:
+    """Also when the booking is new and its text due; and no text leaves."""
+    shop.run("migrate")
+    time.sleep(1.1)
+    shop.book()
+    before = fingerprints(shop.folder)
+
+    code, out, _ = shop.run("run", "--once", "--dry-run")
+
+    assert code == 0
+    assert "booking created" in out
+    assert out.count("+ plan") == 5
+    assert out.count("> send now") == 2
+    assert "nothing was written, nothing was sent" in out
+    assert PHONE not in out
+    assert fingerprints(shop.folder) == before
+    assert shop.world.texts == []
+
+
+def test_dry_run_without_a_database_makes_none(shop: Shop) -> None:
+    """It works on an empty one in memory."""
+    shop.book()
+    time.sleep(1.1)
+
+    code, out, _ = shop.run("run", "--once", "--dry-run")
+
+    assert code == 0
+    assert "skipped" in out
+    assert [path.name for path in shop.folder.iterdir()] == [".env"]
+
+
+def test_dry_run_beside_a_running_worker(shop: Shop) -> None:
+    """It takes no lock."""
+    shop.run("migrate")
+    with database.lock(shop.folder / "syncer.db"):
+        assert shop.run("run", "--once", "--dry-run")[0] == 0
+
+
+def fingerprints(folder: Path) -> dict[str, str]:
+    """Hash every file of a folder."""
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
+
+
+def wrong_settings(shop: Shop) -> None:
+    """Settings: two problems at once."""
+    (shop.folder / ".env").write_text("HOST_PHONE=12\nTEMPLATE_ID_CONFIRM=abc\n", encoding="utf-8")
+
+
+def wrong_login(shop: Shop) -> None:
+    """Calendly refuses the token."""
+    shop.world.revoked_tokens.add("sandbox-token")
+
+
+def wrong_key(shop: Shop) -> None:
+    """EngageLab refuses the key, and there is something to send."""
+    shop.run("migrate")
+    time.sleep(1.1)
+    shop.book()
+    shop.world.key_codes["sandbox-key"] = 2001
+
+
+def a_folder_that_is_not_there(shop: Shop) -> None:
+    """The database cannot be made."""
+    with (shop.folder / ".env").open("a", encoding="utf-8") as env:
+        env.write("\nSYNCER_DB=nowhere/syncer.db\n")
+
+
+def garbage(shop: Shop) -> None:
+    """The database is none."""
+    (shop.folder / "syncer.db").write_bytes(b"not a database at all" * 100)
+    (shop.folder / "syncer.db").chmod(0o600)
+
+
+def everything_vanished(shop: Shop) -> None:
+    """A guard refuses an empty listing."""
+    invitee = shop.book()
+    shop.run("run", "--once")
+    shop.world.vanish(shop.world.invitees[invitee]["event"])
+
+
+def another_account(shop: Shop) -> None:
+    """The database belongs to somebody else."""
+    with Store(database.open_writable(shop.folder / "syncer.db", now=now())) as store:
+        store.bind("https://api.calendly.com/organizations/other", "https://api.calendly.com/users/other", "other")
+
+
+def nothing_wrong(_: Shop) -> None:
+    """All is well."""
+
+
+@pytest.mark.parametrize(
+    ("prepare", "code", "says"),
+    [
+        (nothing_wrong, 0, "run.completed"),
+        (wrong_login, 1, "CALENDLY_TOKEN"),
+        (wrong_key, 1, "gateway.halted"),
+        (a_folder_that_is_not_there, 1, "SYNCER_DB"),
+        (garbage, 1, "not a database"),
+        (wrong_settings, 2, "HOST_PHONE"),
+        (another_account, 2, "belongs to"),
+        (everything_vanished, 3, "run.refused"),
+    ],
+)
+def test_exit_codes_of_run_once(shop: Shop, prepare: Callable[[Shop], None], code: int, says: str) -> None:
+    """Each way a run can end has its code, and the log says why, in the chosen format, with what to do."""
+    prepare(shop)
+
+    got, out, err = shop.run("run", "--once")
+
+    assert (got, out) == (code, "")
+    assert says in err
+    assert all(one["event"] for one in events(err))
+    assert code == 0 or any(one.get("remedy") or one.get("problems") for one in events(err))
+
+
+def test_a_second_instance_ends_with_75(shop: Shop) -> None:
+    """It says who holds the lock, touches nothing, and the first one goes on."""
+    shop.run("migrate")
+    with database.lock(shop.folder / "syncer.db"):
+        code, _, err = shop.run("run", "--once")
+
+    assert code == 75
+    assert [one["event"] for one in events(err)] == ["run.skipped"]
+
+
+def test_force_passes_the_guard(shop: Shop) -> None:
+    """A person looked and said so."""
+    everything_vanished(shop)
+
+    assert shop.run("run", "--once", "--force")[0] == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["run", "--since", "2026-01-01"],
+        ["run", "--force"],
+        ["run", "--once", "--since", "soon"],
+        ["messages", "--state", "lost"],
+        ["status", "--max-age", "long"],
+        ["resolve", "key"],
+        ["nonsense"],
+        ["--log-format", "xml", "status"],
+    ],
+    ids=" ".join,
+)
+def test_usage_errors_end_with_2(shop: Shop, arguments: list[str]) -> None:
+    """They name the option and print no traceback."""
+    code, out, err = shop.run(*arguments)
+
+    assert (code, out) == (2, "")
+    assert "Error" in err
+
+
+def test_settings_problems_come_all_at_once_and_for_people_on_a_console(shop: Shop) -> None:
+    """One line a problem, with the setting's name; never a value of a secret."""
+    (shop.folder / ".env").write_text("CALENDLY_TOKEN=very secret\nHOST_PHONE=12\n", encoding="utf-8")
+    (shop.folder / "syncer.toml").write_text('intervall = "60s"\n', encoding="utf-8")
+
+    code, out, err = shop.run("--log-format", "console", "run", "--once")
+
+    assert (code, out) == (2, "")
+    for name in ("CALENDLY_TOKEN", "ENGAGELAB_DEV_KEY", "ENGAGELAB_DEV_SECRET", "HOST_PHONE", "intervall", "interval"):
+        assert name in err
+    assert "very secret" not in err
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_loop_runs_at_once_survives_a_failed_run_and_stops_on_a_signal(shop: Shop, number: signal.Signals) -> None:
+    """A 401 at the first run, a booking confirmed by the second, then a signal: exit 0."""
+    shop.run("migrate")
+    time.sleep(1.1)
+    shop.world.faults.fail("/scheduled_events", status=401)
+    shop.book()
+    (shop.folder / "syncer.toml").write_text('interval = "5s"\n', encoding="utf-8")
+    process = shop.start("run")
+    deadline = time.monotonic() + 30
+    while len(shop.world.texts) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(number)
+
+    out, err = process.communicate(timeout=15)
+
+    assert (process.returncode, out) == (0, "")
+    assert len(shop.world.texts) == 2
+    names = [one["event"] for one in events(err)]
+    assert names.index("run.failed") < names.index("message.sent")
+
+
+def test_messages_lists_the_outbox_as_json_and_as_a_table(shop: Shop) -> None:
+    """The keys of the contract; numbers masked unless asked for; oldest first; one state or all."""
+    shop.book()
+    shop.run("run", "--once")
+
+    lines = [json.loads(line) for line in shop.run("messages", "--json")[1].splitlines()]
+    waiting = [json.loads(line) for line in shop.run("messages", "--json", "--state", "scheduled")[1].splitlines()]
+    full = shop.run("messages", "--json", "--show-numbers")[1]
+    table = shop.run("messages")[1]
+
+    keys = "key rule booking to template params state reason scheduled_at expires_at attempts provider_message_id"
+    assert set(keys.split()) <= set(lines[0])
+    assert [one["scheduled_at"] for one in lines] == sorted(one["scheduled_at"] for one in lines)
+    assert {one["rule"] for one in waiting} == {"reminder-24h", "reminder-1h", "follow-up"}
+    assert PHONE in full
+    assert PHONE not in table + json.dumps(lines)
+    assert "reminder-24h" in table
+
+
+@pytest.mark.parametrize("what", ["invitee", "event", "last part", "key", "email", "number", "typed number"])
+def test_explain_finds_a_booking_by_whatever_a_person_has_at_hand(shop: Shop, what: str) -> None:
+    """And tells what was sent, what waits, what was skipped, why, and what to type."""
+    uri = shop.book()
+    time.sleep(1.1)
+    shop.run("run", "--once")
+    asked = {
+        "invitee": uri,
+        "event": uri.partition("/invitees/")[0],
+        "last part": uri.rpartition("/")[2],
+        "key": json.loads(shop.run("messages", "--json")[1].splitlines()[0])["key"],
+        "email": "INES.okafor@example.com",
+        "number": PHONE,
+        "typed number": "+1 312-555-0142",
+    }[what]
+
+    code, out, _ = shop.run("explain", asked)
+
+    assert code == 0
+    assert uri in out
+    assert "skipped, was due before this database was made" in out
+    assert "syncer cancel" in out
+    assert PHONE not in out
+
+
+def test_explain_of_nothing_ends_with_1(shop: Shop) -> None:
+    """It says so."""
+    shop.run("migrate")
+
+    code, _, err = shop.run("explain", "nobody@example.com")
+
+    assert code == 1
+    assert "nobody@example.com" in err
+
+
+def test_status_is_the_health_probe(shop: Shop) -> None:
+    """0 after a complete run, 1 before the first, 1 when the last one is too old; works without any secret."""
+    shop.run("migrate")
+    before = shop.run("status")[0]
+    shop.run("run", "--once")
+    (shop.folder / ".env").unlink()
+    code, out, _ = shop.run("status", "--json")
+    time.sleep(2.1)
+    late = shop.run("status", "--max-age", "1s")
+
+    assert (before, code, late[0]) == (1, 0, 1)
+    assert set(json.loads(out)["messages"]) == set(State)
+    assert "too old" in late[1]
+
+
+def test_check_says_ok_and_fail_with_the_remedy(shop: Shop) -> None:
+    """A line a fact; nothing is written, nothing sent."""
+    good = shop.run("check")
+    shop.world.review(TEMPLATE_CONFIRM, PENDING)
+    bad = shop.run("check")
+    shop.world.key_codes["sandbox-key"] = 2002
+    shop.world.revoked_tokens.add("sandbox-token")
+    logins = shop.run("check")
+
+    assert (good[0], bad[0], logins[0]) == (0, 1, 1)
+    assert all(line.startswith("ok    ") for line in good[1].splitlines())
+    assert f"FAIL  rule confirmation, template {TEMPLATE_CONFIRM}" in bad[1]
+    assert "FAIL  CALENDLY_TOKEN" in logins[1]
+    assert "FAIL  ENGAGELAB_DEV_KEY" in logins[1]
+    assert [path.name for path in shop.folder.iterdir()] == [".env"]
+    assert shop.world.texts == []
+
+
+def test_check_compares_variables_and_explains_a_role(shop: Shop) -> None:
+    """A rule that fills something else than the template wants is named; so is a token without admin rights."""
+    shop.world.edit_template(TEMPLATE_CONFIRM, "Hello {{name}}, come at {{hour}}")
+    shop.world.review(TEMPLATE_CONFIRM, 2)
+    shop.world.token_users["sandbox-token"] = shop.world.host("jonas@northpier.example")["uri"]
+
+    code, out, _ = shop.run("check")
+
+    assert code == 1
+    assert "the rule does not fill hour" in out
+    assert "the template does not have time" in out
+    assert "needs the role owner or admin, this token's is user" in out
+
+
+def test_the_operators_moves(shop: Shop) -> None:
+    """Unknown -> resolved either way, failed -> retried, waiting -> canceled for good, and the rest is refused."""
+    shop.run("migrate")
+    time.sleep(1.1)
+    shop.world.faults.drop("/v1/messages", method="POST")
+    shop.book()
+    shop.run("run", "--once")
+    rows = [json.loads(line) for line in shop.run("messages", "--json")[1].splitlines()]
+    [unknown] = [row["key"] for row in rows if row["state"] == "unknown"]
+    [day] = [row["key"] for row in rows if row["rule"] == "reminder-24h"]
+
+    assert shop.run("cancel", day)[0] == 0
+    assert shop.run("retry", day)[0] == 1
+    assert shop.run("resolve", day, "--sent")[0] == 1
+    assert shop.run("resolve", "nonsense", "--sent")[0] == 1
+    assert shop.run("resolve", unknown, "--not-sent")[0] == 0
+    assert shop.run("run", "--once")[0] == 0
+    after = {row["key"]: row for row in map(json.loads, shop.run("messages", "--json")[1].splitlines())}
+    assert (after[unknown]["state"], after[unknown]["attempts"]) == ("sent", 2)
+    assert after[day]["state"] == "canceled"
+
+
+def test_migrate_lists_and_applies(shop: Shop) -> None:
+    """Pending before, applied after; twice changes nothing."""
+    before = shop.run("migrate", "--list")
+    made = shop.run("migrate")
+    after = shop.run("migrate", "--list")
+    again = shop.run("migrate")
+
+    assert "0001_initial  pending" in before[1]
+    assert "applied 0001_initial" in made[1]
+    assert "pending" not in after[1]
+    assert "up to date" in again[1]
+
+
+def test_since_and_until_widen_the_window(shop: Shop) -> None:
+    """A backfill reads what the lookback would leave out."""
+    shop.world.book(start=now() - timedelta(days=40), phone=PHONE)
+    narrow = events(shop.run("run", "--once")[2])[-1]["events"]
+    wide = events(shop.run("run", "--once", "--since", "2020-01-01", "--until", "2099-01-01T00:00:00Z")[2])[-1][
+        "events"
+    ]
+
+    assert (narrow, wide) == (0, 1)
+
+
+def test_version_and_help(shop: Shop) -> None:
+    """They need no settings."""
+    assert shop.run("--version")[1].startswith("syncer, version ")
+    for command in ("run", "check", "messages", "explain", "status", "retry", "cancel", "resolve", "migrate", "demo"):
+        code, out, _ = shop.run(command, "--help")
+        assert (code, "Usage" in out) == (0, True)

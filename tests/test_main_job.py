@@ -1,0 +1,540 @@
+"""The whole job, from booking to phone: the real worker, HTTP on loopback, a real database, a clock that is moved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from syncer import config
+from syncer.cli.building import a_worker
+from syncer.errors import GuardRefused, LoginRefused, RunHalted, SyncerError
+from syncer.model import State
+from syncer.sandbox.page import env_lines
+from syncer.sandbox.server import SandboxServer
+from syncer.sandbox.world import (
+    APPROVED,
+    PENDING,
+    SANDBOX_HOST_PHONE,
+    TEMPLATE_CONFIRM,
+    TEMPLATE_REMINDER,
+    TEMPLATE_RESCHEDULE,
+    World,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from syncer.run import Run
+    from syncer.worker import Worker
+
+START = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+CHICAGO = ZoneInfo("America/Chicago")
+MEETING = datetime(2026, 11, 26, 10, 0, tzinfo=CHICAGO)
+PHONE = "+13125550142"
+
+
+@dataclass(slots=True)
+class Play:
+    """A world, its clock, and the settings that point at it; each look is a new process with a new clock reading."""
+
+    world: World
+    url: str
+    folder: Path
+    time: list[datetime]
+    toml: str = ""
+    without: tuple[str, ...] = ()
+    told: list[dict[str, Any]] = field(default_factory=list)
+
+    def at(self, moment: datetime) -> None:
+        """Set the clock."""
+        self.time[0] = moment.astimezone(UTC)
+
+    def later(self, **delta: float) -> None:
+        """Move the clock on."""
+        self.time[0] += timedelta(**delta)
+
+    def worker(self) -> Any:
+        """Open the database and make a worker."""
+        (self.folder / "syncer.toml").write_text(f"{self.toml}\n[limits]\nsends_per_second = 500\n", encoding="utf-8")
+        environ = dict(line.split("=", 1) for line in env_lines(self.url))
+        for name in self.without:
+            environ.pop(name)
+        settings = config.load(environ=environ, folder=self.folder)
+
+        def tell(event: str, /, **fields: object) -> None:
+            self.told.append({"event": event, **fields})
+
+        return a_worker(settings, clock=lambda: self.time[0], tell=tell)
+
+    def look(self) -> list[tuple[str, str]]:
+        """Do one run; returns the texts that it sent, as (number, text)."""
+        before = len(self.world.texts)
+        self.told.clear()
+        with self.worker() as worker:
+            self.run(worker)
+        return [(text.to, text.body) for text in self.world.texts[before:]]
+
+    def run(self, worker: Worker) -> Run:
+        """Do one run with a worker."""
+        return worker.run_once()
+
+    def states(self) -> dict[str, list[str]]:
+        """The outbox: rule names by state."""
+        with self.worker() as worker:
+            found: dict[str, list[str]] = {}
+            for message in worker.store.messages():
+                found.setdefault(str(message.state), []).append(message.rule)
+        return found
+
+
+@pytest.fixture
+def play(tmp_path: Path) -> Iterator[Play]:
+    """The sandbox, served, with a database that was born before anything happens."""
+    time = [START]
+    world = World(lambda: time[0])
+    with SandboxServer(world) as server:
+        one = Play(world, server.url, tmp_path, time, without=("TEMPLATE_ID_RESCHEDULE",))
+        assert one.look() == []
+        one.later(minutes=1)
+        yield one
+
+
+def text(body: str) -> str:
+    """A text as the sandbox's templates sign it."""
+    return f"[North Pier Dental] {body}"
+
+
+def test_a_booking_is_confirmed_once_in_the_invitees_time_zone_and_the_host_is_told(play: Play) -> None:
+    """The first look after a booking texts the invitee and the host; the second texts nobody."""
+    play.world.book(start=MEETING, phone=PHONE)
+
+    first, second = play.look(), play.look()
+
+    # The host's zone is not set, so each text names the zone of its time.
+    assert first == [
+        (PHONE, text("Hello Ines Okafor, your meeting is confirmed. Time: Thu, Nov 26, 2026, 10:00 AM CST")),
+        (SANDBOX_HOST_PHONE, text("New booking: Ines Okafor, Thu, Nov 26, 2026, 4:00 PM UTC")),
+    ]
+    assert second == []
+
+
+def test_reminders_come_a_day_and_an_hour_before_once_each(play: Play) -> None:
+    """Nothing a second early, one text when due, nothing after."""
+    play.world.book(start=MEETING, phone=PHONE)
+    play.look()
+    seen = []
+    for before in (timedelta(hours=24), timedelta(hours=1)):
+        play.at(MEETING - before - timedelta(seconds=1))
+        seen.append(play.look())
+        play.later(seconds=1)
+        seen += [play.look(), play.look()]
+
+    day = text("Hello Ines Okafor, your meeting begins in 24 hours. Time: Thu, Nov 26, 2026, 10:00 AM CST")
+    hour = text("Hello Ines Okafor, your meeting begins in 1 hour. Time: Thu, Nov 26, 2026, 10:00 AM CST")
+    assert seen == [[], [(PHONE, day)], [], [], [(PHONE, hour)], []]
+
+
+def test_a_moved_booking_gets_one_text_and_its_old_reminders_are_dead(play: Play) -> None:
+    """Without a template for moves the confirmation carries the new time; the host is told, too."""
+    invitee = play.world.book(start=MEETING, phone=PHONE)
+    play.look()
+    play.later(hours=1)
+    play.world.move(invitee, MEETING + timedelta(days=1))
+
+    moved = play.look()
+    play.at(MEETING - timedelta(hours=24))
+    old_day = play.look()
+    play.at(MEETING)
+    new_day = play.look()
+
+    confirmed = text("Hello Ines Okafor, your meeting is confirmed. Time: Fri, Nov 27, 2026, 10:00 AM CST")
+    assert [one for one in moved if one[0] == PHONE] == [(PHONE, confirmed)]
+    assert len(moved) == 2
+    assert old_day == []
+    assert [number for number, _ in new_day] == [PHONE]
+    assert "Fri, Nov 27" in new_day[0][1]
+
+
+def test_with_a_template_for_moves_it_is_that_one(play: Play) -> None:
+    """TEMPLATE_ID_RESCHEDULE switches the rule on."""
+    play.without = ()
+    invitee = play.world.book(start=MEETING, phone=PHONE)
+    play.look()
+    play.later(hours=1)
+    play.world.move(invitee, MEETING + timedelta(days=1))
+
+    texts = [body for number, body in play.look() if number == PHONE]
+
+    assert texts == [text("Hello Ines Okafor, your meeting was moved. New time: Fri, Nov 27, 2026, 10:00 AM CST")]
+
+
+def test_the_gap_in_a_move_texts_nothing_and_the_move_once(play: Play) -> None:
+    """A look between the two halves sees a cancellation that is too young to be believed."""
+    invitee = play.world.book(start=MEETING, phone=PHONE)
+    play.look()
+    play.later(hours=1)
+    play.world.move_begin(invitee)
+    in_the_gap = play.look()
+    play.world.move_finish(invitee, MEETING + timedelta(days=1))
+    play.later(minutes=1)
+
+    after = [body for number, body in play.look() if number == PHONE]
+    play.later(minutes=1)
+    settled = play.look()
+
+    assert in_the_gap == []
+    assert after == [text("Hello Ines Okafor, your meeting is confirmed. Time: Fri, Nov 27, 2026, 10:00 AM CST")]
+    assert settled == []
+
+
+@pytest.mark.parametrize("by", ["invitee", "host"])
+def test_a_cancellation_is_told_once_and_nothing_else_follows(play: Play, by: Any) -> None:
+    """Whoever canceled: the built-in rule texts the invitee when the cancellation has settled, and no reminder."""
+    invitee = play.world.book(start=MEETING, phone=PHONE)
+    play.look()
+    play.later(hours=1)
+    play.world.cancel(invitee, by=by)
+    too_young = play.look()
+    play.later(minutes=1)
+
+    told, again = play.look(), play.look()
+    play.at(MEETING - timedelta(hours=24))
+    a_day_before = play.look()
+    play.at(MEETING + timedelta(hours=2))
+    afterwards = play.look()
+
+    assert too_young == []
+    assert told == [(PHONE, text("Hello Ines Okafor, your booking is canceled."))]
+    assert [again, a_day_before, afterwards] == [[], [], []]
+
+
+def test_half_an_hour_after_the_end_comes_one_follow_up(play: Play) -> None:
+    """The meeting takes 30 minutes: the text leaves an hour after its start, once."""
+    play.world.book(start=MEETING, phone=PHONE)
+    play.look()
+    play.at(MEETING + timedelta(minutes=59))
+    early = play.look()
+    play.at(MEETING + timedelta(minutes=60))
+
+    due, again = play.look(), play.look()
+
+    assert early == []  # an outage: both reminders had expired by then
+    assert due == [(PHONE, text("Hello Ines Okafor, thank you for your visit. See you again soon."))]
+    assert again == []
+
+
+def test_a_no_show_gets_no_follow_up(play: Play) -> None:
+    """The mark moves nothing in the listing: the event is read again before its follow-up leaves."""
+    invitee = play.world.book(start=MEETING, phone=PHONE)
+    play.look()
+    play.at(MEETING + timedelta(minutes=50))
+    play.look()
+    play.world.set_no_show(invitee)
+    play.at(MEETING + timedelta(minutes=61))
+
+    assert play.look() == []
+    assert "follow-up" in play.states()["canceled"]
+
+
+def test_after_an_outage_what_is_alive_goes_out_and_the_rest_expires(play: Play) -> None:
+    """Off from before the day's reminder until half an hour before the meeting: one text, the nearest."""
+    play.world.book(start=MEETING, phone=PHONE)
+    play.look()
+    play.at(MEETING - timedelta(minutes=30))
+
+    texts = play.look()
+
+    assert [body for _, body in texts] == [
+        text("Hello Ines Okafor, your meeting begins in 1 hour. Time: Thu, Nov 26, 2026, 10:00 AM CST")
+    ]
+    assert play.states()["expired"] == ["reminder-24h"]
+
+
+def test_a_first_start_texts_nobody_about_the_past(tmp_path: Path) -> None:
+    """Bookings made before the database get no confirmation, but their reminders."""
+    time = [START]
+    world = World(lambda: time[0])
+    world.book(start=MEETING, phone=PHONE)
+    with SandboxServer(world) as server:
+        play = Play(world, server.url, tmp_path, time)
+        play.later(minutes=5)
+        first = play.look()
+        states = play.states()
+
+    assert first == []
+    assert sorted(states["skipped"]) == ["confirmation", "host"]
+    assert sorted(states["scheduled"]) == ["follow-up", "reminder-1h", "reminder-24h"]
+
+
+def test_nobody_without_a_number_stops_the_run(play: Play) -> None:
+    """They are skipped with that reason and logged; the next one gets a text."""
+    play.world.book(start=MEETING, phone=None, name="Ama Mensah", email="ama@example.com")
+    play.world.book(start=MEETING, phone=PHONE)
+
+    texts = [number for number, _ in play.look()]
+
+    assert texts.count(PHONE) == 1
+    skipped = [one for one in play.told if one["event"] == "message.skipped"]
+    assert {one["reason"] for one in skipped} == {"no number"}
+
+
+@pytest.mark.parametrize("place", ["text_reminder_number", "outbound_call", "question"])
+def test_the_number_is_found_wherever_calendly_keeps_it(play: Play, place: Any) -> None:
+    """Three places, tried in order; a question's type is asked for once."""
+    play.world.book(start=MEETING, phone="+1 312-555-0142", phone_in=place)
+
+    assert PHONE in [number for number, _ in play.look()]
+
+
+def test_the_hosts_own_number_in_the_location_is_never_an_invitees(play: Play) -> None:
+    """A phone consultation takes place at the host's number (`inbound_call`)."""
+    play.world.book(start=MEETING, phone=None)
+
+    assert [number for number, _ in play.look()] == [SANDBOX_HOST_PHONE]
+
+
+def test_a_template_under_review_holds_its_messages_until_it_is_approved(play: Play) -> None:
+    """They stay scheduled with that reason, and go out afterwards."""
+    play.world.review(TEMPLATE_CONFIRM, PENDING)
+    play.world.book(start=MEETING, phone=PHONE)
+    held = [number for number, _ in play.look()]
+    with play.worker() as worker:
+        waiting = [m for m in worker.store.messages(states=[State.SCHEDULED]) if m.rule == "confirmation"]
+    play.world.review(TEMPLATE_CONFIRM, APPROVED)
+    play.later(minutes=5)
+
+    sent = [number for number, _ in play.look()]
+
+    assert held == [SANDBOX_HOST_PHONE]
+    assert [message.reason for message in waiting] == [
+        f"template {TEMPLATE_CONFIRM}: the template waits for its review"
+    ]
+    assert sent == [PHONE]
+
+
+def test_a_template_with_a_hole_is_never_sent(play: Play) -> None:
+    """The gateway would send the braces literally and call it a success."""
+    play.world.edit_template(TEMPLATE_REMINDER, "Hello {{name}}, {{what}} begins in {{advance}}: {{time}}")
+    play.world.review(TEMPLATE_REMINDER, APPROVED)
+    play.world.book(start=MEETING, phone=PHONE)
+    play.look()
+    play.at(MEETING - timedelta(hours=24))
+
+    assert play.look() == []
+    assert any(one["event"] == "template.rejected" and "what" in str(one["reason"]) for one in play.told)
+
+
+def test_a_link_or_place_that_changes_silently_is_in_the_messages_not_yet_sent(play: Play) -> None:
+    """No text about it, but the reminder carries the new one."""
+    play.toml = (
+        '[[rule]]\nname = "reminder"\non = "before_start"\noffset = "1h"\n'
+        f'template = "{TEMPLATE_CONFIRM}"\nparams = {{ name = "{{location}}", time = "{{start}}" }}\n'
+    )
+    invitee = play.world.book(start=MEETING, phone=PHONE, location={"type": "physical", "location": "14 Harbor Street"})
+    play.look()
+    event = play.world.invitees[invitee]["event"]
+    play.world.set_location(event, {"type": "physical", "location": "2 Mill Lane"})
+    silent = play.look()
+    play.at(MEETING - timedelta(hours=1))
+
+    [(_, body)] = play.look()
+
+    assert silent == []
+    assert "2 Mill Lane" in body
+
+
+def test_one_leaves_a_group_and_another_joins_between_two_looks(play: Play) -> None:
+    """The counter shows it; each is told what concerns them."""
+    first = play.world.book(start=MEETING, phone="+13125550101", seats=5, event_type="Open clinic", name="Ann Fox")
+    event = play.world.invitees[first]["event"]
+    play.world.book(start=MEETING, event=event, phone="+13125550102", name="Bo Lind")
+    play.look()
+    play.later(hours=1)
+    play.world.cancel(first)
+    play.world.book(start=MEETING, event=event, phone="+13125550103", name="Cy Rao")
+    play.look()
+    play.later(minutes=1)
+    play.look()
+
+    texts = [(one.to, one.template_id) for one in play.world.texts if one.to != SANDBOX_HOST_PHONE]
+
+    assert texts[2:] == [("+13125550103", TEMPLATE_CONFIRM), ("+13125550101", "2031460771195412481")]
+
+
+def test_a_lost_answer_is_unknown_and_never_sent_again(play: Play) -> None:
+    """The text was accepted, the answer lost: a person decides; the others go out."""
+    play.world.faults.drop("/v1/messages", accept_first=True, method="POST")
+    play.world.book(start=MEETING, phone=PHONE)
+    play.look()
+    play.later(minutes=5)
+
+    again = play.look()
+
+    assert again == []
+    assert play.states()["unknown"] == ["confirmation"]
+    assert len([one for one in play.world.texts if one.to == PHONE]) == 1
+
+
+def test_a_refused_login_halts_all_sending_and_loses_nothing(play: Play) -> None:
+    """Exit code 1, everything waits, and goes out when the key works again."""
+    play.world.book(start=MEETING, phone=PHONE)
+    play.world.key_codes["sandbox-key"] = 2002
+
+    with play.worker() as worker, pytest.raises(RunHalted) as caught:
+        worker.run_once()
+    play.world.key_codes.clear()
+
+    assert caught.value.exit_code == 1
+    assert len(play.look()) == 2
+
+
+@pytest.mark.parametrize(
+    ("order", "error"),
+    [
+        pytest.param({"status": 401, "body": {"title": "Unauthenticated"}}, LoginRefused, id="login refused"),
+        pytest.param({"status": 400, "body": {"title": "x", "message": "y"}}, SyncerError, id="bad request"),
+        pytest.param({"status": 200, "body": {"collection": 1}}, SyncerError, id="wrong types"),
+    ],
+)
+def test_a_run_that_could_not_list_fails_and_sends_nothing(
+    play: Play, order: dict[str, Any], error: type[SyncerError]
+) -> None:
+    """Also what was due stays for the next run, which recovers."""
+    play.world.book(start=MEETING, phone=PHONE)
+    play.world.faults.fail("/scheduled_events", **order)
+
+    with play.worker() as worker, pytest.raises(error) as caught:
+        worker.run_once()
+    sent = list(play.world.texts)
+
+    assert caught.value.exit_code == 1
+    assert sent == []
+    assert [one["event"] for one in play.told][-1] == "run.failed"
+    assert len(play.look()) == 2
+
+
+def test_an_empty_listing_over_a_full_snapshot_is_refused(play: Play) -> None:
+    """Exit code 3, nothing changes; `--force` passes."""
+    invitee = play.world.book(start=MEETING, phone=PHONE)
+    play.look()
+    play.world.vanish(play.world.invitees[invitee]["event"])
+    play.at(MEETING - timedelta(hours=24))
+
+    with play.worker() as worker, pytest.raises(GuardRefused) as caught:
+        worker.run_once()
+
+    assert caught.value.exit_code == 3
+    assert "reminder-24h" in play.states()["scheduled"]
+
+
+def test_a_missing_event_is_no_cancellation_and_its_messages_wait(play: Play) -> None:
+    """Nothing is sent about it, not even that it is gone."""
+    gone = play.world.book(start=MEETING, phone=PHONE)
+    play.world.book(start=MEETING + timedelta(days=9), phone="+13125550103", name="Cy Rao")
+    play.look()
+    play.world.vanish(play.world.invitees[gone]["event"])
+    play.at(MEETING - timedelta(hours=24))
+
+    texts = play.look()
+
+    assert texts == []
+    assert [one["event"] for one in play.told if one["event"].startswith("booking.")] == ["booking.missing"]
+
+
+def test_a_quiet_run_costs_the_listing_and_writes_nothing_but_its_row(play: Play) -> None:
+    """No invitee is read, no template asked for, no account checked."""
+    for day in range(3):
+        play.world.book(start=MEETING + timedelta(days=day), phone=PHONE)
+    play.look()
+    play.later(minutes=1)
+    before = len(play.world.requests)
+    play.look()
+
+    assert [one.path for one in play.world.requests[before:]] == ["/scheduled_events"]
+
+
+def test_calendar_noise_is_no_news(play: Play) -> None:
+    """`updated_at` moves by itself seconds after each booking."""
+    invitee = play.world.book(start=MEETING, phone=PHONE)
+    play.look()
+    play.later(minutes=1)
+    play.world.touch(play.world.invitees[invitee]["event"])
+    before = len(play.world.requests)
+
+    assert play.look() == []
+    assert len(play.world.requests) == before + 1
+
+
+def test_a_wrong_clock_lists_and_sends_nothing(play: Play) -> None:
+    """Ten minutes ahead of Calendly's Date: exit code 1, everything as it was."""
+    play.world.book(start=MEETING, phone=PHONE)
+    there = play.time[0]
+    play.world._clock = lambda: there
+    play.later(minutes=10)
+
+    with play.worker() as worker, pytest.raises(SyncerError, match="600 s ahead"):
+        worker.run_once()
+
+    assert play.world.texts == []
+
+
+def test_another_accounts_token_is_refused(play: Play) -> None:
+    """The database belongs to the organization it was made for: exit code 2."""
+    play.look()
+    play.world.organization["uri"] = "https://api.calendly.com/organizations/other"
+    for user in play.world.users.values():
+        user["current_organization"] = play.world.organization["uri"]
+    with play.worker() as worker:
+        worker.store.remember("token_digest", "another token's")
+        with pytest.raises(SyncerError, match="belongs to") as caught:
+            worker.run_once()
+
+    assert caught.value.exit_code == 2
+
+
+def test_what_is_written_to_the_gateway_is_what_the_contract_says(play: Play) -> None:
+    """One recipient, string params, a small set of plan names, the key and the database's name as custom_args."""
+    invitee = play.world.book(start=MEETING, phone=PHONE)
+    play.look()
+    [sent] = [one for one in play.world.texts if one.to == PHONE]
+    with play.worker() as worker:
+        instance = worker.store.instance
+
+    assert sent.plan_name == "syncer/confirmation"
+    assert sent.custom_args == {"key": f"{invitee}/confirmation/2026-11-26T16:00:00Z", "instance": instance}
+    assert sent.params == {"name": "Ines Okafor", "time": "Thu, Nov 26, 2026, 10:00 AM CST"}
+
+
+def test_a_new_rule_texts_nobody_about_the_past(play: Play) -> None:
+    """A rule's first sight is its birth; what is ahead it takes on at once."""
+    play.without = ("TEMPLATE_ID_RESCHEDULE", "TEMPLATE_ID_REMINDER", "TEMPLATE_ID_HOST_NOTIFY")
+    play.world.book(start=MEETING, phone=PHONE)
+    play.look()
+    play.later(hours=1)
+    play.without = ("TEMPLATE_ID_RESCHEDULE",)
+
+    assert play.look() == []
+    states = play.states()
+    assert states["skipped"] == ["host"]
+    assert {"reminder-24h", "reminder-1h"} <= set(states["scheduled"])
+
+
+def test_a_removed_rule_cancels_what_waits(play: Play) -> None:
+    """Its reminders are canceled with that reason on the next run."""
+    play.world.book(start=MEETING, phone=PHONE)
+    play.look()
+    play.without = ("TEMPLATE_ID_RESCHEDULE", "TEMPLATE_ID_REMINDER")
+    play.later(minutes=1)
+    play.look()
+
+    assert sorted(play.states()["canceled"]) == ["reminder-1h", "reminder-24h"]
+
+
+def test_the_template_for_moves_exists_in_the_sandbox(play: Play) -> None:
+    """What the page offers as TEMPLATE_ID_RESCHEDULE is approved there."""
+    assert play.world.templates[TEMPLATE_RESCHEDULE]["status"] == APPROVED

@@ -1,0 +1,279 @@
+"""What an answer means for a message, when it is tried again, and which moves there are."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from conftest import NOW
+from hypothesis import given
+from hypothesis import strategies as st
+
+from syncer.model import State
+from syncer.outbox import (
+    BY_OPERATOR,
+    FINAL_REASONS,
+    MOVES,
+    OVER_CAP,
+    SUPERSEDED,
+    Accepted,
+    Halt,
+    NoAnswer,
+    NotNow,
+    Refused,
+    Settlement,
+    is_waiting,
+    may_move,
+    retry_at,
+    settle,
+)
+from syncer.rules import OnUnknown
+
+if TYPE_CHECKING:
+    from syncer.outbox import Outcome
+
+SECOND = timedelta(seconds=1)
+MINUTE = timedelta(minutes=1)
+RATE = "rate limit"
+
+OUTCOMES = st.one_of(
+    st.just(Accepted("m1", "p1")),
+    st.just(Refused("no such number")),
+    st.builds(NotNow, st.just(RATE), tries=st.none() | st.integers(0, 3)),
+    st.just(Halt("no credit")),
+    st.just(NoAnswer("timed out")),
+)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "attempts", "refusals", "expected"),
+    [
+        pytest.param(
+            Accepted("m1", "p1"),
+            1,
+            0,
+            Settlement(State.SENT, message_id="m1", plan_id="p1"),
+            id="accepted: sent, with its ids",
+        ),
+        pytest.param(
+            Accepted("m1"),
+            3,
+            2,
+            Settlement(State.SENT, refusals=2, message_id="m1"),
+            id="accepted after refusals: they stay counted",
+        ),
+        pytest.param(
+            Refused("no such number"),
+            1,
+            0,
+            Settlement(State.FAILED, "no such number"),
+            id="refused for good: failed",
+        ),
+        pytest.param(
+            Halt("no credit"),
+            1,
+            2,
+            Settlement(State.RETRYABLE, "no credit", next_at=NOW, refusals=2),
+            id="halted: no refusal of this message, and due at once when a person has acted",
+        ),
+        pytest.param(
+            NoAnswer("timed out"),
+            1,
+            0,
+            Settlement(State.UNKNOWN, "timed out"),
+            id="no answer: unknown",
+        ),
+        pytest.param(
+            NotNow(RATE),
+            1,
+            0,
+            Settlement(State.RETRYABLE, RATE, next_at=NOW + 30 * SECOND, refusals=1),
+            id="not now: again in half a minute",
+        ),
+        pytest.param(
+            NotNow(RATE),
+            8,
+            7,
+            Settlement(State.RETRYABLE, RATE, next_at=NOW + 30 * MINUTE, refusals=8),
+            id="not now for the eighth time: again, until it expires",
+        ),
+        pytest.param(
+            NotNow(RATE, retry_after=5 * MINUTE),
+            1,
+            0,
+            Settlement(State.RETRYABLE, RATE, next_at=NOW + 5 * MINUTE, refusals=1),
+            id="not now: not before the gateway's wish",
+        ),
+        pytest.param(
+            NotNow(RATE, tries=1),
+            1,
+            0,
+            Settlement(State.RETRYABLE, RATE, next_at=NOW + 30 * SECOND, refusals=1),
+            id="one refusal is survived",
+        ),
+        pytest.param(
+            NotNow(RATE, tries=1),
+            2,
+            1,
+            Settlement(State.FAILED, "rate limit (tried 2 times)", refusals=2),
+            id="the second is not",
+        ),
+        pytest.param(
+            NotNow(RATE, tries=0),
+            1,
+            0,
+            Settlement(State.FAILED, "rate limit (tried 1 times)", refusals=1),
+            id="none is survived",
+        ),
+    ],
+)
+def test_settle(outcome: Outcome, attempts: int, refusals: int, expected: Settlement) -> None:
+    """Each kind of answer has its state, reason and next moment."""
+    assert expected == settle(outcome, now=NOW, attempts=attempts, refusals=refusals)
+
+
+@pytest.mark.parametrize(
+    ("on_unknown", "attempts", "expected"),
+    [
+        pytest.param(OnUnknown.HOLD, 1, State.UNKNOWN, id="held for a person"),
+        pytest.param(OnUnknown.HOLD, 2, State.UNKNOWN, id="held, whichever attempt it was"),
+        pytest.param(OnUnknown.RESEND, 1, State.RETRYABLE, id="sent once more, if the rule says so"),
+        pytest.param(OnUnknown.RESEND, 2, State.UNKNOWN, id="but once only"),
+        pytest.param(OnUnknown.RESEND, 3, State.UNKNOWN, id="and never later"),
+    ],
+)
+def test_no_answer(on_unknown: OnUnknown, attempts: int, expected: State) -> None:
+    """Without an answer nothing is sent again by itself, unless the rule wants it, and then at most once."""
+    found = settle(NoAnswer("timed out"), now=NOW, attempts=attempts, refusals=0, on_unknown=on_unknown)
+
+    assert (expected, "timed out") == (found.state, found.reason)
+    assert (NOW + 30 * SECOND if expected is State.RETRYABLE else None) == found.next_at
+
+
+@given(st.lists(OUTCOMES, min_size=1, max_size=12))
+def test_resend_means_at_most_two_texts(outcomes: list[Outcome]) -> None:
+    """Whatever the gateway answers, a message leaves at most once after it may have gone out."""
+    refusals, may_be_out, again = 0, False, 0
+    for attempt, outcome in enumerate(outcomes, start=1):
+        again += may_be_out
+        row = settle(outcome, now=NOW, attempts=attempt, refusals=refusals, on_unknown=OnUnknown.RESEND)
+        refusals, may_be_out = row.refusals, may_be_out or isinstance(outcome, NoAnswer)
+        if row.state is not State.RETRYABLE:
+            break
+        if may_be_out and isinstance(outcome, NoAnswer):
+            assert attempt == 1
+
+    assert sum(isinstance(one, NoAnswer) for one in outcomes[:1]) >= (again > 0)
+
+
+@given(OUTCOMES, st.integers(1, 20), st.integers(0, 19), st.sampled_from(OnUnknown))
+def test_every_settlement_is_a_legal_move(outcome: Outcome, attempts: int, refusals: int, wish: OnUnknown) -> None:
+    """From `sending` there is an arrow to each state an answer leads to, and the row has what that state needs."""
+    found = settle(outcome, now=NOW, attempts=attempts, refusals=refusals, on_unknown=wish)
+
+    assert may_move(State.SENDING, found.state)
+    assert (found.next_at is not None) == (found.state is State.RETRYABLE)
+    assert bool(found.message_id) == (found.state is State.SENT)
+    assert found.reason or found.state is State.SENT
+    assert found.refusals == refusals + isinstance(outcome, NotNow)
+
+
+@pytest.mark.parametrize("tries", [0, 1, 3])
+def test_a_message_survives_so_many_refusals(tries: int) -> None:
+    """A refusal with `tries` is survived so many times, and the next one is the end."""
+    states, refusals = [], 0
+    for attempt in range(1, tries + 2):
+        row = settle(NotNow(RATE, tries=tries), now=NOW, attempts=attempt, refusals=refusals)
+        states.append(row.state)
+        refusals = row.refusals
+
+    assert states == [State.RETRYABLE] * tries + [State.FAILED]
+
+
+@pytest.mark.parametrize(
+    ("refusals", "retry_after", "expected"),
+    [
+        pytest.param(0, None, 30 * SECOND, id="none counted is as the first"),
+        pytest.param(1, None, 30 * SECOND, id="the first"),
+        pytest.param(2, None, MINUTE, id="the second"),
+        pytest.param(3, None, 2 * MINUTE, id="the third"),
+        pytest.param(6, None, 16 * MINUTE, id="the sixth"),
+        pytest.param(7, None, 30 * MINUTE, id="the longest"),
+        pytest.param(10_000, None, 30 * MINUTE, id="and no longer, nor an overflow"),
+        pytest.param(1, 45 * MINUTE, 45 * MINUTE, id="the gateway's wish, beyond our own longest"),
+        pytest.param(1, 61 * MINUTE, 60 * MINUTE, id="but an hour at most"),
+        pytest.param(1, timedelta(days=365), 60 * MINUTE, id="or a message would wait for ever"),
+        pytest.param(4, MINUTE, 4 * MINUTE, id="our own growing delay, where that is longer"),
+        pytest.param(1, timedelta(), 30 * SECOND, id="a wish of nothing"),
+        pytest.param(1, -MINUTE, 30 * SECOND, id="a wish for the past"),
+    ],
+)
+def test_retry_at(refusals: int, retry_after: timedelta | None, expected: timedelta) -> None:
+    """Delays double from half a minute to half an hour, and honour the gateway's wish up to an hour."""
+    assert NOW + expected == retry_at(NOW, refusals, retry_after)
+
+
+WISHES = st.none() | st.timedeltas(timedelta(days=-1), timedelta(days=40))
+
+
+@given(st.integers(0, 200), WISHES)
+def test_delays_never_shrink(refusals: int, wish: timedelta | None) -> None:
+    """One more refusal never brings the next try nearer."""
+    assert retry_at(NOW, refusals, wish) <= retry_at(NOW, refusals + 1, wish)
+
+
+@given(st.integers(-5, 10**6), WISHES)
+def test_delays_are_bounded_and_heed_the_gateway(refusals: int, wish: timedelta | None) -> None:
+    """A delay is at least half a minute and the gateway's wish, and never more than an hour."""
+    delay = retry_at(NOW, refusals, wish) - NOW
+
+    assert 30 * SECOND <= delay <= 60 * MINUTE
+    assert delay >= min(wish or timedelta(), 60 * MINUTE)
+    if wish is None:
+        assert delay <= 30 * MINUTE
+
+
+PICTURE = {
+    State.SCHEDULED: "sending canceled expired skipped",
+    State.RETRYABLE: "sending canceled expired skipped",
+    State.SENDING: "sent failed retryable unknown",
+    State.SENT: "",
+    State.FAILED: "scheduled canceled",
+    State.UNKNOWN: "scheduled sent canceled expired",
+    State.CANCELED: "scheduled",
+    State.EXPIRED: "",
+    State.SKIPPED: "scheduled",
+}
+
+
+@pytest.mark.parametrize("old", State)
+@pytest.mark.parametrize("new", State)
+def test_may_move(old: State, new: State) -> None:
+    """Between any two states there is an arrow only where the picture has one."""
+    assert (new in PICTURE[old].split()) is may_move(old, new)
+
+
+def test_the_moves_are_complete() -> None:
+    """Each state has its row, leads only to states that exist, and never to itself."""
+    assert set(State) == set(MOVES)
+    assert all(isinstance(new, State) and new is not old for old, targets in MOVES.items() for new in targets)
+
+
+def test_a_text_leaves_only_after_its_claim() -> None:
+    """Nothing becomes `sent` but by `sending`, or by a person's word about an unknown one."""
+    assert {State.SENDING, State.UNKNOWN} == {old for old in State if may_move(old, State.SENT)}
+    assert {State.SCHEDULED, State.RETRYABLE} == {old for old in State if may_move(old, State.SENDING)}
+
+
+@pytest.mark.parametrize("state", State)
+def test_what_waits_is_what_may_be_claimed(state: State) -> None:
+    """A message waits in the very states from which it may be claimed."""
+    assert may_move(state, State.SENDING) is is_waiting(state)
+
+
+def test_reasons_that_end_a_message() -> None:
+    """A person's word and the cap are final; being superseded needs no entry, for `expired` has no way out."""
+    assert {BY_OPERATOR, OVER_CAP} == FINAL_REASONS
+    assert SUPERSEDED not in FINAL_REASONS
+    assert not MOVES[State.EXPIRED]
