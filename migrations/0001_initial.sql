@@ -159,9 +159,8 @@ CREATE TABLE runs (
     id           TEXT NOT NULL PRIMARY KEY,
     started_at   TEXT NOT NULL,
     ended_at     TEXT NOT NULL,
-    listed_at    TEXT,          -- when its listing was complete
     outcome      TEXT NOT NULL CHECK (outcome IN ('completed', 'failed', 'halted', 'refused')),
     counts       TEXT NOT NULL CHECK (counts GLOB '{*}'),
     error        TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
+) STRICT;
 CREATE INDEX runs_ended ON runs (ended_at);

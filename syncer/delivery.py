@@ -199,10 +199,10 @@ class Delivery:
         if not settlement.message_id:
             self._told(_SAID[settled.state], settled)
         if isinstance(outcome, Halt):
-            self._halt(outcome.reason)
+            self._halt(outcome.reason, message.key)
         elif isinstance(outcome, NotNow) and outcome.pauses_all:
             self.over = outcome.reason
-            self.run.tell("limit.reached", limit="EngageLab's rate limit", reason=outcome.reason)
+            self.run.tell("limit.reached", limit="EngageLab's rate limit", reason=_code(outcome.reason))
         return isinstance(outcome, NotNow) and outcome.holds_template
 
     def _exchange(self, message: Message, now: datetime) -> tuple[Message, Outcome]:
@@ -228,9 +228,10 @@ class Delivery:
         self.over = f"limits.{name}"
         self.run.tell("limit.reached", limit=name, value=value)
 
-    def _halt(self, reason: str) -> None:
-        self.over = self.halted = reason
-        self.run.tell("gateway.halted", reason=reason, remedy="syncer check")
+    def _halt(self, reason: str, key: str = "") -> None:
+        self.over = self.halted = _code(reason)
+        remedy = f"syncer check; syncer explain '{key}'" if key else "syncer check"
+        self.run.tell("gateway.halted", reason=self.halted, remedy=remedy)
 
     def _told(self, what: str, message: Message) -> None:
         self.run.report.count(what)
@@ -266,9 +267,14 @@ def _fields(message: Message) -> dict[str, object]:
     }
 
 
+def _code(reason: str) -> str:
+    """Take of a gateway's answer its code only: its words may repeat a name or the text. They are in the database."""
+    return reason.partition(":")[0] if reason.startswith("EngageLab ") else reason
+
+
 def say_message(tell: Tell, what: str, message: Message) -> None:
     """Write the log event of a message's move, with what to type where a person must act."""
-    more: dict[str, object] = {"reason": message.reason} if message.reason else {}
+    more: dict[str, object] = {"reason": _code(message.reason)} if message.reason else {}
     if what == "retry_scheduled":
         more["next_at"] = message.next_at.isoformat()
     if what == "planned":

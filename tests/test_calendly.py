@@ -758,12 +758,15 @@ def test_limits_are_shown() -> None:
 @pytest.mark.parametrize(("fault", "remaining"), [(NotConnected("x"), 9), (NoUsableAnswer("x"), 8), (busy(), 8)])
 def test_what_a_fault_costs(fault: Answer | Exception, remaining: int) -> None:
     """A request that never left costs nothing of the limit; every other one may have been counted."""
+    now = [0.0]
     script = Script(fault, Answer(200, {}, sample("users-me").body))
-    client = script.client(max_per_minute=10)
-
+    client = script.client(max_per_minute=10, monotonic=lambda: now[0])
     client.me()
+    after_it = client.remaining
+    now[0] += 61
 
-    assert client.remaining == remaining
+    assert after_it == remaining
+    assert client.remaining == 10
 
 
 def test_refusal_holds_everybody() -> None:

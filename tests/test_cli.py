@@ -41,7 +41,7 @@ class Shop:
 
     def start(self, *arguments: str, environ: dict[str, str] | None = None) -> subprocess.Popen[str]:
         """Start a command in the folder, with nothing in its environment."""
-        return subprocess.Popen(  # noqa: S603  our own program
+        return subprocess.Popen(
             [sys.executable, "-m", "syncer", *arguments],
             cwd=self.folder,
             env={"PATH": os.environ["PATH"], "PYTHONWARNINGS": "error", **(environ or {})},

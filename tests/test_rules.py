@@ -49,7 +49,7 @@ ALL_ON = {
     "HOST_NOTIFY": "1005",
     "RESCHEDULE": "1006",
 }
-BUILT_IN = {
+BUILT_IN: dict[str, tuple[object, ...]] = {
     "confirmation": (Trigger.BOOKED, Audience.INVITEE, "1001", 0, 6, False, {"name", "time"}),
     "cancellation": (Trigger.CANCELED, Audience.INVITEE, "1002", 0, 6, False, {"name"}),
     "reschedule": (Trigger.RESCHEDULED, Audience.INVITEE, "1006", 0, 6, False, {"name", "time"}),
@@ -95,14 +95,14 @@ def test_built_in_rules_are_the_tutorials(name: str) -> None:
 def test_each_template_switches_on_its_rule(variable: str, expected: list[str]) -> None:
     """A template's variable switches on its own rule and no other; an empty one none."""
     assert expected == [rule.name for rule in built_in({variable: "1001"})]
-    assert () == built_in({variable: ""})
+    assert built_in({variable: ""}) == ()
 
 
 def test_without_templates_nothing_is_built_in() -> None:
     """No variable, no rule; all of them, all the rules, each name once."""
     names = [rule.name for rule in built_in(ALL_ON)]
 
-    assert () == built_in({})
+    assert built_in({}) == ()
     assert sorted(BUILT_IN) == sorted(names)
 
 
@@ -244,7 +244,7 @@ class _Backwards(frozenset[str]):
 
 
 def test_the_digest_is_the_same_in_every_process() -> None:
-    """Equal policies have equal digests: the order of a set, which differs from process to process, is no part of it."""
+    """Equal policies have equal digests: the order of a set, which hangs on the process, is no part."""
     names = ["US", "TW", "DE"]
     rule = replace(RULE, event_types=_Forwards(names))
     one = Policy(rules=(rule,), allowed_countries=_Forwards(names))

@@ -142,5 +142,5 @@ class Store(Snapshot, Outbox):
 
     def last_run(self, *, outcome: str = "") -> dict[str, Any] | None:
         """Read the newest run, of one outcome or of any."""
-        sql = "SELECT * FROM runs WHERE ? IN ('', outcome) ORDER BY ended_at DESC LIMIT 1"
+        sql = "SELECT * FROM runs WHERE ? IN ('', outcome) ORDER BY ended_at DESC, rowid DESC LIMIT 1"
         return next(self._query(sql, [outcome]), None)

@@ -1,0 +1,78 @@
+"""A worker on fakes and a real database, with a clock set by hand and the log kept as a list."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from conftest import NOW
+from fakes import FakeCalendly, FakeGateway
+
+from syncer.engagelab import Template
+from syncer.log import EVENTS
+from syncer.worker import ONCE, Worker
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from syncer.config import Settings
+    from syncer.run import Options, Run
+    from syncer.store import Store
+
+CONTENTS = {
+    "1001": "Hello {{name}}, confirmed: {{time}}",
+    "1002": "Hello {{name}}, canceled",
+    "1003": "Hello {{name}}, in {{advance}}: {{time}}",
+    "1004": "Hello {{name}}, thank you",
+    "1005": "New: {{name}}, {{time}}",
+    "1006": "Hello {{name}}, moved: {{time}}",
+}
+
+
+@dataclass
+class Stage:
+    """Everything a run needs.
+
+    Attributes:
+        now: the time; the worker's clock reads it, and `step` moves it on at each reading.
+        log: the events told, whole.
+        slept: how long the worker waited, in seconds.
+    """
+
+    settings: Settings
+    store: Store
+    calendly: FakeCalendly = field(default_factory=FakeCalendly)
+    gateway: FakeGateway = field(
+        default_factory=lambda: FakeGateway.of(*(Template(id=i, content=c, status=2) for i, c in CONTENTS.items()))
+    )
+    now: datetime = NOW
+    log: list[dict[str, Any]] = field(default_factory=list)
+    slept: list[float] = field(default_factory=list)
+
+    def tell(self, event: str, /, **fields: object) -> None:
+        """Keep an event; one that the contract does not know is a defect."""
+        assert event in EVENTS
+        self.log.append({"event": event, **fields})
+
+    def worker(self) -> Worker:
+        """A worker as a new process would make it."""
+        made = Worker(
+            settings=self.settings,
+            store=self.store,
+            calendly=self.calendly,
+            gateway=self.gateway,
+            clock=lambda: self.now,
+            tell=self.tell,
+        )
+        wait = made.stop.wait
+        made.stop.wait = lambda timeout=None: self.slept.append(timeout or 0) or wait(0)  # type: ignore[method-assign]  # no waiting
+        return made
+
+    def run(self, options: Options = ONCE) -> Run:
+        """Do one run with a log of its own."""
+        self.log.clear()
+        return self.worker().run_once(options)
+
+    def told(self, event: str) -> list[dict[str, Any]]:
+        """The events of this name in the last run, without it."""
+        return [{k: v for k, v in one.items() if k != "event"} for one in self.log if one["event"] == event]

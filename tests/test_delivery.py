@@ -1,0 +1,367 @@
+"""Delivery: what is looked at before a message leaves; claim, send, settle, in this order; what each answer does."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from conftest import NOW, NUMBER, a_booking, a_message, an_event, an_invitee
+from stage import Stage
+
+from syncer.delivery import why_held
+from syncer.engagelab import Template
+from syncer.errors import NotConnected, NoUsableAnswer, RunHalted
+from syncer.model import Audience, State
+from syncer.outbox import Accepted, Halt, NoAnswer, NotNow, Refused
+from syncer.reconcile import Todo
+from syncer.store import Batch, Reading
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from syncer.config import Settings
+    from syncer.model import Message
+    from syncer.outbox import Outcome
+    from syncer.store import Store
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def stage(settings: Callable[..., Settings], store: Store) -> Stage:
+    """The tutorial's settings on an empty database."""
+    return Stage(settings(), store)
+
+
+def wait_for(stage: Stage, *overs: dict[str, Any]) -> list[Message]:
+    """Put a booking a message into Calendly and the snapshot, and the message into the outbox."""
+    made = []
+    for number, over in enumerate(overs):
+        fields = dict(over)
+        event = an_event(f"e{number}", start=fields.pop("start", NOW + timedelta(days=2, minutes=number)))
+        booking = a_booking(event, an_invitee(event, created_at=stage.store.born_at - timedelta(days=1)))
+        message = a_message(booking, **({"to": f"+131255501{number + 10}"} | fields))
+        stage.store.commit(Batch([Reading(event, NOW)], [booking]), Todo((message,)), NOW)
+        stage.calendly.put(event, booking.invitee)
+        made.append(message)
+    stage.store.meet_rules([rule.name for rule in stage.settings.policy.rules], NOW)
+    stage.store.remember("policy", stage.settings.policy.fingerprint())
+    return made
+
+
+def states(stage: Stage, messages: list[Message]) -> list[State]:
+    """The states of these messages, in their order."""
+    found = {message.key: message.state for message in stage.store.messages(keys=[m.key for m in messages])}
+    return [found[message.key] for message in messages]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "state", "event", "level_field"),
+    [
+        pytest.param(Accepted("1", "2"), State.SENT, "message.sent", "provider_message_id", id="accepted"),
+        pytest.param(Refused("EngageLab 3002: no"), State.FAILED, "message.failed", "remedy", id="refused"),
+        pytest.param(
+            NotNow("EngageLab 5001: no", tries=3), State.RETRYABLE, "message.retry_scheduled", "next_at", id="later"
+        ),
+        pytest.param(NoAnswer("no answer"), State.UNKNOWN, "message.unknown", "remedy", id="no answer"),
+    ],
+)
+def test_each_answer_leads_to_its_state_and_event(
+    stage: Stage, outcome: Outcome, state: State, event: str, level_field: str
+) -> None:
+    """One message, one answer; the run itself is complete."""
+    messages = wait_for(stage, {})
+    stage.gateway.answer(outcome)
+
+    stage.run()
+
+    assert states(stage, messages) == [state]
+    [told] = stage.told(event)
+    assert told[level_field]
+    assert stage.log[-1]["event"] == "run.completed"
+
+
+def test_the_claim_is_on_the_disk_before_the_request_leaves(stage: Stage) -> None:
+    """Another connection sees `sending` with its attempt while the gateway is asked."""
+    [message] = wait_for(stage, {})
+    seen: list[tuple[str, int]] = []
+
+    def look(_: object) -> None:
+        [row] = stage.store.messages(keys=[message.key])
+        seen.append((str(row.state), row.attempts))
+        assert not stage.store.db.conn.in_transaction
+
+    stage.gateway.on_send = look
+    stage.run()
+
+    assert seen == [("sending", 1)]
+
+
+def test_what_was_accepted_is_in_the_log_before_it_is_in_the_database(stage: Stage) -> None:
+    """Should the commit fail, that line lets a person resolve it."""
+    [message] = wait_for(stage, {})
+    at: list[State] = []
+    keep = stage.tell
+
+    def tell(event: str, /, **fields: object) -> None:
+        keep(event, **fields)
+        if event == "message.sent":
+            at.extend(states(stage, [message]))
+
+    worker = stage.worker()
+    worker.tell = tell
+    worker.run_once()
+
+    assert at == [State.SENDING]
+
+
+def test_a_halt_stops_all_sends_and_loses_nothing(stage: Stage) -> None:
+    """One request, an error that a person reads, exit 1; both wait, and leave in the next run."""
+    messages = wait_for(stage, {}, {})
+    stage.gateway.answer(Halt("EngageLab 2002: the key has expired"))
+
+    with pytest.raises(RunHalted, match=r"EngageLab 2002$"):
+        stage.run()
+    halted = states(stage, messages)
+    told = stage.told("gateway.halted")
+    stage.run()
+
+    assert halted == [State.RETRYABLE, State.SCHEDULED]
+    assert len(told) == 1
+    assert states(stage, messages) == [State.SENT, State.SENT]
+    assert stage.store.last_run(outcome="halted") is not None
+
+
+def test_a_rate_limit_pauses_all_sends_until_the_next_run(stage: Stage) -> None:
+    """The first is retried later, the second was not even tried."""
+    messages = wait_for(stage, {}, {})
+    stage.gateway.answer(NotNow("EngageLab 429", pauses_all=True))
+
+    report = stage.run().report
+
+    assert states(stage, messages) == [State.RETRYABLE, State.SCHEDULED]
+    assert (len(stage.gateway.sends), report.deferred, report.retried) == (1, 1, 1)
+    assert stage.told("limit.reached")[0]["reason"] == "EngageLab 429"
+
+
+def test_a_template_at_fault_holds_its_own_messages_only(stage: Stage) -> None:
+    """4001 in the middle of a run: the same template is not tried again, another is."""
+    messages = wait_for(stage, {}, {}, {"rule": "follow-up", "template": "1004", "params": {"name": "Ines"}})
+    stage.gateway.answer(NotNow("EngageLab 4001: template not found", holds_template=True))
+
+    report = stage.run().report
+
+    assert states(stage, messages) == [State.RETRYABLE, State.SCHEDULED, State.SENT]
+    assert report.deferred == 1
+
+
+@pytest.mark.parametrize("error", [NotConnected("no route"), NoUsableAnswer("HTTP 502")])
+def test_a_gateway_that_cannot_be_reached_claims_nothing(stage: Stage, error: Exception) -> None:
+    """Everything waits as it was; the run is complete, the next one tries again."""
+    messages = wait_for(stage, {}, {})
+    stage.gateway.broken = error  # type: ignore[assignment]  # one of its errors
+
+    report = stage.run().report
+
+    assert states(stage, messages) == [State.SCHEDULED, State.SCHEDULED]
+    assert (report.deferred, stage.gateway.sends) == (2, [])
+    assert len(stage.told("message.retry_scheduled")) == 2
+
+
+def test_a_login_refused_before_the_first_claim_halts(stage: Stage) -> None:
+    """The list of templates shows it: nothing is claimed."""
+    messages = wait_for(stage, {})
+    stage.gateway.broken = RunHalted("EngageLab refuses the login (HTTP 401)")
+
+    with pytest.raises(RunHalted):
+        stage.run()
+
+    assert states(stage, messages) == [State.SCHEDULED]
+
+
+def test_nothing_due_asks_the_gateway_for_nothing(stage: Stage) -> None:
+    """Not even for its templates."""
+    wait_for(stage, {"next_at": NOW + timedelta(hours=1)})
+    stage.run()
+
+    assert stage.gateway.list_calls == 0
+
+
+def test_messages_per_run_leaves_the_rest_for_the_next_run_nearest_meeting_first(
+    settings: Callable[..., Settings], store: Store
+) -> None:
+    """Whoever meets sooner needs it sooner, however long another has waited."""
+    stage = Stage(settings(messages_per_run=2), store)
+    messages = wait_for(
+        stage,
+        {
+            "start": NOW + timedelta(days=3),
+            "next_at": NOW - timedelta(hours=3),
+            "scheduled_at": NOW - timedelta(hours=3),
+        },
+        {"start": NOW + timedelta(days=1)},
+        {"start": NOW + timedelta(days=2)},
+    )
+    first = stage.run().report
+    after_first = states(stage, messages)
+    [told] = stage.told("limit.reached")
+    stage.run()
+
+    assert after_first == [State.SCHEDULED, State.SENT, State.SENT]
+    assert (first.deferred, told) == (1, {"limit": "messages_per_run", "value": 2})
+    assert states(stage, messages) == [State.SENT] * 3
+
+
+def test_messages_per_day_counts_the_last_24_hours_across_runs(settings: Callable[..., Settings], store: Store) -> None:
+    """What is over it waits until a day has passed."""
+    stage = Stage(settings('reread = "30d"', messages_per_day=1), store)
+    messages = wait_for(stage, {}, {"expires_at": NOW + timedelta(days=2)})
+    stage.run()
+    stage.run()
+    capped = states(stage, messages)
+    stage.now = NOW + timedelta(hours=24, seconds=1)
+    stage.run()
+
+    assert capped == [State.SENT, State.SCHEDULED]
+    assert states(stage, messages) == [State.SENT, State.SENT]
+
+
+def test_a_number_over_its_cap_is_skipped_for_good(settings: Callable[..., Settings], store: Store) -> None:
+    """Also when the rules are planned again; a host's number has no such cap."""
+    made = settings("[limits]\nper_number_per_day = 2\n")
+    stage = Stage(made, store)
+    guests = wait_for(stage, *[{"to": NUMBER}] * 3)
+    stage.run()
+    [told] = stage.told("message.skipped")
+    stage.settings = replace(made, policy=replace(made.policy, language="de"))
+    stage.run()
+
+    assert states(stage, guests) == [State.SENT, State.SENT, State.SKIPPED]
+    assert told["reason"] == "over limits.per_number_per_day"
+
+
+def test_a_hosts_number_has_no_cap(settings: Callable[..., Settings], store: Store) -> None:
+    """It comes from the operator, who may have many bookings a day."""
+    stage = Stage(settings("[limits]\nper_number_per_day = 1\n"), store)
+    to_host = {"rule": "host", "template": "1005", "to": "+13125550177", "audience": Audience.HOST}
+    messages = wait_for(stage, to_host, to_host)
+    stage.run()
+
+    assert states(stage, messages) == [State.SENT, State.SENT]
+
+
+def test_an_old_listing_holds_all_texts(settings: Callable[..., Settings], store: Store) -> None:
+    """Whatever it said may not be true any more."""
+    stage = Stage(settings(max_snapshot_age=timedelta(minutes=1)), store)
+    messages = wait_for(stage, {}, {})
+
+    def later(_: object) -> None:
+        stage.now += timedelta(seconds=61)
+
+    stage.gateway.on_send = later
+    report = stage.run().report
+
+    assert states(stage, messages) == [State.SENT, State.SCHEDULED]
+    assert report.deferred == 1
+
+
+def test_a_message_that_expires_while_others_are_sent_is_not_sent(stage: Stage) -> None:
+    """The last look is at the very moment."""
+    messages = wait_for(stage, {}, {"expires_at": NOW + timedelta(seconds=5)})
+
+    def later(_: object) -> None:
+        stage.now += timedelta(seconds=6)
+
+    stage.gateway.on_send = later
+    stage.run()
+
+    assert states(stage, messages) == [State.SENT, State.EXPIRED]
+
+
+def test_of_several_reminders_due_at_once_only_the_nearest_is_sent(stage: Stage) -> None:
+    """The others expire, and stay so."""
+    event = an_event("e0", start=NOW + timedelta(minutes=50))
+    booking = a_booking(event, an_invitee(event, created_at=NOW - timedelta(days=3)))
+    fields = {"template": "1003", "params": {"name": "I", "time": "t", "advance": "a"}, "expires_at": event.start}
+    day = a_message(booking, rule="reminder-24h", scheduled_at=NOW - timedelta(hours=23), next_at=NOW, **fields)
+    hour = a_message(booking, rule="reminder-1h", scheduled_at=NOW - timedelta(minutes=10), next_at=NOW, **fields)
+    stage.store.commit(Batch([Reading(event, NOW)], [booking]), Todo((day, hour)), NOW)
+    stage.calendly.put(event, booking.invitee)
+    stage.store.meet_rules([rule.name for rule in stage.settings.policy.rules], NOW)
+    stage.store.remember("policy", stage.settings.policy.fingerprint())
+    stage.run()
+
+    assert states(stage, [day, hour]) == [State.EXPIRED, State.SENT]
+    assert stage.told("message.expired")[0]["reason"] == "a later reminder of the same meeting is due as well"
+
+
+def test_quiet_hours_are_looked_at_again_when_a_message_is_late(
+    settings: Callable[..., Settings], store: Store
+) -> None:
+    """Due in the afternoon, the worker back at night: it waits for the morning of the recipient."""
+    stage = Stage(settings('reread = "30d"\n[quiet_hours]\nfrom = "21:00"\nto = "08:00"\n'), store)
+    [message] = wait_for(
+        stage,
+        {
+            "rule": "follow-up",
+            "template": "1004",
+            "params": {"name": "Ines"},
+            "timezone": "Europe/Berlin",
+            "expires_at": NOW + timedelta(hours=30),
+            "start": NOW - timedelta(hours=1),
+        },
+    )
+    stage.now = NOW.replace(hour=22)  # 23:00 in Berlin
+    report = stage.run().report
+    [held] = stage.store.messages(keys=[message.key])
+    stage.now = held.next_at
+    stage.run()
+
+    assert (report.deferred, held.state, held.reason) == (1, State.SCHEDULED, "quiet hours")
+    assert held.next_at == NOW.replace(day=24, hour=7)
+    assert states(stage, [message]) == [State.SENT]
+
+
+def test_sends_per_second_is_the_pause_between_two_sends(settings: Callable[..., Settings], store: Store) -> None:
+    """Not before the first, not after the last."""
+    stage = Stage(settings(sends_per_second=4.0), store)
+    wait_for(stage, {}, {}, {})
+    stage.run()
+
+    assert stage.slept == [0.25, 0.25]
+
+
+def test_what_cannot_be_put_into_a_request_fails_and_the_others_go(stage: Stage) -> None:
+    """A fault on this side never leaves, and never stops the run."""
+    messages = wait_for(stage, {"to": "no number"}, {})
+    stage.run()
+
+    assert states(stage, messages) == [State.FAILED, State.SENT]
+    assert len(stage.gateway.sends) == 1
+
+
+SIGNING = "the template's signature waits for its review"
+APPROVED = Template(id="1", content="Hello {{name}} at {time}", status=2)
+
+
+@pytest.mark.parametrize(
+    ("template", "params", "reason"),
+    [
+        (APPROVED, {"name": "I", "time": "t"}, ""),
+        (APPROVED, {"name": "I", "time": "t", "more": "m"}, ""),
+        (APPROVED, {"name": "I"}, "template 1001 has {time}, which rule confirmation does not fill"),
+        (None, {}, "template 1001 does not exist at EngageLab"),
+        (replace(APPROVED, status=1), {}, "template 1001: the template waits for its review"),
+        (replace(APPROVED, status=3, remark="no"), {}, "template 1001: the template was rejected: no"),
+        (
+            replace(APPROVED, sign_id="7", sign_status=1),
+            {},
+            "template 1001: the template's signature waits for its review",
+        ),
+    ],
+)
+def test_why_a_message_is_held(template: Template | None, params: dict[str, str], reason: str) -> None:
+    """Not there, not approved, its signature not approved, or with a hole."""
+    assert why_held(template, a_message(params=params)) == reason

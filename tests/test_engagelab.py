@@ -1,0 +1,559 @@
+"""EngageLab: what an answer means for a message, for every status and code, and a send that happens once."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from recorded import sample, samples
+from sandbox_kit import Clock, renew
+
+from syncer.engagelab import BODY_CAP, EngageLab, Signature, Template, decipher, request_body
+from syncer.engagelab_shapes import read_signatures, read_templates
+from syncer.errors import NotConnected, NoUsableAnswer, RunHalted, SyncerError, Unsendable
+from syncer.http import SENDS_KEEPALIVE, Answer, Http
+from syncer.model import Audience, Message, State
+from syncer.outbox import Accepted, Halt, NoAnswer, NotNow, Outcome, Refused
+from syncer.sandbox.server import SandboxServer
+from syncer.sandbox.world import TEMPLATE_CONFIRM, World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from syncer.http import Prepared
+
+NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+URL = "https://smsapi.engagelab.com"
+SECRET = "canary-secret"
+MESSAGE = Message(
+    key="https://api.calendly.com/scheduled_events/e/invitees/i/reminder-24h/2026-11-25T16:00:00Z",
+    rule="reminder-24h",
+    booking="https://api.calendly.com/scheduled_events/e/invitees/i",
+    audience=Audience.INVITEE,
+    to="+13125550142",
+    language="zh-TW",
+    template=TEMPLATE_CONFIRM,
+    params={"name": "王小明", "time": "11月26日"},
+    state=State.SENDING,
+    reason="",
+    scheduled_at=NOW,
+    next_at=NOW,
+    expires_at=NOW,
+    meeting_at=NOW,
+    changed_at=NOW,
+)
+
+
+def answered(status: int, body: object = None, **headers: str) -> Outcome:
+    """Decipher an answer; a body that is no bytes is written as JSON."""
+    content = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+    return decipher(status, {name.replace("_", "-"): value for name, value in headers.items()}, content)
+
+
+def error(code: object, message: str = "m") -> dict[str, object]:
+    """Write a body that says no."""
+    return {"code": code, "message": message}
+
+
+IDS = {"plan_id": "2031502210446729216", "message_id": "2031502210698387456"}
+GOOD = {**IDS, "total_count": 1, "accepted_count": 1}
+TAKEN = Accepted("2031502210698387456", "2031502210446729216")
+
+SAMPLES: dict[str, Outcome] = {
+    "sends-accepted": TAKEN,
+    "sends-accepted-odd": TAKEN,
+    "sends-scheduled": NoAnswer("EngageLab HTTP 200: neither accepted nor refused"),
+    "sends-partly": NoAnswer("EngageLab HTTP 200: neither accepted nor refused"),
+    "sends-none-accepted": Refused("EngageLab HTTP 200: no recipient accepted"),
+    "sends-wrong-key": Halt("EngageLab 2001: authentication failed"),
+    "sends-bad-number": Refused("EngageLab 3002: to +… holds an invalid number"),
+    "sends-not-approved": Refused("EngageLab 3003: template is not approved"),
+    "sends-no-balance": Halt("EngageLab 5001: insufficient balance"),
+    "sends-no-template": NotNow("EngageLab 4001: template not found", holds_template=True),
+    "sends-too-often": NotNow("EngageLab 3004: too frequent", tries=1),
+    "sends-code-in-200": Refused("EngageLab 3003: template is not approved"),
+    "sends-internal": NoAnswer("EngageLab 1000: internal error"),
+    "sends-gateway": NoAnswer("EngageLab HTTP 502"),
+    "sends-throttled": NotNow("EngageLab HTTP 429", retry_after=timedelta(seconds=30), pauses_all=True),
+}
+
+
+@pytest.mark.parametrize("name", samples("sends"))
+def test_every_sample(name: str) -> None:
+    """Each recorded answer to a send means what it means."""
+    found = sample(name)
+
+    assert decipher(found.status, found.headers, found.body) == SAMPLES[name]
+
+
+UNLISTED: list[object] = [1, -1, 500, 9999, "9999", "x", True, False, 3003.0, [3003], {}]
+NO_CODE: list[object] = [None, b"", b"<html>", [], {}, "x", error(None), error(0), error("x"), error([])]
+NO_ID: list[object] = [None, "", "0", 0, True, 1.5, [], "x" * 65, "a b"]
+NO_YES: list[object] = [None, b"", b"<html>ok</html>", b'{"message_id": "1", "acc', [GOOD], {}, "ok"]
+TABLE: list[tuple[int, object, type[Outcome]]] = [
+    *((status, body, Halt) for status in (401, 402, 403) for body in (None, b"<html>", error(3002), GOOD)),
+    *((status, error(code), Halt) for status in (200, 400) for code in (2001, 2002, 2004)),
+    *((429, body, NotNow) for body in (None, b"<html>", error(3002), error(1000))),
+    *((status, body, NoAnswer) for status in (408, 500, 502, 503, 504, 599) for body in (None, error(3002), GOOD)),
+    *((500, error(code, "insufficient balance"), NoAnswer) for code in (1000, 5001)),
+    *((status, body, Refused) for status in (300, 301, 307, 308) for body in (None, b"<html>", GOOD)),
+    *((status, error(code), Refused) for status in (200, 400, 404, 413, 422) for code in (3001, 3002, 3003)),
+    *((400, error(code), Refused) for code in (5011, 5012, 5013, 5014, 5015, 5017, 5018, 5019, 5020)),
+    *((400, error(code), Refused) for code in (1, -1, 400, 404, 9999, "7777")),
+    *((status, error(1000), NoAnswer) for status in (200, 400, 500)),
+    *((200, error(code), NoAnswer) for code in UNLISTED),
+    *((400, body, NoAnswer) for body in NO_CODE),
+    *((status, GOOD, NoAnswer) for status in (100, 201, 202, 204, 206, 0, -1, 600, 999)),
+    (200, {**GOOD, "code": 0}, Accepted),
+    (200, {**GOOD, "code": "0"}, Accepted),
+    (200, {**GOOD, "code": None}, Accepted),
+    (200, {**GOOD, "plan_id": None}, Accepted),
+    (200, {**GOOD, "accepted_count": 0}, NoAnswer),
+    (200, {"plan_id": "7", "accepted_count": 0}, Refused),
+    (200, {"accepted_count": 0}, NoAnswer),
+    *((200, {**GOOD, "accepted_count": count}, NoAnswer) for count in (None, 2, -1, "1", True, 1.0, [1])),
+    *((200, {**GOOD, "message_id": ident}, NoAnswer) for ident in NO_ID),
+    *((200, body, NoAnswer) for body in NO_YES),
+    (200, {key: value for key, value in GOOD.items() if key != "message_id"}, NoAnswer),
+    (200, {key: value for key, value in GOOD.items() if key != "accepted_count"}, NoAnswer),
+]
+
+
+@pytest.mark.parametrize(("status", "body", "kind"), TABLE)
+def test_table(status: int, body: object, kind: type[Outcome]) -> None:
+    """Every kind of answer has its outcome: in doubt nobody knows, and only a whole yes is a yes."""
+    assert type(answered(status, body)) is kind
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        (3004, NotNow("EngageLab 3004: m", tries=1)),
+        (4001, NotNow("EngageLab 4001: m", holds_template=True)),
+        (5001, NotNow("EngageLab 5001: m", tries=3)),
+        (5016, NotNow("EngageLab 5016: m", tries=3)),
+        (23008, NotNow("EngageLab 23008: m", pauses_all=True)),
+    ],
+)
+@pytest.mark.parametrize("status", [200, 400, 422])
+def test_later(status: int, code: int, expected: NotNow) -> None:
+    """Refusals that may pass say how often to try, and what waits meanwhile."""
+    assert answered(status, error(code)) == expected
+    assert answered(status, error(str(code))) == expected
+
+
+MONEY = [
+    "insufficient balance",
+    "Your BALANCE is too low",
+    "no credit left",
+    "Insufficient funds",
+    "账户余额不足",
+    "已欠费",
+]
+
+
+@pytest.mark.parametrize("text", MONEY)
+@pytest.mark.parametrize(
+    ("status", "code"), [(400, 3003), (400, 5001), (200, 3003), (400, 7777), (422, None), (200, 7777)]
+)
+def test_out_of_credit(status: int, code: int | None, text: str) -> None:
+    """An account without money halts everything: nothing is lost."""
+    assert answered(status, error(code, text)) == Halt(
+        f"EngageLab {code}: {text}" if code else f"EngageLab HTTP {status}: {text}"
+    )
+
+
+@pytest.mark.parametrize("text", ["unbalanced braces", "accredited sender only", "template is not approved"])
+def test_not_about_money(text: str) -> None:
+    """Words that only look like money halt nothing."""
+    assert isinstance(answered(400, error(3003, text)), Refused)
+
+
+@pytest.mark.parametrize(("code", "kind"), [(3002, Refused), (4001, NotNow), (3004, NotNow), (5019, Refused)])
+def test_nobody_halts_it_by_their_name(code: int, kind: type[Outcome]) -> None:
+    """A message about a wrong field may quote what somebody typed: it does not stop the texts of all others."""
+    assert type(answered(400, error(code, "params.name 'No Balance' is invalid"))) is kind
+
+
+@pytest.mark.parametrize(
+    ("headers", "wait"),
+    [
+        ({}, None),
+        ({"retry_after": "30"}, timedelta(seconds=30)),
+        ({"retry_after": "99999999"}, timedelta(days=1)),
+        (
+            {"retry_after": "Wed, 25 Nov 2026 12:02:00 GMT", "date": "Wed, 25 Nov 2026 12:00:00 GMT"},
+            timedelta(minutes=2),
+        ),
+        ({"retry_after": "soon"}, None),
+    ],
+)
+def test_how_long_to_wait(headers: dict[str, str], wait: timedelta | None) -> None:
+    """A rate limit's wish is passed on, in seconds or as a date by their own clock."""
+    assert answered(429, None, **headers) == NotNow("EngageLab HTTP 429", retry_after=wait, pauses_all=True)
+    assert answered(400, error(5001), **headers) == NotNow("EngageLab 5001: m", retry_after=wait, tries=3)
+
+
+def test_reason_is_short_and_clean() -> None:
+    """The reason quotes EngageLab in one line, without the number that it may echo."""
+    outcome = answered(400, error(3002, "number +1 312-555-0142 of ines@example.com\r\n is bad" + "!" * 500))
+
+    assert isinstance(outcome, Refused)
+    assert outcome.reason.startswith("EngageLab 3002: number +… of … is bad!!!")
+    assert len(outcome.reason) <= 140
+
+
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+ANY_BODY = st.binary() | st.fixed_dictionaries(
+    {},
+    optional={
+        "code": st.integers() | st.sampled_from([0, 1000, 2001, 3002, 3004, 4001, 5001]) | ANY_JSON,
+        "message": st.text() | ANY_JSON,
+        "message_id": st.sampled_from(["1", 1, "", None]) | ANY_JSON,
+        "plan_id": ANY_JSON,
+        "accepted_count": st.integers(-1, 3) | ANY_JSON,
+    },
+).map(lambda fields: json.dumps(fields).encode())
+
+
+@given(st.integers() | st.sampled_from([200, 400, 429, 500]), st.dictionaries(st.text(), st.text()), ANY_BODY)
+def test_any_answer_has_an_outcome(status: int, headers: dict[str, str], body: bytes) -> None:
+    """Whatever comes back, there is an outcome with a reason, and it is accepted only by a whole 200."""
+    outcome = decipher(status, headers, body)
+
+    if isinstance(outcome, Accepted):
+        fields = json.loads(body)
+        assert status == 200
+        assert fields["accepted_count"] == 1
+        assert outcome.message_id == str(fields["message_id"])
+        assert fields.get("code") in {None, 0, "0", "00", "000"} or int(fields["code"]) == 0
+    else:
+        assert outcome.reason.startswith("EngageLab ")
+        assert len(outcome.reason) < 220
+
+
+@given(st.integers().filter(bool), st.integers())
+def test_any_code(code: int, status: int) -> None:
+    """No code whatever makes a yes, a client error with a code is never unclear, and a server's error always is."""
+    outcome = answered(status, {**GOOD, **error(code)})
+
+    assert not isinstance(outcome, Accepted)
+    if 400 <= status < 500 and status != 408 and code != 1000:
+        assert not isinstance(outcome, NoAnswer)
+    if status >= 500:
+        assert isinstance(outcome, NoAnswer)
+
+
+@pytest.mark.parametrize("code", range(400, 500))
+def test_every_client_error(code: int) -> None:
+    """Every client error with an unknown code is refused for good, but those with a meaning of their own."""
+    special: dict[int, type[Outcome]] = {401: Halt, 402: Halt, 403: Halt, 408: NoAnswer, 429: NotNow}
+
+    assert type(answered(code, error(9999))) is special.get(code, Refused)
+
+
+def test_request() -> None:
+    """One recipient, a template with strings, a plan's name from a small set, the key; and no schedule."""
+    body = json.loads(request_body(MESSAGE))
+
+    assert body == {
+        "to": ["+13125550142"],
+        "template": {"id": TEMPLATE_CONFIRM, "params": {"name": "王小明", "time": "11月26日"}},
+        "plan_name": "syncer/reminder-24h",
+        "custom_args": {"key": MESSAGE.key},
+    }
+
+
+def test_request_without_params() -> None:
+    """A template without variables gets an empty object, and an installation may give its name."""
+    body = json.loads(request_body(replace(MESSAGE, params={}), instance="pier-1"))
+
+    assert body["template"]["params"] == {}
+    assert body["custom_args"] == {"key": MESSAGE.key, "instance": "pier-1"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *(
+            {"to": to}
+            for to in ("", "13125550142", "+0312555014", "+1", "+1312555014212345", "+1312a", "+1 312 555 0142")
+        ),
+        {"template": ""},
+        {"params": {"name": "\ud800"}},
+        {"key": "\udfff"},
+    ],
+)
+def test_request_that_cannot_be_written(change: dict[str, Any]) -> None:
+    """What is wrong with a message shows before it is claimed, without its number or values."""
+    with pytest.raises(Unsendable) as caught:
+        request_body(replace(MESSAGE, **change))
+
+    assert "312" not in str(caught.value).replace("+13125550142", "")
+
+
+def test_templates() -> None:
+    """A template is read with its signature and its review."""
+    approved, rejected = read_templates(sample("templates-two").body)
+
+    assert approved == Template(
+        id="2031460771195412480",
+        name="Appointment reminder 24h",
+        content="Hi {{first_name}}, see you {{when}} at {{place}}.",
+        status=2,
+        sign_id="2031455120098267136",
+        sign_name="Harbour Clinic",
+        sign_position=2,
+        sign_status=2,
+        countries=("GB", "IE"),
+        updated=1772686400,
+    )
+    assert (approved.usable, approved.why_not_usable()) == (True, "")
+    assert (rejected.usable, rejected.why_not_usable()) == (False, "the template was rejected: sender not identified")
+    assert read_templates(sample("templates-empty").body) == ()
+
+
+def test_odd_templates() -> None:
+    """What cannot be told of a template counts as not approved, but a signature's review that is missing does not."""
+    unknown, unsigned, silent, empty = read_templates(sample("templates-odd").body)
+
+    assert (unknown.id, unknown.countries) == ("2031460771195412480", ())
+    assert unknown.why_not_usable() == "the template has the unknown status 9"
+    assert unsigned.why_not_usable() == "the template's signature waits for its review"
+    assert unsigned.countries == ("GB", "IE")
+    assert silent.usable
+    assert empty.why_not_usable() == "the template has the unknown status 0"
+
+
+@pytest.mark.parametrize(
+    ("status", "sign_id", "sign_status", "usable"),
+    [
+        (1, "", None, False),
+        (2, "", None, True),
+        (3, "", None, False),
+        (0, "", None, False),
+        (2, "", 3, True),
+        (2, "9", 2, True),
+        (2, "9", 1, False),
+        (2, "9", 3, False),
+        (2, "9", None, True),
+    ],
+)
+def test_usable(status: int, sign_id: str, sign_status: int | None, usable: bool) -> None:
+    """A template may be sent when it and its signature are approved."""
+    template = Template(id="1", status=status, sign_id=sign_id, sign_status=sign_status)
+
+    assert template.usable is usable
+    assert bool(template.why_not_usable()) is not usable
+
+
+def test_signatures() -> None:
+    """A signature is read with its review."""
+    (good,) = read_signatures(sample("signatures-one").body)
+    rejected, empty = read_signatures(sample("signatures-odd").body)
+
+    assert good == Signature(id="2031455120098267136", name="Harbour Clinic", status=2, updated=1772590000)
+    assert (good.usable, rejected.usable, empty.usable) == (True, False, False)
+    assert (rejected.id, rejected.remark) == ("2031455120098267137", "not your name")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html>",
+        b"{}",
+        b'[{"template_id": ',
+        b"[1]",
+        b'[{"template_name": "x"}]',
+        b'[{"template_id": "1", "status": "2"}]',
+    ],
+)
+def test_list_that_cannot_be_read(body: bytes) -> None:
+    """A list that is not what it should be is no list at all: nothing is taken for approved."""
+    with pytest.raises(NoUsableAnswer, match="list"):
+        read_templates(body)
+    with pytest.raises(NoUsableAnswer, match="list"):
+        read_signatures(body)
+
+
+class Script:
+    """Plays answers in order instead of a network; keeps what was asked."""
+
+    def __init__(self, *answers: Answer | Exception) -> None:
+        self.answers = list(answers)
+        self.asked: list[tuple[Prepared, float, int]] = []
+        self.slept: list[float] = []
+
+    def exchange(self, prepared: Prepared, *, deadline: float, cap: int) -> Answer:
+        """Give the next answer."""
+        self.asked.append((prepared, deadline, cap))
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def gateway(self, url: str = URL) -> EngageLab:
+        """Make a gateway that talks to this."""
+        return EngageLab(url, "dev-key", SECRET, cast("Http", self), sleep=self.slept.append)
+
+
+def test_send() -> None:
+    """A send is one POST to one address, with a login, in fifteen seconds."""
+    script = Script(Answer(200, {}, json.dumps(GOOD).encode()))
+    gateway = script.gateway(URL + "/")
+
+    outcome = gateway.send(gateway.prepare(MESSAGE))
+
+    ((asked, deadline, cap),) = script.asked
+    assert outcome == TAKEN
+    assert (asked.method, asked.url) == ("POST", f"{URL}/v1/messages")
+    assert asked.content == request_body(MESSAGE)
+    assert asked.headers["Authorization"] == "Basic " + base64.b64encode(f"dev-key:{SECRET}".encode()).decode()
+    assert asked.headers["Content-Type"] == "application/json"
+    assert (deadline, cap) == (15.0, BODY_CAP) == (15.0, 65536)
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        (NotConnected("a: refused"), NotNow("EngageLab not reached: a: refused")),
+        (NoUsableAnswer("a: broke"), NoAnswer("EngageLab gave no usable answer: a: broke")),
+        (Unsendable("a: header"), Refused("not sendable: a: header")),
+    ],
+)
+def test_send_never_raises_and_never_repeats(fault: Exception, expected: Outcome) -> None:
+    """A fault of the network is an outcome, after one try and no wait."""
+    script = Script(fault)
+    gateway = script.gateway()
+
+    outcome = gateway.send(gateway.prepare(MESSAGE))
+
+    assert outcome == expected
+    assert len(script.asked) == 1
+    assert script.slept == []
+
+
+def test_bad_key_is_found_before() -> None:
+    """An address that cannot be used is found when the request is prepared, without the secret."""
+    with pytest.raises(Unsendable) as caught:
+        Script().gateway(f"https://me:{SECRET}@x").prepare(MESSAGE)
+
+    assert SECRET not in repr(caught.value)
+
+
+@pytest.mark.parametrize(
+    "first", [NotConnected("x"), NoUsableAnswer("x"), Answer(502, {}, b"<html>"), Answer(200, {}, b"[")]
+)
+def test_list_is_tried_again(first: Answer | Exception) -> None:
+    """Reading a list is safe to repeat, so a passing fault is waited out."""
+    script = Script(first, Answer(200, {}, sample("templates-two").body))
+
+    found = script.gateway().templates()
+
+    assert len(found) == 2
+    assert script.slept == [0.5]
+    assert {asked.url for asked, *_ in script.asked} == {f"{URL}/v1/template-configs"}
+
+
+def test_list_is_given_up() -> None:
+    """After three tries the fault is raised, with a remedy where a setting may be at fault."""
+    script = Script(*[Answer(404, {}, b'{"code": 404, "message": "not found"}')] * 9)
+
+    with pytest.raises(NoUsableAnswer, match="HTTP 404 to GET /v1/sign-configs: not found") as caught:
+        script.gateway().signatures()
+
+    assert "ENGAGELAB_API_URL" in caught.value.remedy
+    assert len(script.asked) == 3
+
+
+@pytest.mark.parametrize(
+    "answer", [Answer(401, {}, b""), Answer(403, {}, b"<html>"), Answer(200, {}, b'{"code": 2002}')]
+)
+def test_list_with_a_wrong_key(answer: Answer) -> None:
+    """A refused login stops the run at once and says what to check."""
+    script = Script(answer)
+
+    with pytest.raises(RunHalted) as caught:
+        script.gateway().templates()
+
+    assert "ENGAGELAB_DEV_KEY" in caught.value.remedy
+    assert len(script.asked) == 1
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[SandboxServer]:
+    """Serve one sandbox for the whole module: stopping one takes a while."""
+    with SandboxServer(World(Clock())) as found:
+        yield found
+
+
+@pytest.fixture
+def world(server: SandboxServer) -> World:
+    """Give a world that starts anew."""
+    return renew(server.world, Clock())
+
+
+FAULTS: list[Any] = [
+    pytest.param(lambda world: world.faults.drop("/v1/messages"), NoAnswer, 0, id="dropped before it was taken"),
+    pytest.param(lambda world: world.faults.drop("/v1/messages", accept_first=True), NoAnswer, 1, id="dropped after"),
+    pytest.param(lambda world: world.faults.cut("/v1/messages", after=30), NoAnswer, 1, id="the answer is cut"),
+    pytest.param(lambda world: world.faults.html_502("/v1/messages", accept_first=True), NoAnswer, 1, id="502, taken"),
+    pytest.param(lambda world: world.faults.fail("/v1/messages", status=200, body="<p>ok"), NoAnswer, 0, id="HTML 200"),
+    pytest.param(
+        lambda world: world.faults.fail("/v1/messages", status=400, body=error(3003, "low balance")),
+        Halt,
+        0,
+        id="no money",
+    ),
+    pytest.param(
+        lambda world: world.faults.fail("/v1/messages", status=200, body=b"x" * 70_000), NoAnswer, 0, id="a huge answer"
+    ),
+    pytest.param(
+        lambda world: world.faults.fail("/v1/messages", status=307, headers={"location": "/v1/messages"}),
+        Refused,
+        0,
+        id="a redirect",
+    ),
+]
+
+
+@pytest.mark.parametrize(("order", "kind", "texts"), FAULTS)
+def test_faults_over_http(
+    server: SandboxServer, world: World, order: Callable[[World], None], kind: type[Outcome], texts: int
+) -> None:
+    """Over real HTTP each fault has its outcome, and the request is made exactly once."""
+    order(world)
+
+    with Http(keepalive=SENDS_KEEPALIVE) as http:
+        gateway = EngageLab(server.url, "key", SECRET, http)
+        outcome = gateway.send(gateway.prepare(MESSAGE))
+
+    assert type(outcome) is kind
+    assert world.count("/v1/messages") == 1
+    assert len(world.texts) == texts
+    assert not isinstance(outcome, Accepted)
+    assert SECRET not in outcome.reason
+
+
+def test_nobody_there() -> None:
+    """A gateway that cannot be reached has surely taken nothing."""
+    with Http() as http:
+        gateway = EngageLab("http://127.0.0.1:9", "key", SECRET, http, sleep=lambda _: None)
+
+        outcome = gateway.send(gateway.prepare(MESSAGE))
+
+        assert isinstance(outcome, NotNow)
+        assert "not reached" in outcome.reason
+        with pytest.raises(SyncerError):
+            gateway.templates()

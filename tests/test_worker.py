@@ -1,0 +1,414 @@
+"""One run and the loop: the order of calls, what is told, what is counted, and what happens when something breaks."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from conftest import NOW, an_event, an_invitee
+from freezegun import freeze_time
+from stage import Stage
+
+from syncer.errors import CalendlyBusy, GuardRefused, LoginRefused, NotConnected, StoreError, SyncerError
+from syncer.listing import lookback
+from syncer.model import State
+from syncer.outbox import NoAnswer
+from syncer.rules import Rule, Trigger
+from syncer.run import Options
+from syncer.worker import BATCH, LOOP
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from syncer.config import Settings
+    from syncer.store import Store
+
+
+@pytest.fixture
+def stage(settings: Callable[..., Settings], store: Store) -> Stage:
+    """The tutorial's settings, an empty Calendly, a gateway with all templates approved."""
+    return Stage(settings(), store)
+
+
+def put(stage: Stage, count: int, **over: Any) -> None:
+    """Put so many bookings into Calendly, a minute apart."""
+    for number in range(count):
+        event = an_event(f"e{number}", **({"start": NOW + timedelta(days=2, minutes=number)} | over))
+        phone = f"+1312555{142 + number:04}"  # each their own: a number has its cap
+        stage.calendly.put(event, an_invitee(event, created_at=NOW, text_reminder_number=phone))
+
+
+def test_the_events_of_one_run_whole(stage: Stage) -> None:
+    """What a log reader sees of one booking: everything, in this order, with these fields."""
+    put(stage, 1)
+
+    stage.run()
+
+    uri = "https://api.calendly.com/scheduled_events/e0/invitees/i1"
+    names = [one["event"] for one in stage.log]
+    assert names == [
+        "run.started",
+        "listing.completed",
+        "booking.created",
+        *["message.planned"] * 5,
+        *["message.sent"] * 2,
+        "run.completed",
+    ]
+    assert stage.log[2] == {
+        "event": "booking.created",
+        "booking": uri,
+        "event_uri": "https://api.calendly.com/scheduled_events/e0",
+    }
+    assert stage.log[8] == {
+        "event": "message.sent",
+        "key": f"{uri}/confirmation/2026-11-25T12:00:00Z",
+        "rule": "confirmation",
+        "booking": uri,
+        "to": "+13*******42",
+        "attempt": 1,
+        "provider_message_id": "2031502210446729216",
+    }
+    done = {key: value for key, value in stage.log[-1].items() if key not in {"duration_ms", "event"}}
+    assert done == {
+        "events": 1,
+        "changed": 1,
+        "created": 1,
+        "canceled": 0,
+        "rescheduled": 0,
+        "planned": 5,
+        "sent": 2,
+        "retried": 0,
+        "failed": 0,
+        "unknown": 0,
+        "expired": 0,
+        "skipped": 0,
+        "deferred": 0,
+        "requests": 3,
+        "oldest_due_s": 0,
+    }
+
+
+def test_a_run_writes_its_row_and_status_can_read_it(stage: Stage) -> None:
+    """Complete, failed, refused or halted: one row each."""
+    stage.run()
+    stage.calendly.fail("events", LoginRefused("no", status=401))
+    with pytest.raises(LoginRefused):
+        stage.run()
+    done, last = stage.store.last_run(outcome="completed"), stage.store.last_run()
+
+    assert done is not None
+    assert last is not None
+    assert (done["outcome"], last["outcome"], last["error"]) == ("completed", "failed", "no")
+
+
+def test_batches_are_read_nearest_first_and_texts_leave_between_them(stage: Stage) -> None:
+    """What is due need not wait for the last batch."""
+    put(stage, BATCH + 3)
+    first_send: list[int] = []
+    stage.gateway.on_send = lambda _: first_send.append(len([m for m, _ in stage.calendly.calls if m == "invitees"]))
+
+    stage.run()
+
+    asked = [uri.rpartition("/e")[2] for method, uri in stage.calendly.calls if method == "invitees"]
+    assert sorted(map(int, asked[:BATCH])) == list(range(BATCH))
+    assert first_send[0] == BATCH
+    assert len(stage.gateway.texts) == 2 * (BATCH + 3)
+
+
+def test_nothing_leaves_about_an_event_that_changed_and_was_not_read_again(stage: Stage) -> None:
+    """A reminder is due in the second batch's event, which moved: it must not go out after the first batch."""
+    put(stage, BATCH + 1)
+    stage.run()
+    last = f"https://api.calendly.com/scheduled_events/e{BATCH}"
+    moved = replace(stage.calendly.known[last], start=NOW + timedelta(days=9), end=NOW + timedelta(days=9, minutes=30))
+    stage.now = NOW + timedelta(days=1, minutes=BATCH)
+    for uri, event in stage.calendly.known.items():
+        stage.calendly.known[uri] = replace(event, location=None, hosts=())
+    stage.calendly.known[last] = moved
+    before = len(stage.gateway.texts)
+
+    stage.run()
+
+    keys = [text.key for text in stage.gateway.texts[before:]]
+    assert len([key for key in keys if "/reminder-24h/" in key]) == BATCH
+    assert not any(f"/e{BATCH}/" in key and "/reminder-24h/" in key for key in keys)
+
+
+def test_a_batch_that_cannot_be_read_leaves_the_earlier_ones_committed(stage: Stage) -> None:
+    """And the next run goes on where it broke."""
+    put(stage, BATCH * 2)
+    real = stage.calendly.invitees
+
+    def broken(uri: str) -> Any:
+        if uri.endswith(f"/e{BATCH}"):
+            raise CalendlyBusy("busy", status=503)
+        return real(uri)
+
+    stage.calendly.invitees = broken  # type: ignore[method-assign]  # one event breaks
+    with pytest.raises(CalendlyBusy):
+        stage.run()
+    kept = len(stage.store.known(None))
+    stage.calendly.invitees = real  # type: ignore[method-assign]  # mended
+    stage.calendly.calls.clear()
+    stage.run()
+
+    assert kept == BATCH
+    assert len([m for m, _ in stage.calendly.calls if m == "invitees"]) == BATCH
+
+
+def test_the_loop_reads_for_one_interval_at_most(stage: Stage) -> None:
+    """Each batch takes 40 s here, an interval is a minute: two batches a run, the rest in the next."""
+    put(stage, BATCH * 5)
+    real = stage.calendly.invitees
+
+    def slow(uri: str) -> Any:
+        stage.now += timedelta(seconds=40 / BATCH)
+        return real(uri)
+
+    stage.calendly.invitees = slow  # type: ignore[method-assign]  # time passes
+    first = stage.run(LOOP).report.changed
+    second = stage.run(LOOP).report.changed
+
+    assert (first, second) == (BATCH * 2, BATCH * 2)
+
+
+def test_once_reads_everything_and_lists_anew_when_its_listing_grows_old(stage: Stage) -> None:
+    """A text waits while the listing is older than max_snapshot_age; so a long run refreshes it."""
+    put(stage, BATCH * 3)
+    real = stage.calendly.invitees
+
+    def slow(uri: str) -> Any:
+        stage.now += timedelta(minutes=8) / BATCH
+        return real(uri)
+
+    stage.calendly.invitees = slow  # type: ignore[method-assign]  # time passes
+    report = stage.run().report
+
+    assert report.changed == BATCH * 3
+    assert len([m for m, _ in stage.calendly.calls if m == "events"]) == 3
+    assert not stage.told("run.failed")
+
+
+def test_whatever_was_left_in_sending_is_unknown_at_the_next_start(stage: Stage) -> None:
+    """With the command to type; not sent again."""
+    put(stage, 1)
+    stage.gateway.on_send = lambda _: (_ for _ in ()).throw(MemoryError("killed here"))
+    with pytest.raises(SyncerError, match="unexpected MemoryError at"):
+        stage.run()
+    stage.gateway.on_send = None
+
+    stage.run()
+
+    [told] = stage.told("message.unknown")
+    assert told["reason"] == "syncer stopped before the answer came"
+    assert told["remedy"].startswith("syncer resolve 'https://")
+    assert stage.store.counts()["unknown"] == 1
+    assert len({text.key for text in stage.gateway.sends}) == len(stage.gateway.sends)
+
+
+def test_a_mistake_of_our_own_is_one_line_without_personal_data(stage: Stage) -> None:
+    """Where it happened, not what it held."""
+    stage.calendly.fail("events", ValueError("ines.okafor@example.com +13125550142"))
+
+    with pytest.raises(SyncerError, match=r"unexpected ValueError at .*fakes\.py:\d+"):
+        stage.run()
+
+    assert "ines" not in str(stage.log)
+
+
+@pytest.mark.parametrize(
+    ("vanished", "known", "refused"),
+    [(9, 20, False), (10, 20, True), (10, 50, False), (11, 50, True), (1, 1, True), (3, 20, False)],
+)
+def test_a_listing_that_lost_its_events_is_refused(stage: Stage, vanished: int, known: int, refused: bool) -> None:
+    """More than 20 % and at least 10, or all: exit 3, nothing marked; fewer: missing, their messages wait."""
+    put(stage, known)
+    stage.run()
+    for number in range(vanished):
+        del stage.calendly.known[f"https://api.calendly.com/scheduled_events/e{number}"]
+
+    if refused:
+        with pytest.raises(GuardRefused):
+            stage.run()
+        with_force = stage.run(Options(everything=True, force=True))
+    else:
+        with_force = stage.run()
+
+    assert [change.kind for change in with_force.changes] == []
+    assert len(stage.told("booking.missing")) == vanished
+    assert stage.run().report.events == known - vanished  # missing once is not missing again
+
+
+def test_a_mass_cancellation_is_refused_until_a_person_says_so(stage: Stage) -> None:
+    """Eleven of forty: nobody is told anything; with --force everybody is, once it has settled."""
+    put(stage, 40)
+    stage.run()
+    for number in range(11):
+        uri = f"https://api.calendly.com/scheduled_events/e{number}"
+        stage.calendly.known[uri] = event = replace(stage.calendly.known[uri], status="canceled", active=0)
+        [who] = stage.calendly.people[uri]
+        stage.calendly.put(event, replace(who, status="canceled", canceled_at=NOW, canceler_type="host"))
+    stage.now = NOW + timedelta(minutes=1)
+    before = len(stage.gateway.texts)
+    with pytest.raises(GuardRefused):
+        stage.run()
+    silent = len(stage.gateway.texts)
+    stage.run(Options(everything=True, force=True))
+
+    assert silent == before
+    assert [text.plan_name for text in stage.gateway.texts[before:]] == ["syncer/cancellation"] * 11
+
+
+def test_a_missing_event_that_comes_back_is_read_again_and_its_messages_go_on(stage: Stage) -> None:
+    """While it is missing nothing leaves about it."""
+    put(stage, 2)
+    stage.run()
+    uri = "https://api.calendly.com/scheduled_events/e0"
+    gone = stage.calendly.known.pop(uri)
+    stage.now = NOW + timedelta(days=1)
+    stage.run()
+    while_missing = [m.reason for m in stage.store.messages(states=[State.SCHEDULED]) if "/e0/" in m.key]
+    stage.calendly.known[uri] = gone
+    stage.now += timedelta(minutes=5)
+    back = stage.run()
+
+    assert while_missing[0] == "its event is missing from Calendly's listing"
+    assert back.report.changed == 1
+    assert [text.key for text in stage.gateway.texts if "/e0/" in text.key and "reminder-24h" in text.key] != []
+
+
+def test_settings_that_change_the_texts_are_applied_to_what_waits(
+    settings: Callable[..., Settings], store: Store
+) -> None:
+    """A new template id is in the waiting messages after the next run, without a single request for it."""
+    stage = Stage(settings(), store)
+    put(stage, 1)
+    stage.run()
+    stage.settings = settings(environ={"TEMPLATE_ID_REMINDER": "1006"})
+    stage.calendly.calls.clear()
+    stage.run()
+
+    waiting = [m.template for m in store.messages(states=[State.SCHEDULED]) if m.rule.startswith("reminder")]
+    assert waiting == ["1006", "1006"]
+    assert [method for method, _ in stage.calendly.calls] == ["events"]
+
+
+def test_dry_run_delivers_nothing_and_writes_no_run(stage: Stage) -> None:
+    """What it was asked to plan is in the run it returns."""
+    put(stage, 1)
+
+    run = stage.run(Options(everything=True, dry_run=True))
+
+    assert len(run.todo.inserts) == 5
+    assert stage.gateway.sends == []
+    assert stage.store.last_run() is None
+
+
+def test_the_loop_runs_at_once_then_every_interval_and_survives_failures(stage: Stage) -> None:
+    """Under a frozen clock that is moved: one run at the start, none a second early, one each minute."""
+    with freeze_time(NOW) as frozen:
+        worker = stage.worker()
+        starts: list[float] = []
+
+        def wait(timeout: float | None = None) -> bool:
+            frozen.tick(timedelta(seconds=timeout or 0))
+            return worker.stop.is_set()
+
+        def tell(event: str, /, **fields: object) -> None:
+            stage.tell(event, **fields)
+            if event == "run.started":
+                starts.append((worker.clock() - NOW).total_seconds())
+                if len(starts) == 4:
+                    worker.stop.set()
+
+        worker.clock = lambda: datetime.now(UTC)
+        worker.stop.wait = wait  # type: ignore[method-assign]  # moves the frozen clock
+        worker.tell = tell
+        stage.calendly.fail("events", NotConnected("no route"))
+        worker.run_forever()
+
+    # `schedule` reads naive local time and whole ticks: a run may be up to a second late, never early.
+    assert [round(start) for start in starts] == [0, 60, 120, 180]
+    assert len(stage.told("run.failed")) == 1
+
+
+def test_the_loop_ends_when_the_database_cannot_be_trusted(stage: Stage) -> None:
+    """The process must stop: it never goes on without its memory."""
+    stage.calendly.fail("events", StoreError("disk I/O error"))
+
+    with pytest.raises(StoreError):
+        stage.worker().run_forever()
+
+
+def test_a_signal_while_waiting_ends_the_run_quietly(settings: Callable[..., Settings], store: Store) -> None:
+    """`run.skipped`, no failed run in the database, nothing in `sending`."""
+    stage = Stage(settings(), store)
+    put(stage, 3)
+    worker = stage.worker()
+    stage.gateway.on_send = lambda _: worker.stop.set()
+
+    run = worker.run_once()
+
+    assert len(stage.gateway.sends) == 1  # the message in hand
+    assert run.report.deferred == 5
+    assert store.counts()["sending"] == 0
+
+
+@pytest.mark.parametrize(
+    ("rules", "expected"),
+    [
+        pytest.param([], timedelta(hours=25), id="nothing looks back: an hour and a long event"),
+        pytest.param([(Trigger.AFTER_END, 2, 24)], timedelta(hours=50), id="a follow-up and its lateness"),
+        pytest.param([(Trigger.NO_SHOW, 0, 24)], timedelta(hours=70), id="the last look for a no-show"),
+        pytest.param([(Trigger.BEFORE_START, 48, 2)], timedelta(hours=25), id="what comes before does not count"),
+    ],
+)
+def test_lookback_is_derived_from_the_rules(
+    settings: Callable[..., Settings], rules: list[tuple[Trigger, int, int]], expected: timedelta
+) -> None:
+    """It reaches as far as any rule looks at a meeting that is over."""
+    made = tuple(
+        Rule(
+            name=f"r{number}",
+            on=on,
+            templates={"": "1"},
+            offset=timedelta(hours=offset),
+            max_lateness=timedelta(hours=late),
+        )
+        for number, (on, offset, late) in enumerate(rules)
+    )
+
+    assert lookback(replace(settings().policy, rules=made)) == expected
+
+
+@pytest.mark.parametrize(
+    ("scope", "asked"),
+    [
+        ("organization", {"organization": "https://api.calendly.com/organizations/pier"}),
+        ("user", {"user": "https://api.calendly.com/users/mara"}),
+    ],
+)
+def test_the_scope_decides_whose_events_are_listed(
+    settings: Callable[..., Settings], store: Store, scope: str, asked: dict[str, str]
+) -> None:
+    """By the account that the token belongs to, which is asked for once."""
+    stage = Stage(settings(f'[calendly]\nscope = "{scope}"\n'), store)
+    stage.run()
+    stage.run()
+
+    listed = [json.loads(argument) for method, argument in stage.calendly.calls if method == "events"]
+    assert listed == [asked, asked]
+    assert len([method for method, _ in stage.calendly.calls if method == "me"]) == 1
+
+
+def test_no_answer_is_told_with_the_command_to_type(stage: Stage) -> None:
+    """An error line that a person can act on."""
+    put(stage, 1)
+    stage.gateway.answer(NoAnswer("no answer within 15 s"))
+    stage.run()
+
+    [told] = stage.told("message.unknown")
+    assert told["remedy"] == f"syncer resolve '{told['key']}' --sent or --not-sent"
