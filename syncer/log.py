@@ -70,6 +70,22 @@ def mask(number: str) -> str:
     return number if len(number) < SHORTEST else f"{number[:3]}{'*' * (len(number) - 5)}{number[-2:]}"
 
 
+class _Stderr:
+    """Standard error as it is at the moment of writing: a progress bar may have taken its place."""
+
+    def write(self, text: str) -> int:
+        """Write to it."""
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        """Flush it."""
+        sys.stderr.flush()
+
+    def isatty(self) -> bool:
+        """Whether a person reads it."""
+        return sys.stderr.isatty()
+
+
 class Redactor:
     """A structlog processor that masks numbers, e-mails and known secrets in every value, whoever wrote them."""
 
@@ -103,7 +119,7 @@ def configure(
     *, log_format: str | None = None, level: str = "info", secrets: Iterable[str] = (), stream: TextIO | None = None
 ) -> None:
     """Set the log up: `json` one object a line, `console` for people; None = by whether stderr is a terminal."""
-    out = sys.stderr if stream is None else stream
+    out: Any = _Stderr() if stream is None else stream
     console = (log_format or ("console" if out.isatty() else "json")) == "console"
     # httpx logs whole URLs at INFO, with whatever stands in their query.
     for name in ("httpx", "httpcore"):

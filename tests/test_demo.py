@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,6 +13,9 @@ from syncer import demo
 from syncer.errors import SyncerError
 from syncer.model import State
 from syncer.store import Store, database
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def play(path: Path) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +49,8 @@ class _Lazy(click.Group):
             return None
         module, _, name = COMMANDS[cmd_name].partition(":")
         command: click.Command = getattr(importlib.import_module(f"syncer.cli.{module}"), name)
+        here = {option for one in command.params for option in one.opts}
+        command.params += [option for option in _global_options(again=True) if not here & set(option.opts)]
         return command
 
 
@@ -104,18 +106,35 @@ class App:
 pass_app = click.make_pass_decorator(App)
 
 
-@click.command(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.option("--config", type=click.Path(path_type=Path), help="TOML file with settings [SYNCER_CONFIG].")
-@click.option("--db", type=click.Path(path_type=Path), help="SQLite file [SYNCER_DB; syncer.db].")
-@click.option("--log-format", type=click.Choice(["console", "json"]), help="[SYNCER_LOG_FORMAT; by the terminal]")
-@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="[SYNCER_LOG_LEVEL; info]")
+def _global_options(*, again: bool) -> list[click.Option]:
+    """Make the global options; with `again` for a command, since people write them on either side of it."""
+
+    def take(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+        app = ctx.find_object(App) or App(None, None, None, None)
+        ctx.obj = app if value is None else replace(app, **{str(param.name): value})
+
+    file = click.Path(path_type=Path)
+    shapes, levels = click.Choice(["console", "json"]), click.Choice(["debug", "info", "warning", "error"])
+    table: list[tuple[str, click.ParamType[Any], str]] = [
+        ("--config", file, "TOML file with settings [SYNCER_CONFIG]."),
+        ("--db", file, "SQLite file [SYNCER_DB; syncer.db]."),
+        ("--log-format", shapes, "[SYNCER_LOG_FORMAT; by the terminal]"),
+        ("--log-level", levels, "[SYNCER_LOG_LEVEL; info]"),
+    ]
+    return [
+        click.Option([name], type=kind, help=help_text, callback=take, expose_value=False, hidden=again)
+        for name, kind, help_text in table
+    ]
+
+
+@click.command(
+    cls=_Lazy,
+    params=_global_options(again=False),
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, prog_name="syncer")
-@click.pass_context
-def cli(
-    ctx: click.Context, config: Path | None, db: Path | None, log_format: str | None, log_level: str | None
-) -> None:
+def cli() -> None:
     """Text the people who book with you in Calendly, through EngageLab. Start with `syncer demo`."""
-    ctx.obj = App(config, db, log_format, log_level)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -199,5 +199,5 @@ class Bar:
         self._progress.stop()
 
     def _rate(self) -> str:
-        speed = next((row.speed for row in self._progress.tasks if row.id == self._row), None)
-        return f"{speed * 60:.0f}/min" if speed else ""
+        row = next(row for row in self._progress.tasks if row.id == self._row)
+        return f"{row.completed / row.elapsed * 60:.0f}/min" if row.elapsed else ""
