@@ -171,10 +171,9 @@ def diff(
     for new in tuple(bookings.values()):
         # Either half may be seen first: the new one is proof enough that the old one is gone.
         half = bookings.get(new.invitee.old_invitee) or before.get(new.invitee.old_invitee)
-        if half is not None and not half.canceled:
-            gone = replace(
-                half.invitee, status="canceled", rescheduled=True, new_invitee=new.uri, canceled_at=new.booked_at
-            )
+        if half is not None and not half.invitee.rescheduled:
+            at = half.invitee.canceled_at or new.booked_at
+            gone = replace(half.invitee, status="canceled", rescheduled=True, new_invitee=new.uri, canceled_at=at)
             bookings[half.uri] = replace(half, invitee=gone)
     # An invitee that is no longer listed is not canceled; its event changed all the same.
     for old in before.values():
@@ -190,6 +189,11 @@ def _booking(event: Event, invitee: Invitee, old: Booking | None, now: datetime)
         invitee = replace(invitee, canceled_at=noticed or now)
     if old is None:
         return Booking(event=event, invitee=invitee, seen_at=now, read_at=now)
+    if old.invitee.rescheduled and not invitee.rescheduled:
+        # Its new half has named it already; Calendly fills the link in a little later.
+        link = invitee.new_invitee or old.invitee.new_invitee
+        at = invitee.canceled_at or old.invitee.canceled_at
+        invitee = replace(invitee, status="canceled", rescheduled=True, new_invitee=link, canceled_at=at)
     return _moved(replace(old, event=event, invitee=invitee, read_at=now), old, now)
 
 
@@ -206,6 +210,8 @@ def _change(old: Booking | None, new: Booking, settle: timedelta) -> Change | No
     if new.canceled:
         if old is None or new.invitee.rescheduled or not settled(new, settle):
             return None
+        if new.invitee.canceled_at is not None and new.invitee.canceled_at <= new.seen_at:
+            return None  # joined and left before syncer ever looked
         return None if old.canceled and settled(old, settle) else change(ChangeKind.CANCELED, new.invitee.canceler_type)
     if old is None:
         return change(ChangeKind.RESCHEDULED) if new.invitee.old_invitee else change(ChangeKind.CREATED)

@@ -166,11 +166,11 @@ class Policy:
 
 
 def _canonical(value: object) -> str:
-    """Spell a value the same way in every process: sets and mappings sorted."""
+    """Spell a value the same way in every process: sets sorted, mappings as they are (the first template counts)."""
     if is_dataclass(value):
         return "(" + ",".join(f"{f.name}={_canonical(getattr(value, f.name))}" for f in fields(value)) + ")"
     if isinstance(value, dict):
-        return "{" + ",".join(f"{key!r}:{_canonical(value[key])}" for key in sorted(value)) + "}"
+        return "{" + ",".join(f"{key!r}:{_canonical(value[key])}" for key in value) + "}"
     if isinstance(value, (frozenset, tuple)):
         items = [_canonical(item) for item in value]
         return "[" + ",".join(sorted(items) if isinstance(value, frozenset) else items) + "]"

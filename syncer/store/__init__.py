@@ -12,7 +12,7 @@ import hmac
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
-from syncer.errors import WrongDatabase
+from syncer.errors import StoreError, WrongDatabase
 from syncer.model import from_utc_text, utc_text
 from syncer.store import rows
 from syncer.store.messages import Due, Outbox
@@ -42,9 +42,14 @@ class Store(Snapshot, Outbox):
     def __init__(self, db: Database) -> None:
         super().__init__(db)
         meta = {row["name"]: row["value"] for row in self._query("SELECT name, value FROM meta")}
-        self.born_at = from_utc_text(meta["born_at"])
-        self.instance: str = meta["instance"]
-        self._salt = bytes.fromhex(meta["salt"])
+        try:
+            self.born_at = from_utc_text(meta["born_at"])
+            self.instance: str = meta["instance"]
+            self._salt = bytes.fromhex(meta["salt"])
+        except (KeyError, ValueError):
+            db.close()
+            remedy = "It is damaged: restore a backup, then run `syncer restored`"
+            raise StoreError("the database has lost its birth time, name or salt", remedy) from None
 
     def __enter__(self) -> Self:
         """Use it in a `with` statement."""

@@ -100,16 +100,11 @@ def open_writable(path: Path, *, now: datetime) -> Database:
         WrongDatabase: it was written by a newer syncer.
     """
     _prepare(path)
-    with errors(path):
-        connection = sqlite3.connect(path, timeout=5.0, check_same_thread=False)
-        try:
-            db = Database(connection, execute_plugins=False)
-            _set_pragmas(db, path)
-            _migrate(db, path)
-            _give_birth(db, now)
-        except BaseException:
-            connection.close()
-            raise
+    with errors(path), _closed_on_failure(sqlite3.connect(path, timeout=5.0, check_same_thread=False)) as connection:
+        db = Database(connection, execute_plugins=False)
+        _set_pragmas(db, path)
+        _migrate(db, path)
+        _give_birth(db, now)
     return db
 
 
@@ -118,8 +113,7 @@ def open_copy(path: Path, *, now: datetime) -> Database:
 
     A file that does not exist gives an empty database, born now.
     """
-    with errors(path):
-        copy = sqlite3.connect(":memory:", check_same_thread=False)
+    with errors(path), _closed_on_failure(sqlite3.connect(":memory:", check_same_thread=False)) as copy:
         if path.exists():
             with contextlib.closing(_connect_read_only(path)) as source:
                 source.backup(copy)
@@ -137,12 +131,21 @@ def open_read_only(path: Path) -> Database:
     """
     if not path.exists():
         raise StoreError(f"{path} does not exist", "`syncer run` makes it; or name it with --db or SYNCER_DB")
-    with errors(path):
-        db = Database(_connect_read_only(path), execute_plugins=False)
-        pending = [migration.name for migration in migrations().pending(db)]
-        if pending:
+    with errors(path), _closed_on_failure(_connect_read_only(path)) as connection:
+        db = Database(connection, execute_plugins=False)
+        if migrations().pending(db):
             raise StoreError(f"{path} has an older schema", "Run `syncer migrate` first")
     return db
+
+
+@contextlib.contextmanager
+def _closed_on_failure(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """Hand out a connection, and close it if something goes wrong with it."""
+    try:
+        yield connection
+    except BaseException:
+        connection.close()
+        raise
 
 
 def _connect_read_only(path: Path) -> sqlite3.Connection:
@@ -165,10 +168,19 @@ def _prepare(path: Path) -> None:
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     except FileExistsError:
-        if path.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH):
-            raise StoreError(f"{path} can be read by everybody", f"It holds phone numbers: chmod 600 {path}") from None
+        _check_mode(path)
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror}", "The folder must be writable (SYNCER_DB)") from None
+
+
+def _check_mode(path: Path) -> None:
+    """Refuse a file that others may read, and a link to nothing: the volume behind it may not be mounted."""
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror}", "It is a link: what it leads to must exist") from None
+    if mode & (stat.S_IROTH | stat.S_IWOTH):
+        raise StoreError(f"{path} can be read by everybody", f"It holds phone numbers: chmod 600 {path}")
 
 
 def _set_pragmas(db: Database, path: Path) -> None:
@@ -222,6 +234,8 @@ def errors(path: object) -> Iterator[None]:
     except sqlite3.DatabaseError as error:
         name = getattr(error, "sqlite_errorname", "") or type(error).__name__
         raise StoreError(f"{path}: {error} ({name})", _remedy(name)) from None
+    except UnicodeDecodeError:  # SQLite's own message about a damaged schema quotes it
+        raise StoreError(f"{path}: damaged text", _remedy("SQLITE_CORRUPT")) from None
 
 
 def _remedy(name: str) -> str:

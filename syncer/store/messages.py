@@ -65,11 +65,12 @@ class Outbox(Sql):
         sql = (
             "SELECT b.uri FROM bookings b JOIN events e ON e.uri = b.event"
             " WHERE (? != '' AND lower(b.email) = lower(?))"
-            " OR (? != '' AND (b.uri = ? OR b.event = ? OR b.uri LIKE '%/' || ? OR b.event LIKE '%/' || ?))"
+            " OR (? != '' AND (b.uri = ? OR b.event = ? OR substr(b.uri, -length(?) - 1) = '/' || ?"
+            " OR substr(b.event, -length(?) - 1) = '/' || ?))"
             " OR (? != '' AND replace(replace(b.text_reminder_number, ' ', ''), '-', '') = ?)"
             " OR (? != '' AND b.uri IN (SELECT booking FROM messages WHERE recipient = ?)) ORDER BY e.start_at, b.uri"
         )
-        values = [email] * 2 + [ending] * 5 + [number] * 4
+        values = [email] * 2 + [ending] * 7 + [number] * 4
         return [row["uri"] for row in self._query(sql, values)]
 
     def due(self, now: datetime) -> list[Due]:
