@@ -115,11 +115,13 @@ BEGIN
     SELECT RAISE(ABORT, 'a message cannot make this move');
 END;
 
--- What is on its way or out stays as it was when it was claimed.
+-- What is on its way or out stays as it was when it was claimed. Only a person who was erased is taken out of it.
 CREATE TRIGGER messages_frozen BEFORE UPDATE OF recipient, template, params, rule, booking ON messages
 WHEN old.state IN ('sending', 'sent', 'unknown')
      AND (old.recipient, old.template, old.params, old.rule, old.booking)
          IS NOT (new.recipient, new.template, new.params, new.rule, new.booking)
+     AND NOT (old.state != 'sending' AND new.recipient = 'erased' AND new.params = '{}'
+              AND (old.template, old.rule, old.booking) IS (new.template, new.rule, new.booking))
 BEGIN
     SELECT RAISE(ABORT, 'a message is frozen once it is claimed');
 END;

@@ -139,13 +139,14 @@ class Delivery:
         held: set[str] = set()
         for at, message in enumerate(due):
             now = self.run.clock()
-            if now - listed_at > limits.max_snapshot_age:
-                self.over = "the last complete listing is older than max_snapshot_age"
-            elif self.attempted >= limits.messages_per_run:
+            old = now - listed_at > limits.max_snapshot_age
+            if self.attempted >= limits.messages_per_run:
                 self._limit("messages_per_run", limits.messages_per_run)
             elif limits.messages_per_day and self.run.store.sent_since(now - DAY) >= limits.messages_per_day:
                 self._limit("messages_per_day", limits.messages_per_day)
-            if self.over or self.stopping():
+            if old:
+                self.run.tell("limit.reached", limit="max_snapshot_age", value=int((now - listed_at).total_seconds()))
+            if self.over or old or self.stopping():
                 self.run.report.deferred += len(due) - at
                 return
             if message.template in held:

@@ -183,6 +183,11 @@ def diff(
 
 
 def _booking(event: Event, invitee: Invitee, old: Booking | None, now: datetime) -> Booking:
+    if invitee.erased:
+        # What Calendly leaves of an erased person is not documented; here nothing is left but the made-up address.
+        invitee = replace(
+            invitee, name="", first_name="", last_name="", text_reminder_number="", answers=(), cancel_reason=""
+        )
     if (event.canceled or invitee.status == "canceled") and invitee.canceled_at is None:
         # Calendly does not say when: then it is when syncer noticed, and stays so.
         noticed = old.invitee.canceled_at if old is not None else None

@@ -36,7 +36,7 @@ BODY_CAP: Final = 64 * 1024
 LIST_CAP: Final = 4 * 1024 * 1024
 """Most bytes of an answer to a send, and of a list of templates or signatures."""
 LIST_ATTEMPTS: Final = 3
-FEW: Final = 3
+FEW: Final = 2
 """How many refusals of the kind "try again" a message survives."""
 
 KEY_REMEDY = "Check ENGAGELAB_DEV_KEY and ENGAGELAB_DEV_SECRET, the key's expiry date and its list of allowed addresses"

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from syncer.diff import Known
     from syncer.run import Run
 
+EMPTY = "Calendly lists no event at all; without the role owner or admin it may do so instead of refusing: syncer check"
 CLOCK_TOLERANCE = timedelta(minutes=2)
 LONG_EVENT = timedelta(hours=24)
 """The listing is filtered by start: an event this long is still seen when it ends."""
@@ -37,8 +38,9 @@ def read_listing(run: Run) -> tuple[datetime, list[Event]]:
     now = run.clock()
     _check_clock(now, run.calendly.last_date)
     run.report.events = len(events)
-    run.tell("listing.completed", events=len(events), since=since.isoformat())
     known = run.store.known(since)
+    hint = {} if events or known or run.store.last_run() else {"warning": EMPTY}
+    run.tell("listing.completed", events=len(events), since=since.isoformat(), **hint)
     lost = [row for row in diff.missing(known, events, since=since, until=until) if not row.missing]
     if not run.options.force:
         _guard(known, events, lost=lost, now=now, until=until)

@@ -51,12 +51,13 @@ class Tell(Protocol):
 
 
 def tell(event: str, /, **fields: object) -> None:
-    """Write one event to the log, with the level that EVENTS gives it.
+    """Write one event to the log, with the level that EVENTS gives it; one with a field `warning` is a warning.
 
     Raises:
         KeyError: EVENTS does not know it.
     """
-    getattr(structlog.get_logger(), EVENTS[event])(event, **fields)
+    level = "warning" if "warning" in fields else EVENTS[event]
+    getattr(structlog.get_logger(), level)(event, **fields)
 
 
 SHORTEST = 6

@@ -212,7 +212,7 @@ class ChangeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One noticed change. For a reschedule, `booking` is the new one and `previous` the old one, if it is known."""
+    """One noticed change; `booking` and `event` are URIs. For a reschedule they are those of the new half."""
 
     kind: ChangeKind
     booking: str
@@ -233,7 +233,7 @@ class Message:
         meeting_at: the meeting's start: who waits longest for a text is not who needs it first.
         timezone: the recipient's IANA zone: its quiet hours are theirs.
         changed_at: when the row was last written.
-        refusals: how many times the gateway said "not now" to it.
+        refusals: how many times the gateway refused it in a way that it survives only a few times.
     """
 
     key: str

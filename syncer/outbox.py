@@ -98,15 +98,15 @@ FIRST_DELAY = timedelta(seconds=30)
 LONGEST_DELAY = timedelta(minutes=30)
 
 
-def retry_at(now: datetime, refusals: int, retry_after: timedelta | None = None) -> datetime:
+def retry_at(now: datetime, attempts: int, retry_after: timedelta | None = None) -> datetime:
     """When to try again: 30 s, 1, 2, 4 … minutes, at most 30; not before the gateway's own wish (at most an hour).
 
     Args:
         now: the moment of the refusal.
-        refusals: how many there have been, this one included (1 = the first).
+        attempts: how many there have been, this one included (1 = the first).
         retry_after: what the gateway asked for.
     """
-    growing = min(FIRST_DELAY * (1 << min(max(refusals, 1) - 1, 10)), LONGEST_DELAY)
+    growing = min(FIRST_DELAY * (1 << min(max(attempts, 1) - 1, 10)), LONGEST_DELAY)
     asked = min(retry_after or timedelta(), timedelta(hours=1))
     return now + max(growing, asked)
 
@@ -120,7 +120,7 @@ def settle(
         outcome: the answer.
         now: when it came.
         attempts: how many times the message was claimed, this one included.
-        refusals: how many times it was told "not now" before this answer.
+        refusals: how many refusals of a kind that it survives only a few times came before this answer.
         on_unknown: the rule's wish for a message without an answer.
     """
     match outcome:
@@ -129,7 +129,7 @@ def settle(
         case Refused():
             return Settlement(State.FAILED, outcome.reason, refusals=refusals)
         case NotNow():
-            return _not_now(outcome, now, attempts, refusals + 1)
+            return _not_now(outcome, now, attempts, refusals)
         case Halt():
             return Settlement(State.RETRYABLE, outcome.reason, next_at=now, refusals=refusals)
         case NoAnswer():
@@ -139,10 +139,11 @@ def settle(
 
 
 def _not_now(outcome: NotNow, now: datetime, attempts: int, refusals: int) -> Settlement:
-    """Retry with growing delays, until the kind of refusal has used up its tries."""
+    """Retry with growing delays; a kind of refusal that a message survives only a few times is counted."""
+    refusals += outcome.tries is not None
     if outcome.tries is not None and refusals > outcome.tries:
         return Settlement(State.FAILED, f"{outcome.reason} (tried {attempts} times)", refusals=refusals)
-    again = retry_at(now, refusals, outcome.retry_after)
+    again = retry_at(now, attempts, outcome.retry_after)
     return Settlement(State.RETRYABLE, outcome.reason, next_at=again, refusals=refusals)
 
 

@@ -117,8 +117,8 @@ def _canceled(rule: Rule, booking: Booking, policy: Policy, told: frozenset[Audi
     skip = ""
     if booking.invitee.canceler_type == rule.to and not rule.to_canceler:
         skip = OWN_CANCELLATION
-    # Where no rule could have told them, nobody was told by syncer, and the cancellation is news all the same.
-    elif rule.to not in told and any(_has_rule(policy, on, rule, booking) for on in TELLING):
+    # Where no rule could have told them, the cancellation is news all the same, but not of who joined and left unseen.
+    elif rule.to not in told and (at <= booking.seen_at or any(_has_rule(policy, on, rule, booking) for on in TELLING)):
         skip = NOT_TOLD
     return Timing(at, at + rule.max_lateness, skip)
 

@@ -59,7 +59,8 @@ def send_at(
     if period is None:
         return due
     begin, end = period
-    if end <= expires and (end < meeting or meeting <= due):
+    # At `expires` it is too late already.
+    if end < expires and (end < meeting or meeting <= due):
         return end
     before = begin - HEAD_START
     if before >= now:

@@ -25,6 +25,9 @@ SHARE = 0.2
 """So large a share of what is known may do so."""
 
 
+ALREADY = "this number has had this very text"
+
+
 @dataclass(frozen=True, slots=True)
 class Todo:
     """What to write to the outbox: new messages, and new versions of existing ones with the state each must be in."""
@@ -44,16 +47,18 @@ def reconcile(wanted: Sequence[Message], outbox: Iterable[Message], *, booking: 
     canceled comes back when it is wanted again and still in time, unless a person or a cap ended it.
     """
     have = {message.key: message for message in outbox}
-    inserts = tuple(new for new in wanted if new.key not in have and not _reached(new, have.values()))
+    reached = {new.key for new in wanted if _reached(new, have.values())}
+    inserts = tuple(new for new in wanted if new.key not in have and new.key not in reached)
     updates: list[tuple[State, Message]] = []
     for new in wanted:
         old = have.get(new.key)
-        if old is not None and (row := _follow(old, new, now)) is not None:
+        if old is not None and new.key not in reached and (row := _follow(old, new, now)) is not None:
             updates.append((old.state, row))
-    keys = {message.key for message in wanted}
+    keys = {message.key for message in wanted} - reached
     for old in have.values():
         if old.key not in keys and old.state in WAITING:
-            gone = replace(old, state=State.CANCELED, reason=_why_gone(old, booking), changed_at=now)
+            reason = ALREADY if old.key in reached else _why_gone(old, booking)
+            gone = replace(old, state=State.CANCELED, reason=reason, changed_at=now)
             updates.append((old.state, gone))
     return Todo(inserts, tuple(updates))
 
@@ -61,7 +66,8 @@ def reconcile(wanted: Sequence[Message], outbox: Iterable[Message], *, booking: 
 def _reached(new: Message, outbox: Iterable[Message]) -> bool:
     """Whether this very text reached this very number under another key (hosts that come and go change the key)."""
     return new.to != "" and any(
-        (old.rule, old.to, old.meeting_at) == (new.rule, new.to, new.meeting_at)
+        old.key != new.key
+        and (old.rule, old.to, old.meeting_at) == (new.rule, new.to, new.meeting_at)
         and old.state in {State.SENT, State.SENDING, State.UNKNOWN}
         for old in outbox
     )

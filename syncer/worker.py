@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 
 BATCH = 25
 """Events read, planned and committed together: at Calendly's slowest limit, half a minute's worth."""
-FRESH_SHARE = 0.5
-"""After this share of `max_snapshot_age` a long run lists anew, so that texts need not wait for it."""
+FRESH_SHARE = 0.9
+"""After this share of `max_snapshot_age` a long run lists anew, if a text would have to wait for it."""
 ONCE = Options(everything=True)
 LOOP = Options()
 
@@ -123,8 +123,11 @@ class Worker:
             return  # it is in the log
 
     def _takes_too_long(self, listed_at: datetime, options: Options) -> bool:
-        limit = self.settings.max_snapshot_age * FRESH_SHARE if options.everything else self.settings.interval
-        return self.clock() - listed_at >= limit
+        """Whether to list anew: the loop after an interval, `--once` only where a text waits for a fresh listing."""
+        now = self.clock()
+        if not options.everything:
+            return now - listed_at >= self.settings.interval
+        return now - listed_at >= self.settings.max_snapshot_age * FRESH_SHARE and bool(self.store.due(now))
 
     @contextlib.contextmanager
     def _reported(self, options: Options) -> Iterator[tuple[Run, Delivery]]:

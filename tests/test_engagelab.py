@@ -136,8 +136,8 @@ def test_table(status: int, body: object, kind: type[Outcome]) -> None:
     [
         (3004, NotNow("EngageLab 3004: m", tries=1)),
         (4001, NotNow("EngageLab 4001: m", holds_template=True)),
-        (5001, NotNow("EngageLab 5001: m", tries=3)),
-        (5016, NotNow("EngageLab 5016: m", tries=3)),
+        (5001, NotNow("EngageLab 5001: m", tries=2)),
+        (5016, NotNow("EngageLab 5016: m", tries=2)),
         (23008, NotNow("EngageLab 23008: m", pauses_all=True)),
     ],
 )
@@ -197,7 +197,7 @@ def test_nobody_halts_it_by_their_name(code: int, kind: type[Outcome]) -> None:
 def test_how_long_to_wait(headers: dict[str, str], wait: timedelta | None) -> None:
     """A rate limit's wish is passed on, in seconds or as a date by their own clock."""
     assert answered(429, None, **headers) == NotNow("EngageLab HTTP 429", retry_after=wait, pauses_all=True)
-    assert answered(400, error(5001), **headers) == NotNow("EngageLab 5001: m", retry_after=wait, tries=3)
+    assert answered(400, error(5001), **headers) == NotNow("EngageLab 5001: m", retry_after=wait, tries=2)
 
 
 def test_reason_is_short_and_clean() -> None:

@@ -90,8 +90,8 @@ def test_next_allowed(now: str, zone: str, quiet: QuietHours | None, expected: s
             "2026-11-25 14:00",
             "2026-11-25 20:00",
             "2026-11-20 00:00",
-            "2026-11-25 14:00",
-            id="at the moment it expires it still lives",
+            "2026-11-25 02:59",
+            id="at the moment it expires it is too late",
         ),
         pytest.param(
             "2026-11-25 04:00",

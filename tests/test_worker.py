@@ -37,7 +37,7 @@ def put(stage: Stage, count: int, **over: Any) -> None:
     """Put so many bookings into Calendly, a minute apart."""
     for number in range(count):
         event = an_event(f"e{number}", **({"start": NOW + timedelta(days=2, minutes=number)} | over))
-        phone = f"+1312555{142 + number:04}"  # each their own: a number has its cap
+        phone = f"+1312555{1000 + number:04}"  # each their own: a number has its cap
         stage.calendly.put(event, an_invitee(event, created_at=NOW, text_reminder_number=phone))
 
 
@@ -67,7 +67,7 @@ def test_the_events_of_one_run_whole(stage: Stage) -> None:
         "key": f"{uri}/confirmation/2026-11-25T12:00:00Z",
         "rule": "confirmation",
         "booking": uri,
-        "to": "+13*******42",
+        "to": "+13*******00",
         "attempt": 1,
         "provider_message_id": "2031502210446729216",
     }
@@ -176,7 +176,7 @@ def test_the_loop_reads_for_one_interval_at_most(stage: Stage) -> None:
 
 
 def test_once_reads_everything_and_lists_anew_when_its_listing_grows_old(stage: Stage) -> None:
-    """A text waits while the listing is older than max_snapshot_age; so a long run refreshes it."""
+    """A text waits while the listing is older than max_snapshot_age; so a long run refreshes it, if one waits."""
     put(stage, BATCH * 3)
     real = stage.calendly.invitees
 
@@ -188,8 +188,8 @@ def test_once_reads_everything_and_lists_anew_when_its_listing_grows_old(stage: 
     report = stage.run().report
 
     assert report.changed == BATCH * 3
-    assert len([m for m, _ in stage.calendly.calls if m == "events"]) == 3
-    assert not stage.told("run.failed")
+    assert len([m for m, _ in stage.calendly.calls if m == "events"]) == 2
+    assert len(stage.gateway.texts) == 2 * 3 * BATCH
 
 
 def test_whatever_was_left_in_sending_is_unknown_at_the_next_start(stage: Stage) -> None:

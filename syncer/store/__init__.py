@@ -105,7 +105,7 @@ class Store(Snapshot, Outbox):
         """Note rules never seen before, forget those that are gone, and return each rule's first sight."""
         born = {row["name"]: from_utc_text(row["born_at"]) for row in self._query("SELECT name, born_at FROM rules")}
         # The rules that a database is born with are as old as it is.
-        first = now if born else self.born_at
+        first = now if self.meta("policy") else self.born_at
         rules = {name: born.get(name, first) for name in names}
         if rules != born:
             with self._writing():
@@ -132,6 +132,7 @@ class Store(Snapshot, Outbox):
             self._insert("messages", [rows.message_row(message) for message in todo.inserts])
             for before, message in todo.updates:
                 self._update(message, before)
+            self._purge([booking.uri for booking in batch.bookings if booking.invitee.erased])
             self._executemany("INSERT INTO changes (at, booking, event, kind, detail) VALUES (?, ?, ?, ?, ?)", changes)
             self._executemany(
                 "UPDATE events SET missing_at = ? WHERE uri = ? AND missing_at IS NULL",

@@ -165,6 +165,19 @@ class Outbox(Sql):
         found = {row["state"]: row["n"] for row in self._query("SELECT state, count(*) n FROM messages GROUP BY state")}
         return {str(state): found.get(state, 0) for state in State}
 
+    def _purge(self, bookings: Sequence[str]) -> None:
+        """Take erased people out of their messages; keys and states stay, so that nobody is texted again."""
+        self._executemany(
+            "UPDATE messages SET recipient = 'erased', params = '{}' WHERE booking = ? AND audience = 'invitee'"
+            " AND recipient NOT IN ('', 'erased') AND state NOT IN ('scheduled', 'retryable', 'sending')",
+            [(uri,) for uri in bookings],
+        )
+        self._executemany(
+            "UPDATE messages SET params = '{}' WHERE booking = ? AND audience = 'host'"
+            " AND state NOT IN ('scheduled', 'retryable', 'sending')",
+            [(uri,) for uri in bookings],
+        )
+
     def _update(self, message: Message, before: State, *, attempts: int | None = None) -> None:
         """Write a message over its row, which must be in the state `before` (and at this attempt)."""
         row = rows.message_row(message)
