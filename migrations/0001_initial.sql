@@ -120,7 +120,7 @@ CREATE TRIGGER messages_frozen BEFORE UPDATE OF recipient, template, params, rul
 WHEN old.state IN ('sending', 'sent', 'unknown')
      AND (old.recipient, old.template, old.params, old.rule, old.booking)
          IS NOT (new.recipient, new.template, new.params, new.rule, new.booking)
-     AND NOT (old.state != 'sending' AND new.recipient = 'erased' AND new.params = '{}'
+     AND NOT (old.state != 'sending' AND new.recipient IN (old.recipient, 'erased') AND new.params = '{}'
               AND (old.template, old.rule, old.booking) IS (new.template, new.rule, new.booking))
 BEGIN
     SELECT RAISE(ABORT, 'a message is frozen once it is claimed');

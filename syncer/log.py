@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 import structlog
@@ -63,7 +64,7 @@ def tell(event: str, /, **fields: object) -> None:
 SHORTEST = 6
 """Fewer characters are no number worth hiding."""
 _PLUS_NUMBER = re.compile(r"\+[0-9][0-9 ()./-]{5,18}[0-9]")
-_EMAIL = re.compile(r"[^\s@<>\"']+@[^\s@<>\"']+\.[^\s@<>\"']+")
+_EMAIL = re.compile(r"[^\s@<>\"'][^\s@<>\"]*@[^\s@<>\"']+\.[^\s@<>\"']+")
 
 
 def mask(number: str) -> str:
@@ -87,27 +88,36 @@ class _Stderr:
         return sys.stderr.isatty()
 
 
+def _visible(text: str) -> str:
+    """Spell out what would end a line, forge one, or move a reader's cursor."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
 class Redactor:
     """A structlog processor that masks numbers, e-mails and known secrets in every value, whoever wrote them."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        self._secrets = tuple(secret for secret in secrets if secret)
+        # The longest first: one may begin like another.
+        self._secrets = sorted((secret for secret in secrets if secret), key=len, reverse=True)
 
     def __call__(self, _: object, __: str, event_dict: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         """Redact one event."""
         return {key: self.clean(value) for key, value in event_dict.items()}
 
     def clean(self, value: Any) -> Any:
-        """Redact a value; what is no text is returned as it is, but for the items of lists and tables."""
-        if isinstance(value, str):
-            for secret in self._secrets:
-                value = value.replace(secret, "[secret]")
-            return _EMAIL.sub("[e-mail]", _PLUS_NUMBER.sub(lambda found: mask(found[0]), value))
-        if isinstance(value, dict):
-            return {key: self.clean(item) for key, item in value.items()}
-        if isinstance(value, (list, tuple)):
+        """Redact a value; what is neither a number nor a collection becomes its text."""
+        if value is None or isinstance(value, (bool, int, float)):
+            return value
+        if isinstance(value, Mapping):
+            return {self._text(str(key)): self.clean(item) for key, item in value.items()}
+        if isinstance(value, (list, tuple, set, frozenset)):
             return [self.clean(item) for item in value]
-        return value
+        return self._text(str(value))
+
+    def _text(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, "[secret]")
+        return _visible(_EMAIL.sub("[e-mail]", _PLUS_NUMBER.sub(lambda found: mask(found[0]), text)))
 
 
 def _first_things_first(_: object, __: str, event_dict: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -370,7 +370,7 @@ class TestServer:
         )
 
         command = [sys.executable, "-c", code]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603  our own code
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             answer = httpx.get(process.stdout.readline().strip(), trust_env=False)
             process.send_signal(stop)

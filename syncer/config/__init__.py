@@ -110,6 +110,13 @@ def log_preferences(
     return _log(Sources(environ, folder), log_format, log_level)
 
 
+def _secrets(sources: Sources, *, need_secrets: bool) -> dict[str, Secret]:
+    found = {name: sources.secret(name) for name in schema.SECRETS}
+    if not need_secrets:
+        sources.problems = [p for p in sources.problems if p.setting.removesuffix("_FILE") not in schema.SECRETS]
+    return found
+
+
 def load(
     *,
     environ: Mapping[str, str],
@@ -135,9 +142,7 @@ def load(
         SettingsError: every problem there is; none shows the value of a secret.
     """
     sources = Sources(environ, folder)
-    secrets = {name: sources.secret(name) for name in schema.SECRETS}
-    if not need_secrets:
-        sources.problems = [p for p in sources.problems if p.setting.removesuffix("_FILE") not in schema.SECRETS]
+    secrets = _secrets(sources, need_secrets=need_secrets)
     chosen_format, chosen_level = _log(sources, log_format, log_level)
     calendly_url = sources.read("CALENDLY_API_URL", addresses.api_url, default="https://api.calendly.com")
     engagelab_url = sources.read("ENGAGELAB_API_URL", addresses.api_url, default="https://smsapi.engagelab.com")

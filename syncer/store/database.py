@@ -58,7 +58,8 @@ def _scripts() -> list[Traversable]:
     # A wheel carries them inside the package; an editable install and a checkout have them beside it.
     inside = resources.files("syncer") / "migrations"
     folder: Traversable = inside if inside.is_dir() else Path(__file__).resolve().parents[2] / "migrations"
-    scripts = sorted((item for item in folder.iterdir() if item.name.endswith(".sql")), key=lambda item: item.name)
+    found = folder.iterdir() if folder.is_dir() else iter(())
+    scripts = sorted((item for item in found if item.name.endswith(".sql")), key=lambda item: item.name)
     if not scripts:
         raise StoreError("this installation has no migrations", "Install syncer again")
     return scripts
