@@ -210,9 +210,7 @@ def world(server: SandboxServer) -> World:
 def driven(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """A browser for the whole module; its driver chooses a free port and says it on its first lines."""
     command, surroundings = [DRIVER, "--port=0"], {**os.environ, "LANGUAGE": "en_US"}
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, env=surroundings
-    ) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=surroundings) as process:
         assert process.stdout is not None
         try:
             line = next(line for line in process.stdout if "successfully on port" in line)
