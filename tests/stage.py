@@ -64,8 +64,12 @@ class Stage:
             clock=lambda: self.now,
             tell=self.tell,
         )
-        wait = made.stop.wait
-        made.stop.wait = lambda timeout=None: self.slept.append(timeout or 0) or wait(0)  # type: ignore[method-assign]  # no waiting
+
+        def wait(timeout: float | None = None) -> bool:
+            self.slept.append(timeout or 0)
+            return made.stop.is_set()
+
+        made.stop.wait = wait  # type: ignore[method-assign]  # nobody waits in a test
         return made
 
     def run(self, options: Options = ONCE) -> Run:

@@ -24,7 +24,7 @@ TOML = README.partition("```toml\n")[2].partition("```")[0]
 def commands() -> list[tuple[str, click.Command]]:
     """All commands with their names."""
     context = click.Context(cli)
-    return [(name, command) for name in COMMANDS if (command := cli.get_command(context, name)) is not None]  # type: ignore[attr-defined]  # a group
+    return [(name, command) for name in COMMANDS if (command := cli.get_command(context, name)) is not None]
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -137,7 +137,9 @@ def test_nothing_leaves_about_an_event_that_changed_and_was_not_read_again(stage
     assert not any(f"/e{BATCH}/" in key and "/reminder-24h/" in key for key in keys)
 
 
-def test_a_batch_that_cannot_be_read_leaves_the_earlier_ones_committed(stage: Stage) -> None:
+def test_a_batch_that_cannot_be_read_leaves_the_earlier_ones_committed(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """And the next run goes on where it broke."""
     put(stage, BATCH * 2)
     real = stage.calendly.invitees
@@ -147,11 +149,11 @@ def test_a_batch_that_cannot_be_read_leaves_the_earlier_ones_committed(stage: St
             raise CalendlyBusy("busy", status=503)
         return real(uri)
 
-    stage.calendly.invitees = broken  # type: ignore[method-assign]  # one event breaks
+    monkeypatch.setattr(stage.calendly, "invitees", broken)  # one event breaks
     with pytest.raises(CalendlyBusy):
         stage.run()
     kept = len(stage.store.known(None))
-    stage.calendly.invitees = real  # type: ignore[method-assign]  # mended
+    monkeypatch.setattr(stage.calendly, "invitees", real)  # mended
     stage.calendly.calls.clear()
     stage.run()
 
@@ -159,7 +161,7 @@ def test_a_batch_that_cannot_be_read_leaves_the_earlier_ones_committed(stage: St
     assert len([m for m, _ in stage.calendly.calls if m == "invitees"]) == BATCH
 
 
-def test_the_loop_reads_for_one_interval_at_most(stage: Stage) -> None:
+def test_the_loop_reads_for_one_interval_at_most(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each batch takes 40 s here, an interval is a minute: two batches a run, the rest in the next."""
     put(stage, BATCH * 5)
     real = stage.calendly.invitees
@@ -168,14 +170,16 @@ def test_the_loop_reads_for_one_interval_at_most(stage: Stage) -> None:
         stage.now += timedelta(seconds=40 / BATCH)
         return real(uri)
 
-    stage.calendly.invitees = slow  # type: ignore[method-assign]  # time passes
+    monkeypatch.setattr(stage.calendly, "invitees", slow)  # time passes
     first = stage.run(LOOP).report.changed
     second = stage.run(LOOP).report.changed
 
     assert (first, second) == (BATCH * 2, BATCH * 2)
 
 
-def test_once_reads_everything_and_lists_anew_when_its_listing_grows_old(stage: Stage) -> None:
+def test_once_reads_everything_and_lists_anew_when_its_listing_grows_old(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A text waits while the listing is older than max_snapshot_age; so a long run refreshes it, if one waits."""
     put(stage, BATCH * 3)
     real = stage.calendly.invitees
@@ -184,7 +188,7 @@ def test_once_reads_everything_and_lists_anew_when_its_listing_grows_old(stage: 
         stage.now += timedelta(minutes=8) / BATCH
         return real(uri)
 
-    stage.calendly.invitees = slow  # type: ignore[method-assign]  # time passes
+    monkeypatch.setattr(stage.calendly, "invitees", slow)  # time passes
     report = stage.run().report
 
     assert report.changed == BATCH * 3
