@@ -12,6 +12,7 @@ import os
 import secrets
 import sqlite3
 import stat
+from datetime import timedelta
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -217,7 +218,9 @@ def _migrate(db: Database, path: Path) -> None:
 
 
 def _give_birth(db: Database, now: datetime) -> None:
-    born = {"born_at": utc_text(now), "instance": secrets.token_hex(8), "salt": secrets.token_hex(16)}
+    # Rounded up: what was booked in this very second, but before, is the past, too.
+    born_at = utc_text(now + timedelta(microseconds=999_999))
+    born = {"born_at": born_at, "instance": secrets.token_hex(8), "salt": secrets.token_hex(16)}
     if next(db.query("SELECT 1 FROM meta WHERE name = 'born_at'"), None) is None:
         with db.atomic():
             db.conn.executemany("INSERT INTO meta (name, value) VALUES (?, ?)", list(born.items()))
