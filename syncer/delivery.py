@@ -20,18 +20,19 @@ from syncer.rules import OnUnknown, Trigger
 from syncer.wording import variables
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
     from syncer.log import Tell
     from syncer.model import Message
     from syncer.outbox import Outcome
     from syncer.ports import Gateway, Template
-    from syncer.run import Run
+    from syncer.run import Listed, Run
     from syncer.store import Due
 
 DAY = timedelta(hours=24)
 MISSING = "its event is missing from Calendly's listing"
+BEYOND = "its event is beyond the horizon"
 LEFT_BY_A_CRASH = "syncer stopped before the answer came"
 
 
@@ -57,12 +58,8 @@ class Delivery:
     halted: str = ""
     rejected: set[str] = field(default_factory=set)
 
-    def deliver(self, *, listed_at: datetime, pending: Collection[str]) -> None:
-        """Send what is due, nearest meeting first.
-
-        Args:
-            listed_at: when the last complete listing was read; a text waits while it is too old.
-            pending: events known to have changed, not read again yet: nothing leaves about them.
+    def deliver(self, listed: Listed) -> None:
+        """Send what is due by the last complete listing, nearest meeting first.
 
         Steps: 1. expire what is too late. 2. Leave out what must wait. 3. Ask for the templates. 4. For each message:
         look once more, claim, send, settle.
@@ -72,20 +69,22 @@ class Delivery:
         now = self.run.clock()
         for message in self.run.store.expire(now):
             self._told("expired", message)
-        due = self._ready(self.run.store.due(now), pending, now)
+        due = self._ready(self.run.store.due(now), listed, now)
         self.run.report.oldest_due_s = max(
             [self.run.report.oldest_due_s, *(int((now - m.next_at).total_seconds()) for m in due)]
         )
         if due and (held := self._held(due)) is not None:
-            self._send_all([message for message in due if message.key not in held], listed_at)
+            self._send_all([message for message in due if message.key not in held], listed.at)
 
-    def _ready(self, due: Iterable[Due], pending: Collection[str], now: datetime) -> list[Message]:
+    def _ready(self, due: Iterable[Due], listed: Listed, now: datetime) -> list[Message]:
         """Leave out messages of events that changed or vanished, and reminders that a later one makes pointless."""
         ready: list[Message] = []
+        pending = {event.uri for event in listed.stale}
         for row in due:
-            if row.missing:
-                self.run.store.note(row.message, MISSING, now)
-            if row.missing or row.event in pending:
+            beyond = listed.until is not None and row.message.meeting_at > listed.until
+            if row.missing or beyond:
+                self.run.store.note(row.message, BEYOND if beyond else MISSING, now)
+            if row.missing or beyond or row.event in pending:
                 self.run.report.deferred += 1
             else:
                 ready.append(row.message)

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from syncer import diff
 from syncer.errors import ClockWrong
-from syncer.model import Change, ChangeKind, Event
+from syncer.model import Change, ChangeKind
 from syncer.reconcile import Todo, guard_cancellations, guard_listing
 from syncer.rules import Policy, Trigger
+from syncer.run import Listed
 from syncer.store import Batch
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from syncer.diff import Known
+    from syncer.model import Event
     from syncer.run import Run
 
 EMPTY = "Calendly lists no event at all; without the role owner or admin it may do so instead of refusing: syncer check"
@@ -25,8 +27,8 @@ LONG_EVENT = timedelta(hours=24)
 """The listing is filtered by start: an event this long is still seen when it ends."""
 
 
-def read_listing(run: Run) -> tuple[datetime, list[Event]]:
-    """Read the complete listing; returns since when it holds, and the events to read, nearest meeting first.
+def read_listing(run: Run) -> Listed:
+    """Read the complete listing, and compare it with the snapshot.
 
     Raises:
         SyncerError: it is not complete, a guard refused it, or the clock is wrong; nothing was changed.
@@ -47,7 +49,7 @@ def read_listing(run: Run) -> tuple[datetime, list[Event]]:
     _mark_missing(run, lost, now)
     rules = run.settings.policy.rules
     stale = diff.stale(known, events, now=now, reread=run.settings.reread, rules=rules)
-    return began, [event for event, _ in stale]
+    return Listed(at=began, until=until, stale=[event for event, _ in stale])
 
 
 def _scope(run: Run) -> dict[str, str]:
@@ -84,13 +86,14 @@ def scope_of(scope: str, *, account: str, user: str) -> dict[str, str]:
 def window(run: Run, now: datetime) -> tuple[datetime, datetime | None]:
     """Say which starts the listing spans, as (since, until); None = no end.
 
-    It reaches back by the lookback, and to the oldest event that messages still wait for.
+    It reaches back by the lookback, and to the oldest event that messages still wait for; options only widen it.
     """
-    settings = run.settings
-    since = run.options.since or now - (settings.lookback or lookback(settings.policy))
-    waiting = run.store.oldest_waiting()
-    until = run.options.until or (None if settings.horizon is None else now + settings.horizon)
-    return (since if waiting is None else min(since, waiting)), until
+    settings, options = run.settings, run.options
+    starts = [now - (settings.lookback or lookback(settings.policy)), options.since, run.store.oldest_waiting()]
+    until = None if settings.horizon is None else now + settings.horizon
+    if until is not None and options.until is not None:
+        until = max(until, options.until)
+    return min(start for start in starts if start is not None), until
 
 
 def lookback(policy: Policy) -> timedelta:

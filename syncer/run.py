@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from syncer.config import Settings
     from syncer.log import Tell
-    from syncer.model import Change
+    from syncer.model import Change, Event
     from syncer.ports import Calendly
     from syncer.store import Store
 
@@ -24,8 +24,8 @@ class Options:
     """What one run is asked to do.
 
     Attributes:
-        since: read events that start from here on (aware), instead of the derived lookback.
-        until: read events that start until here (aware), instead of the horizon.
+        since: read also events that start from here on (aware), where the lookback does not reach so far.
+        until: read also events that start until here (aware), where the horizon ends earlier.
         everything: read all that is stale, however long it takes; the loop reads for one interval at most.
         dry_run: stop before the first text. The store is then a copy in memory.
         force: pass the guards.
@@ -36,6 +36,26 @@ class Options:
     everything: bool = False
     dry_run: bool = False
     force: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class Listed:
+    """A complete listing, as far as the rest of a run needs it.
+
+    Attributes:
+        at: when it was asked for; texts wait while that is too long ago.
+        until: events that start later were not asked for; None = all were.
+        stale: events that must still be read, nearest meeting first; nothing leaves about them before.
+    """
+
+    at: datetime
+    until: datetime | None
+    stale: list[Event]
+
+    def take(self, count: int) -> list[Event]:
+        """Take the next so many events to read."""
+        batch, self.stale = self.stale[:count], self.stale[count:]
+        return batch
 
 
 @dataclass(slots=True, kw_only=True)

@@ -29,7 +29,7 @@ from syncer.outbox import NoAnswer, settle
 from syncer.ports import NoProgress, Progress
 from syncer.reading import plan_again_if_rules_changed, read_batch
 from syncer.rules import OnUnknown
-from syncer.run import Options, Run
+from syncer.run import Listed, Options, Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -74,20 +74,20 @@ class Worker:
             self._settle_remnants(run)
             complete = False
             while not complete:
-                listed_at, stale = read_listing(run)
-                plan_again_if_rules_changed(run, listed_at)
-                self.progress.begin(len(stale))
-                while stale and not self._takes_too_long(listed_at, options):
-                    batch, stale = stale[:BATCH], stale[BATCH:]
+                listed = read_listing(run)
+                plan_again_if_rules_changed(run, listed.at)
+                self.progress.begin(len(listed.stale))
+                while listed.stale and not self._takes_too_long(listed, options):
+                    batch = listed.take(BATCH)
                     read_batch(run, batch)
                     self.progress.advance(len(batch))
-                    if stale and not options.dry_run:
-                        delivery.deliver(listed_at=listed_at, pending={event.uri for event in stale})
+                    if listed.stale and not options.dry_run:
+                        delivery.deliver(listed)
                 self.progress.end()
                 # `--once` lists anew and goes on; the loop leaves the rest to its next run.
-                complete = not stale or not options.everything
+                complete = not listed.stale or not options.everything
             if not options.dry_run:
-                delivery.deliver(listed_at=listed_at, pending={event.uri for event in stale})
+                delivery.deliver(listed)
         return run
 
     def run_forever(self, options: Options = LOOP) -> None:
@@ -122,12 +122,12 @@ class Worker:
         except SyncerError:
             return  # it is in the log
 
-    def _takes_too_long(self, listed_at: datetime, options: Options) -> bool:
+    def _takes_too_long(self, listed: Listed, options: Options) -> bool:
         """Whether to list anew: the loop after an interval, `--once` only where a text waits for a fresh listing."""
         now = self.clock()
         if not options.everything:
-            return now - listed_at >= self.settings.interval
-        return now - listed_at >= self.settings.max_snapshot_age * FRESH_SHARE and bool(self.store.due(now))
+            return now - listed.at >= self.settings.interval
+        return now - listed.at >= self.settings.max_snapshot_age * FRESH_SHARE and bool(self.store.due(now))
 
     @contextlib.contextmanager
     def _reported(self, options: Options) -> Iterator[tuple[Run, Delivery]]:

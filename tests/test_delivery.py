@@ -267,6 +267,17 @@ def test_an_old_listing_holds_all_texts(settings: Callable[..., Settings], store
     assert report.deferred == 1
 
 
+def test_an_event_beyond_the_horizon_was_not_in_the_listing(settings: Callable[..., Settings], store: Store) -> None:
+    """The horizon was made shorter than a reminder's offset: what was not listed is not texted about."""
+    stage = Stage(settings('horizon = "1h"'), store)
+    messages = wait_for(stage, {}, {"start": NOW + timedelta(minutes=50)})
+    report = stage.run().report
+    [far] = stage.store.messages(keys=[messages[0].key])
+
+    assert states(stage, messages) == [State.SCHEDULED, State.SENT]
+    assert (far.reason, report.deferred) == ("its event is beyond the horizon", 1)
+
+
 def test_a_message_that_expires_while_others_are_sent_is_not_sent(stage: Stage) -> None:
     """The last look is at the very moment."""
     messages = wait_for(stage, {}, {"expires_at": NOW + timedelta(seconds=5)})

@@ -389,6 +389,41 @@ def test_lookback_is_derived_from_the_rules(
 
 
 @pytest.mark.parametrize(
+    ("toml", "options", "since", "until"),
+    [
+        pytest.param("", {}, -48.5, None, id="the follow-up's lateness, a long event, no end"),
+        pytest.param('lookback = "2h"\nhorizon = "3h"', {}, -2, 3, id="as set"),
+        pytest.param('lookback = "2h"\nhorizon = "3h"', {"since": -9, "until": 9}, -9, 9, id="wider"),
+        pytest.param('lookback = "2h"\nhorizon = "3h"', {"since": -1, "until": 1}, -2, 3, id="never narrower"),
+        pytest.param('lookback = "2h"', {"until": 1}, -2, None, id="nothing is wider than no end"),
+    ],
+)
+def test_the_window_is_only_ever_widened(
+    settings: Callable[..., Settings],
+    store: Store,
+    toml: str,
+    options: dict[str, int],
+    since: float,
+    until: float | None,
+) -> None:
+    """What a narrower one left out would be texted about without having been listed."""
+    stage = Stage(settings(toml), store)
+    asked: list[tuple[Any, Any]] = []
+    real = stage.calendly.events
+
+    def events(scope: Any, start: Any, end: Any) -> Any:
+        asked.append((start, end))
+        return real(scope, start, end)
+
+    stage.calendly.events = events  # type: ignore[assignment, method-assign]  # listens
+    bounds: dict[str, Any] = {name: NOW + timedelta(hours=hours) for name, hours in options.items()}
+    stage.run(Options(everything=True, **bounds))
+
+    end = None if until is None else NOW + timedelta(hours=until)
+    assert asked == [(NOW + timedelta(hours=since), end)]
+
+
+@pytest.mark.parametrize(
     ("scope", "asked"),
     [
         ("organization", {"organization": "https://api.calendly.com/organizations/pier"}),

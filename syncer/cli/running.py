@@ -43,8 +43,8 @@ class Moment(click.ParamType[datetime]):
 
 @click.command()
 @click.option("--once", is_flag=True, help="One run, reading everything stale; also the backfill.")
-@click.option("--since", type=Moment(), help="With --once: read events that start from here on.")
-@click.option("--until", type=Moment(), help="With --once: read events that start until here.")
+@click.option("--since", type=Moment(), help="With --once: read also events that start from here on.")
+@click.option("--until", type=Moment(), help="With --once: read also events until here, beyond the horizon.")
 @click.option("--dry-run", is_flag=True, help="Print the plan; write nothing, send nothing.")
 @click.option("--force", is_flag=True, help="With --once: pass a guard.")
 @pass_app
