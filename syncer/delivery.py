@@ -59,12 +59,12 @@ class Delivery:
     rejected: set[str] = field(default_factory=set)
 
     def deliver(self, listed: Listed) -> None:
-        """Send what is due by the last complete listing, nearest meeting first.
+        """Send what is due by the last complete listing, nearest meeting first; a dry run ends here.
 
         Steps: 1. expire what is too late. 2. Leave out what must wait. 3. Ask for the templates. 4. For each message:
         look once more, claim, send, settle.
         """
-        if self.over:
+        if self.over or self.run.options.dry_run:
             return
         now = self.run.clock()
         for message in self.run.store.expire(now):

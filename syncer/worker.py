@@ -53,6 +53,7 @@ class Worker:
     Attributes:
         clock: gives the present, aware UTC.
         stop: set by a signal: ends waits at once, and the run after the message in hand.
+        behind: whether the last run left events to read: then the loop does not wait for its interval.
     """
 
     settings: Settings
@@ -63,6 +64,7 @@ class Worker:
     tell: Tell = tell
     progress: Progress = field(default_factory=NoProgress)
     stop: threading.Event = field(default_factory=threading.Event)
+    behind: bool = False
 
     def run_once(self, options: Options = ONCE) -> Run:
         """Do one run; returns what it saw and did.
@@ -70,25 +72,32 @@ class Worker:
         Raises:
             SyncerError: what went wrong, with its exit code; nothing is lost, and nothing was sent from a partial view.
         """
+        self.behind = False
         with self._reported(options) as (run, delivery):
             self._settle_remnants(run)
             complete = False
             while not complete:
                 listed = read_listing(run)
                 plan_again_if_rules_changed(run, listed.at)
-                self.progress.begin(len(listed.stale))
-                while listed.stale and not self._takes_too_long(listed, options):
-                    batch = listed.take(BATCH)
-                    read_batch(run, batch)
-                    self.progress.advance(len(batch))
-                    if listed.stale and not options.dry_run:
-                        delivery.deliver(listed)
-                self.progress.end()
+                delivery.deliver(listed)
+                self._read(run, listed, delivery)
                 # `--once` lists anew and goes on; the loop leaves the rest to its next run.
                 complete = not listed.stale or not options.everything
-            if not options.dry_run:
-                delivery.deliver(listed)
+            self.behind = bool(listed.stale)
         return run
+
+    def _read(self, run: Run, listed: Listed, delivery: Delivery) -> None:
+        """Read what is stale, batch by batch; after each one, send what is due."""
+        self.progress.begin(len(listed.stale))
+        # One batch in any case: a listing may take longer than the time there is, and every run must come further.
+        in_time = True
+        while listed.stale and in_time:
+            batch = listed.take(BATCH)
+            read_batch(run, batch)
+            self.progress.advance(len(batch))
+            delivery.deliver(listed)
+            in_time = not self._takes_too_long(listed, run.options)
+        self.progress.end()
 
     def run_forever(self, options: Options = LOOP) -> None:
         """Run now, then every interval, until `stop` is set. A failed run is in the log, and the next one comes.
@@ -102,8 +111,10 @@ class Worker:
         scheduler.every(max(1, round(self.settings.interval.total_seconds()))).seconds.do(self._run_surviving, options)
         self._run_surviving(options)
         while not self.stop.is_set():
+            if self.behind:
+                self._run_surviving(options)
             scheduler.run_pending()
-            self.stop.wait(min(1.0, max(0.05, scheduler.idle_seconds or 0.0)))
+            self.stop.wait(0.0 if self.behind else min(1.0, max(0.05, scheduler.idle_seconds or 0.0)))
 
     def sleep(self, seconds: float) -> None:
         """Wait, unless a signal comes.

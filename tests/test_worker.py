@@ -18,7 +18,7 @@ from syncer.model import State
 from syncer.outbox import NoAnswer
 from syncer.rules import Rule, Trigger
 from syncer.run import Options
-from syncer.worker import BATCH, LOOP
+from syncer.worker import BATCH, LOOP, Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -194,6 +194,45 @@ def test_once_reads_everything_and_lists_anew_when_its_listing_grows_old(
     assert report.changed == BATCH * 3
     assert len([m for m, _ in stage.calendly.calls if m == "events"]) == 2
     assert len(stage.gateway.texts) == 2 * 3 * BATCH
+
+
+def test_every_run_comes_further_however_long_the_listing_takes(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At 50 requests a minute the pages of a large account take longer than an interval: a batch is read all the same."""
+    put(stage, BATCH * 2)
+    real = stage.calendly.events
+
+    def slow(*asked: Any) -> Any:
+        stage.now += timedelta(minutes=20)
+        return real(*asked)
+
+    monkeypatch.setattr(stage.calendly, "events", slow)
+    worker = stage.worker()
+    first = worker.run_once(LOOP).report.changed
+    behind = worker.behind
+    second = worker.run_once(LOOP).report.changed
+
+    assert (first, behind, second, worker.behind) == (BATCH, True, BATCH, False)
+
+
+def test_a_loop_that_is_behind_does_not_wait_for_its_interval(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next run follows at once; a failed one does not make the loop spin."""
+    put(stage, BATCH * 3)
+    worker = stage.worker()
+    monkeypatch.setattr(Worker, "_takes_too_long", lambda *_: True)
+    runs: list[int] = []
+
+    def tell(event: str, /, **fields: object) -> None:
+        stage.tell(event, **fields)
+        if event == "run.completed":
+            runs.append(int(str(fields["changed"])))
+            if len(runs) == 3:
+                worker.stop.set()
+
+    worker.tell = tell
+    worker.run_forever()
+
+    assert runs == [BATCH] * 3
+    assert [wait for wait in stage.slept if wait >= 1] == []
 
 
 def test_whatever_was_left_in_sending_is_unknown_at_the_next_start(stage: Stage) -> None:
