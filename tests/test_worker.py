@@ -197,7 +197,7 @@ def test_once_reads_everything_and_lists_anew_when_its_listing_grows_old(
 
 
 def test_every_run_comes_further_however_long_the_listing_takes(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """At 50 requests a minute the pages of a large account take longer than an interval: a batch is read all the same."""
+    """The pages of a large account may take longer than an interval: a batch is read all the same."""
     put(stage, BATCH * 2)
     real = stage.calendly.events
 
@@ -232,7 +232,7 @@ def test_a_loop_that_is_behind_does_not_wait_for_its_interval(stage: Stage, monk
     worker.run_forever()
 
     assert runs == [BATCH] * 3
-    assert [wait for wait in stage.slept if wait >= 1] == []
+    assert [wait for wait in stage.slept[:-1] if wait >= 1] == []  # the last one met the signal
 
 
 def test_whatever_was_left_in_sending_is_unknown_at_the_next_start(stage: Stage) -> None:
