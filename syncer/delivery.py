@@ -6,12 +6,13 @@ program between the two leaves it in `sending`, which the next run turns into `u
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from syncer import quiet
-from syncer.errors import NotConnected, NoUsableAnswer, RunHalted, Unsendable
+from syncer.errors import NotConnected, NoUsableAnswer, Overtaken, RunHalted, Unsendable
 from syncer.log import mask
 from syncer.model import Audience, State
 from syncer.outbox import OVER_CAP, SUPERSEDED, Halt, NotNow, Refused, Settlement, settle
@@ -20,7 +21,7 @@ from syncer.rules import OnUnknown, Trigger
 from syncer.wording import variables
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from syncer.log import Tell
@@ -69,17 +70,17 @@ class Delivery:
         now = self.run.clock()
         for message in self.run.store.expire(now):
             self._told("expired", message)
+        self.run.report.deferred = 0
         due = self._ready(self.run.store.due(now), listed, now)
-        self.run.report.oldest_due_s = max(
-            [self.run.report.oldest_due_s, *(int((now - m.next_at).total_seconds()) for m in due)]
-        )
         if due and (held := self._held(due)) is not None:
-            self._send_all([message for message in due if message.key not in held], listed.at)
+            self._send_all(self._nearest([message for message in due if message.key not in held], now), listed.at)
 
-    def _ready(self, due: Iterable[Due], listed: Listed, now: datetime) -> list[Message]:
-        """Leave out messages of events that changed or vanished, and reminders that a later one makes pointless."""
+    def _ready(self, due: Sequence[Due], listed: Listed, now: datetime) -> list[Message]:
+        """Leave out messages of events that changed, vanished, or were not listed."""
+        waited = (int((now - row.message.next_at).total_seconds()) for row in due)
+        self.run.report.oldest_due_s = max(self.run.report.oldest_due_s, *waited, 0)
         ready: list[Message] = []
-        pending = {event.uri for event in listed.stale}
+        pending = listed.pending()
         for row in due:
             beyond = listed.until is not None and row.message.meeting_at > listed.until
             if row.missing or beyond:
@@ -88,19 +89,27 @@ class Delivery:
                 self.run.report.deferred += 1
             else:
                 ready.append(row.message)
-        nearest: dict[tuple[str, str, str], datetime] = {}
-        for message in ready:
-            if self._is_reminder(message):
-                who = (message.booking, message.audience, message.to)
-                nearest[who] = max(nearest.get(who, message.scheduled_at), message.scheduled_at)
-        kept = []
-        for message in ready:
+        return ready
+
+    def _nearest(self, due: Sequence[Message], now: datetime) -> list[Message]:
+        """Of several reminders of one meeting that could leave now, keep the one nearest to it."""
+        latest: dict[tuple[str, str, str], datetime] = {}
+        for message in filter(self._is_reminder, due):
             who = (message.booking, message.audience, message.to)
-            if self._is_reminder(message) and message.scheduled_at < nearest[who]:
-                self._told("expired", self.run.store.move(message, State.EXPIRED, SUPERSEDED, now))
+            latest[who] = max(latest.get(who, message.scheduled_at), message.scheduled_at)
+        kept = []
+        for message in due:
+            who = (message.booking, message.audience, message.to)
+            if self._is_reminder(message) and message.scheduled_at < latest[who]:
+                self._end(message, State.EXPIRED, SUPERSEDED, now)
             else:
                 kept.append(message)
         return kept
+
+    def _end(self, message: Message, state: State, reason: str, now: datetime) -> None:
+        """Move a message that will not be sent, and tell; one that an operator has moved first is left to them."""
+        with contextlib.suppress(Overtaken):
+            self._told(str(state), self.run.store.move(message, state, reason, now))
 
     def _is_reminder(self, message: Message) -> bool:
         rule = self.run.settings.policy.rule(message.rule)
@@ -117,10 +126,12 @@ class Delivery:
             self._halt(str(error))
             return None
         except (NotConnected, NoUsableAnswer) as error:
-            self.over = f"EngageLab could not be asked for its templates: {error}"
+            # Not the end of all sending in this run: the next batch asks again.
+            reason = f"EngageLab could not be asked for its templates: {error}"
             self.run.report.deferred += len(due)
+            self.run.tell("limit.reached", limit="EngageLab", reason=reason, value=len(due))
             for message in due:
-                self.run.tell("message.retry_scheduled", key=message.key, rule=message.rule, reason=self.over)
+                self.run.store.note(message, reason, self.run.clock())
             return None
         held: set[str] = set()
         for message in due:
@@ -156,14 +167,14 @@ class Delivery:
     def _may_leave(self, message: Message, now: datetime) -> bool:
         """Look once more, at the very moment: in time, not too often, not at night."""
         if message.expires_at <= now:
-            self._told("expired", self.run.store.move(message, State.EXPIRED, "its time passed", now))
+            self._end(message, State.EXPIRED, "its time passed", now)
             return False
         cap = self.run.settings.policy.per_number_per_day
         # Against strangers who book in somebody else's name; a host's number comes from the operator.
         invitee = message.audience is Audience.INVITEE
         if invitee and self.run.store.sent_since(now - DAY, recipient=message.to) >= cap:
             self.run.tell("limit.reached", limit="per_number_per_day", value=cap, to=mask(message.to))
-            self._told("skipped", self.run.store.move(message, State.SKIPPED, OVER_CAP, now))
+            self._end(message, State.SKIPPED, OVER_CAP, now)
             return False
         rule = self.run.settings.policy.rule(message.rule)
         if rule is None or not rule.quiet_hours or self.run.settings.policy.quiet_hours is None:
@@ -177,17 +188,21 @@ class Delivery:
             now=now,
         )
         if at is None:
-            self._told("expired", self.run.store.move(message, State.EXPIRED, QUIET, now))
+            self._end(message, State.EXPIRED, QUIET, now)
         elif at > now:
-            self.run.store.move(replace(message, next_at=at), message.state, "quiet hours", now)
             self.run.report.deferred += 1
+            with contextlib.suppress(Overtaken):
+                self.run.store.move(replace(message, next_at=at), message.state, "quiet hours", now)
         return at is not None and at <= now
 
     def _send(self, message: Message, now: datetime) -> bool:
         """Claim, send, settle. Returns whether the answer holds all messages of this template."""
         if self.attempted:
             self.sleep(1 / self.run.settings.sends_per_second)
-        claimed, outcome = self._exchange(message, now)
+        try:
+            claimed, outcome = self._exchange(message, now)
+        except Overtaken:
+            return False  # an operator's command came first
         self.attempted += 1
         answered = self.run.clock()
         settlement = self._settlement(claimed, outcome, answered)
@@ -203,7 +218,11 @@ class Delivery:
         elif isinstance(outcome, NotNow) and outcome.pauses_all:
             self.over = outcome.reason
             self.run.tell("limit.reached", limit="EngageLab's rate limit", reason=_code(outcome.reason))
-        return isinstance(outcome, NotNow) and outcome.holds_template
+        if not (isinstance(outcome, NotNow) and outcome.holds_template):
+            return False
+        reason = _code(outcome.reason)
+        self.run.tell("template.rejected", template=message.template, rule=message.rule, reason=reason)
+        return True
 
     def _exchange(self, message: Message, now: datetime) -> tuple[Message, Outcome]:
         """Build the request, commit the claim, and only then send."""

@@ -82,7 +82,7 @@ def why_stale(
         return "a young cancellation"
     if not listed.canceled and any(known.read_at < listed.end + look <= now for look in looks(listed)):
         return "ended"
-    if not listed.canceled and now - known.read_at >= reread * _spread(listed.uri):
+    if now - known.read_at >= reread * _spread(listed.uri):
         return "safety"
     return ""
 

@@ -5,6 +5,7 @@ SyncerError                   one line for the operator, with a remedy; exit 1
 ├── StoreError                the database cannot be used; exit 1
 │   ├── WrongDatabase         it belongs to another account or release; exit 2
 │   └── Locked                another run holds it; exit 75
+├── Overtaken                 somebody else changed the message first: leave it, the next run looks again
 ├── GuardRefused              a plan that looks like a mistake; exit 3, --force passes
 ├── ClockWrong                this machine's clock and Calendly's differ: nothing is sent
 ├── RunHalted                 a login refused, the account out of credit: sending stopped, nothing lost
@@ -77,6 +78,10 @@ class Locked(StoreError):
     """Another run holds the lock of this database."""
 
     exit_code = 75
+
+
+class Overtaken(SyncerError):
+    """A message was no longer in the state it was read in: an operator's command came first. Nothing was written."""
 
 
 class GuardRefused(SyncerError):

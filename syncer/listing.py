@@ -38,18 +38,19 @@ def read_listing(run: Run) -> Listed:
     since, until = window(run, began)
     events = run.calendly.events(scope, since, until).events
     now = run.clock()
-    _check_clock(now, run.calendly.last_date)
     run.report.events = len(events)
     known = run.store.known(since)
     hint = {} if events or known or run.store.last_run() else {"warning": EMPTY}
     run.tell("listing.completed", events=len(events), since=since.isoformat(), **hint)
+    _check_clock(now, run.calendly.last_date)
+    run.store.born_by(now)
     lost = [row for row in diff.missing(known, events, since=since, until=until) if not row.missing]
     if not run.options.force:
         _guard(known, events, lost=lost, now=now, until=until)
     _mark_missing(run, lost, now)
     rules = run.settings.policy.rules
     stale = diff.stale(known, events, now=now, reread=run.settings.reread, rules=rules)
-    return Listed(at=began, until=until, stale=[event for event, _ in stale])
+    return Listed(at=began, until=until, stale=stale)
 
 
 def _scope(run: Run) -> dict[str, str]:
@@ -126,9 +127,10 @@ def _guard(
 ) -> None:
     there = [row for row in known.values() if not row.missing and (until is None or row.event.start <= until)]
     guard_listing(listed=len(events), known=len(there), missing=len(lost))
-    active = [row for row in there if not row.event.canceled and row.event.start > now]
+    ahead = [row.event for row in there if not row.event.canceled and row.event.start > now]
     gone = {event.uri for event in events if event.canceled}
-    guard_cancellations(canceled=sum(row.event.uri in gone for row in active), known=len(active))
+    canceled = sum(event.active for event in ahead if event.uri in gone)
+    guard_cancellations(canceled=canceled, known=sum(event.active for event in ahead))
 
 
 def _mark_missing(run: Run, lost: Sequence[Known], now: datetime) -> None:

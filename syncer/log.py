@@ -5,6 +5,7 @@ Level says who acts: info nobody, warning the next run, error a person.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
 import sys
@@ -76,21 +77,29 @@ class _Stderr:
     """Standard error as it is at the moment of writing: a progress bar may have taken its place."""
 
     def write(self, text: str) -> int:
-        """Write to it."""
-        return sys.stderr.write(text)
+        """Write to it. A log that cannot be written must not end a run between a text and its commit."""
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            sys.stderr.write(text)
+        return len(text)
 
     def flush(self) -> None:
         """Flush it."""
-        sys.stderr.flush()
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            sys.stderr.flush()
 
     def isatty(self) -> bool:
         """Whether a person reads it."""
-        return sys.stderr.isatty()
+        return sys.stderr is not None and not sys.stderr.closed and sys.stderr.isatty()
 
 
 def _visible(text: str) -> str:
     """Spell out what would end a line, forge one, or move a reader's cursor."""
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def is_terminal() -> bool:
+    """Whether a person reads the log."""
+    return _Stderr().isatty()
 
 
 class Redactor:

@@ -29,6 +29,7 @@ BEFORE_RULE = "was due before its rule was first seen"
 NOT_TOLD = "was never told of this booking"
 OWN_CANCELLATION = "canceled it themselves (to_canceler is off)"
 BOOKED_LATE = "booked after its time had passed"
+AFTER_START = "its time comes when the meeting has begun"
 SEEN_LATE = "its time had passed when syncer first saw the booking"
 QUIET = "quiet hours leave it no time"
 
@@ -80,7 +81,13 @@ def timing(rule: Rule, booking: Booking, policy: Policy, *, told: frozenset[Audi
     if rule.on is Trigger.BEFORE_START:
         return _before_start(rule, booking)
     due = _due(rule, booking, policy)
-    return None if due is None else Timing(due, due + rule.max_lateness)
+    if due is None:
+        return None
+    end = due + rule.max_lateness
+    if rule.on in {Trigger.BOOKED, Trigger.RESCHEDULED}:
+        end = min(end, max(due, booking.event.start))
+    # News of a meeting that has begun is none.
+    return Timing(due, end, "" if end > due else AFTER_START)
 
 
 def _due(rule: Rule, booking: Booking, policy: Policy) -> datetime | None:

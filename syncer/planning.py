@@ -6,7 +6,7 @@ chain of moves it came from), and which questions of its event type ask for a nu
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -32,12 +32,17 @@ LONGEST_CHAIN = 50
 
 @dataclass(slots=True)
 class Planner:
-    """Plans for one run."""
+    """Plans for one run.
+
+    Attributes:
+        unreadable: event types that could not be read in it.
+    """
 
     store: Store
     policy: Policy
     event_types: EventTypes
     rules_born_at: Mapping[str, datetime]
+    unreadable: set[str] = field(default_factory=set)
 
     def todo(self, bookings: Iterable[Booking], now: datetime) -> Todo:
         """Say what to write to the outbox because of these bookings."""
@@ -75,11 +80,14 @@ class Planner:
         if not uri or not needs_questions(booking, self.policy):
             return None
         kept = self.store.phone_questions(uri)
-        if kept is not None and now - kept[1] < QUESTIONS_KEPT:
+        if kept is not None and (uri in self.unreadable or now - kept[1] < QUESTIONS_KEPT):
             return kept[0]
+        if uri in self.unreadable:
+            return None
         try:
             found = self.event_types.event_type(uri).phone_questions
         except (CalendlyRefused, NotConnected, NoUsableAnswer, Unreadable):
+            self.unreadable.add(uri)  # asked once a run
             return kept[0] if kept is not None else None  # then by what their names look like
         self.store.remember_questions(uri, found, now)
         return found

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 
 from syncer import diff
 from syncer.delivery import say_message
-from syncer.errors import NotThere
+from syncer.errors import (
+    CalendlyBusy,
+    NotConnected,
+    NotThere,
+    NoUsableAnswer,
+    Overtaken,
+    SyncerError,
+    Unreadable,
+)
 from syncer.listing import say_changes, window
 from syncer.model import Booking, Change, ChangeKind, State
 from syncer.plan import BEFORE_BIRTH
@@ -24,42 +32,67 @@ if TYPE_CHECKING:
     from syncer.run import Run
 
 
-def read_batch(run: Run, events: Sequence[Event]) -> None:
+def read_batch(run: Run, batch: Sequence[tuple[Event, str]]) -> dict[str, SyncerError]:
     """Read these events' invitees, several at once, and commit the batch: bookings, messages, changes.
 
+    Args:
+        run: this run.
+        batch: events, each with the reason why it is read.
+
+    Returns:
+        The events that could not be read, by URI, with the reason; they stay as they are, nothing leaves about them.
+
     Raises:
-        SyncerError: one of them could not be read; nothing of the batch is written.
+        SyncerError: the token is refused, or the batch could not be committed; then nothing of it is written.
     """
     with ThreadPoolExecutor(max_workers=run.settings.concurrency) as pool:
         # Each in a copy of the context, so that what is logged on the way carries the run's id.
-        asked = [pool.submit(copy_context().run, _invitees, run, event) for event in events]
+        asked = [pool.submit(copy_context().run, _invitees, run, event) for event, _ in batch]
         answers = [one.result() for one in asked]
-    now = run.clock()
+    # A young cancellation is one by Calendly's clock, which may be behind ours.
+    now = min(run.clock(), run.calendly.last_date or run.clock())
+    found = [(*row, answer) for row, answer in zip(batch, answers, strict=True) if not isinstance(answer, SyncerError)]
+    written, rows = _digest(run, found, now)
+    try:
+        _commit(run, written, planner(run, now).todo(rows, now), now)
+    except Overtaken:  # an operator's command came first: plan by what is there now
+        _commit(run, written, planner(run, now).todo(rows, now), now)
+    run.report.changed += len(found)
+    return {
+        event.uri: answer for (event, _), answer in zip(batch, answers, strict=True) if isinstance(answer, SyncerError)
+    }
+
+
+def _digest(
+    run: Run, found: Sequence[tuple[Event, str, Sequence[Invitee]]], now: datetime
+) -> tuple[Batch, list[Booking]]:
+    """Compare what was read with the snapshot."""
     settle = run.settings.policy.settle
     readings: list[Reading] = []
     bookings: dict[str, Booking] = {}
     changes: list[Change] = []
-    for event, invitees in zip(events, answers, strict=True):
-        if invitees is None:
-            continue
+    for event, why, invitees in found:
         before = run.store.bookings([i.old_invitee for i in invitees if i.old_invitee], events=[event.uri])
         news = diff.diff(event, invitees, before=before, now=now, settle=settle)
-        readings.append(Reading(event, now, diff.settles_at(news.bookings, settle=settle)))
+        again = diff.settles_at(news.bookings, settle=settle)
+        if len(invitees) < event.total and why.startswith(("new", "changed")):
+            again = again or now + settle  # the counter runs ahead of the list: look once more
+        readings.append(Reading(event, now, again))
         changes += news.changes
         for booking in news.bookings:
             # The old half of a move may come twice: by its own event, and by the new half, which knows more.
             if not (booking.uri in bookings and bookings[booking.uri].invitee.rescheduled):
                 bookings[booking.uri] = booking
     rows = list(bookings.values())
-    _commit(run, Batch(readings, rows, changes), planner(run, now).todo(rows, now), now)
-    run.report.changed += len(readings)
+    return Batch(readings, rows, changes), rows
 
 
-def _invitees(run: Run, event: Event) -> Sequence[Invitee] | None:
+def _invitees(run: Run, event: Event) -> Sequence[Invitee] | SyncerError:
+    """Read an event's invitees; what concerns this event alone is returned, what concerns the token is raised."""
     try:
         return run.calendly.invitees(event.uri)
-    except NotThere:
-        return None  # gone since it was listed: absence is never a cancellation, and the next listing will tell
+    except (NotThere, CalendlyBusy, NotConnected, NoUsableAnswer, Unreadable) as error:
+        return error  # also gone since it was listed: absence is never a cancellation
 
 
 def plan_again_if_rules_changed(run: Run, now: datetime) -> None:
@@ -77,7 +110,7 @@ def plan_again_if_rules_changed(run: Run, now: datetime) -> None:
 def planner(run: Run, now: datetime) -> Planner:
     """Make the planner of this run; rules never seen before are born now."""
     born = run.store.meet_rules([rule.name for rule in run.settings.policy.rules], now)
-    return Planner(run.store, run.settings.policy, run.calendly, born)
+    return Planner(run.store, run.settings.policy, run.calendly, born, run.unreadable)
 
 
 def _commit(run: Run, batch: Batch, todo: Todo, now: datetime) -> None:

@@ -25,6 +25,9 @@ SHARE = 0.2
 """So large a share of what is known may do so."""
 
 
+LOOK = (
+    "Check the role and calendly.scope with `syncer check`; if it is true, stop the worker: `syncer run --once --force`"
+)
 ALREADY = "this number has had this very text"
 
 
@@ -116,17 +119,17 @@ def guard_listing(*, listed: int, known: int, missing: int) -> None:
     if known and not listed:
         raise GuardRefused(
             f"Calendly listed no event at all where {known} are known",
-            "Check the token's role and calendly.scope with `syncer check`; if it is true, `syncer run --once --force`",
+            LOOK,
         )
     if missing >= SUSPICIOUS and missing > known * SHARE:
         raise GuardRefused(
             f"{missing} of {known} known events vanished from Calendly's listing",
-            "Check the token's role and calendly.scope with `syncer check`; if it is true, `syncer run --once --force`",
+            LOOK,
         )
 
 
 def guard_cancellations(*, canceled: int, known: int) -> None:
-    """Refuse a mass cancellation: `canceled` events turned canceled since the last run, out of `known` active ones.
+    """Refuse a mass cancellation: `canceled` bookings ahead were canceled since the last run, out of `known` ones.
 
     Raises:
         GuardRefused: more than 20 % of them, and at least 10.
@@ -134,5 +137,5 @@ def guard_cancellations(*, canceled: int, known: int) -> None:
     if canceled >= SUSPICIOUS and canceled > known * SHARE:
         raise GuardRefused(
             f"{canceled} of {known} known bookings were canceled at once",
-            "Look at them in Calendly; if it is meant, `syncer run --once --force` tells those people",
+            "Look at them in Calendly; if it is meant, stop the worker: `syncer run --once --force` tells those people",
         )

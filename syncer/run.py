@@ -45,17 +45,23 @@ class Listed:
     Attributes:
         at: when it was asked for; texts wait while that is too long ago.
         until: events that start later were not asked for; None = all were.
-        stale: events that must still be read, nearest meeting first; nothing leaves about them before.
+        stale: events that must still be read, nearest meeting first, each with the reason.
+        unread: URIs of those that could not be read in this run.
     """
 
     at: datetime
     until: datetime | None
-    stale: list[Event]
+    stale: list[tuple[Event, str]]
+    unread: set[str] = field(default_factory=set)
 
-    def take(self, count: int) -> list[Event]:
+    def take(self, count: int) -> list[tuple[Event, str]]:
         """Take the next so many events to read."""
         batch, self.stale = self.stale[:count], self.stale[count:]
         return batch
+
+    def pending(self) -> set[str]:
+        """URIs of events that changed and were not read again yet: nothing leaves about them."""
+        return self.unread | {event.uri for event, _ in self.stale}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -68,6 +74,7 @@ class Run:
         report: what was counted so far.
         todo: what was written to the outbox so far.
         changes: what was noticed so far.
+        unreadable: event types that could not be read.
     """
 
     options: Options
@@ -79,3 +86,4 @@ class Run:
     report: Report = field(default_factory=Report)
     todo: Todo = field(default_factory=Todo)
     changes: list[Change] = field(default_factory=list)
+    unreadable: set[str] = field(default_factory=set)

@@ -21,7 +21,7 @@ import schedule
 import structlog
 
 from syncer.delivery import LEFT_BY_A_CRASH, Delivery, say_message
-from syncer.errors import GuardRefused, RunHalted, Stopped, StoreError, SyncerError
+from syncer.errors import GuardRefused, NotThere, RunHalted, Stopped, StoreError, SyncerError
 from syncer.listing import read_listing
 from syncer.log import Tell, tell
 from syncer.model import State, utc_text
@@ -32,7 +32,7 @@ from syncer.rules import OnUnknown
 from syncer.run import Listed, Options, Run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from syncer.config import Settings
     from syncer.ports import Calendly, Gateway
@@ -54,6 +54,8 @@ class Worker:
         clock: gives the present, aware UTC.
         stop: set by a signal: ends waits at once, and the run after the message in hand.
         behind: whether the last run left events to read: then the loop does not wait for its interval.
+        ended: when the last run of the loop ended, on the monotonic clock.
+        unread: why some event could not be read in this run: the run fails in the end, when the others are done.
     """
 
     settings: Settings
@@ -65,6 +67,8 @@ class Worker:
     progress: Progress = field(default_factory=NoProgress)
     stop: threading.Event = field(default_factory=threading.Event)
     behind: bool = False
+    unread: SyncerError | None = None
+    ended: float = 0.0
 
     def run_once(self, options: Options = ONCE) -> Run:
         """Do one run; returns what it saw and did.
@@ -72,9 +76,10 @@ class Worker:
         Raises:
             SyncerError: what went wrong, with its exit code; nothing is lost, and nothing was sent from a partial view.
         """
-        self.behind = False
+        self.behind, self.unread = False, None
         with self._reported(options) as (run, delivery):
-            self._settle_remnants(run)
+            if not options.dry_run:  # beside a running worker they are not remnants
+                self._settle_remnants(run)
             complete = False
             while not complete:
                 listed = read_listing(run)
@@ -84,6 +89,8 @@ class Worker:
                 # `--once` lists anew and goes on; the loop leaves the rest to its next run.
                 complete = not listed.stale or not options.everything
             self.behind = bool(listed.stale)
+            if self.unread is not None:
+                raise self.unread
         return run
 
     def _read(self, run: Run, listed: Listed, delivery: Delivery) -> None:
@@ -92,12 +99,27 @@ class Worker:
         # One batch in any case: a listing may take longer than the time there is, and every run must come further.
         in_time = True
         while listed.stale and in_time:
+            if self.stop.is_set():
+                raise Stopped("asked to stop")
             batch = listed.take(BATCH)
-            read_batch(run, batch)
+            failed = read_batch(run, batch)
+            listed.unread |= failed.keys()
             self.progress.advance(len(batch))
             delivery.deliver(listed)
+            self._look_at(failed, batch)
             in_time = not self._takes_too_long(listed, run.options)
         self.progress.end()
+
+    def _look_at(self, failed: Mapping[str, SyncerError], batch: Sequence[object]) -> None:
+        """Remember that events could not be read: the run goes on without them, unless there was nothing else.
+
+        Raises:
+            SyncerError: not one event of a whole batch could be read.
+        """
+        errors = [error for error in failed.values() if not isinstance(error, NotThere)]
+        if errors and len(errors) == len(batch):
+            raise errors[0]
+        self.unread = self.unread or next(iter(errors), None)
 
     def run_forever(self, options: Options = LOOP) -> None:
         """Run now, then every interval, until `stop` is set. A failed run is in the log, and the next one comes.
@@ -111,8 +133,10 @@ class Worker:
         scheduler.every(max(1, round(self.settings.interval.total_seconds()))).seconds.do(self._run_surviving, options)
         self._run_surviving(options)
         while not self.stop.is_set():
-            if self.behind:
-                self._run_surviving(options)
+            # `schedule` goes by local wall time, which goes back an hour in autumn: the monotonic clock does not.
+            overdue = time.monotonic() - self.ended > self.settings.interval.total_seconds() + 1
+            if self.behind or overdue:
+                scheduler.run_all()
             scheduler.run_pending()
             self.stop.wait(0.0 if self.behind else min(1.0, max(0.05, scheduler.idle_seconds or 0.0)))
 
@@ -132,6 +156,8 @@ class Worker:
             raise
         except SyncerError:
             return  # it is in the log
+        finally:
+            self.ended = time.monotonic()
 
     def _takes_too_long(self, listed: Listed, options: Options) -> bool:
         """Whether to list anew: the loop after an interval, `--once` only where a text waits for a fresh listing."""
@@ -154,7 +180,7 @@ class Worker:
         )
         delivery = Delivery(run=run, gateway=self.gateway, sleep=self.sleep, stopping=self.stop.is_set)
         requests, outcome, failure = self.calendly.requests, "failed", ""
-        structlog.contextvars.bind_contextvars(run_id=run_id)
+        structlog.contextvars.bind_contextvars(run_id=run_id, **({"dry_run": True} if options.dry_run else {}))
         try:
             self.tell("run.started", dry_run=options.dry_run)
             yield run, delivery
@@ -174,12 +200,14 @@ class Worker:
             run.report.duration_ms = int((time.monotonic() - began) * 1000)
             if outcome == "completed":
                 self.tell("run.completed", **run.report.as_dict())
-            if not options.dry_run and outcome != "stopped":
-                row = {"id": run_id, "started_at": utc_text(started), "outcome": outcome, "error": failure}
+            if not options.dry_run:
+                known = "failed" if outcome == "stopped" else outcome
+                row = {"id": run_id, "started_at": utc_text(started), "outcome": known, "error": failure}
                 row |= {"ended_at": utc_text(self.clock()), "counts": json.dumps(run.report.as_dict())}
-                with contextlib.suppress(StoreError):  # the trouble that ended the run is the one to report
+                # The trouble that ended the run is the one to report; after a good run this one is.
+                with contextlib.suppress(*[StoreError] if outcome != "completed" else []):
                     self.store.record_run(row)
-            structlog.contextvars.unbind_contextvars("run_id")
+            structlog.contextvars.unbind_contextvars("run_id", "dry_run")
 
     def _settle_remnants(self, run: Run) -> None:
         """Turn what an earlier run left in `sending` into `unknown`: the lock's holder knows that nobody sends it."""

@@ -662,16 +662,30 @@ def test_a_copy_beside_a_writer_in_the_middle_of_a_transaction_shows_the_state_b
                 assert copy.meta("account") == "before"
 
 
-def test_a_copy_is_brought_up_to_date_in_memory_only(path: Path) -> None:
-    """A dry run with a new release shows its plan before the schema is changed."""
-    change(path, "CREATE TABLE somebodys (thing)")
+def test_a_copy_is_brought_up_to_date_in_memory_only(path: Path, sound: bytes) -> None:
+    """A dry run with a new release shows its plan before the schema is changed: the file keeps its old one."""
+    path.write_bytes(sound)
+    path.chmod(0o600)
+    change(path, "DELETE FROM _sqlite_migrations", "DROP TABLE runs", "DROP TABLE meta", "DROP TABLE rules")
+    for table in ("changes", "history", "messages", "event_types", "bookings", "events"):
+        change(path, f"DROP TABLE {table}")
     before = files(path.parent)
 
     with Store(database.open_copy(path, now=NOW)) as store:
         assert store.counts()["sent"] == 0
-        assert [row["name"] for row in store._query("SELECT name FROM sqlite_master WHERE name = 'somebodys'")]
 
     assert files(path.parent) == before
+
+
+def test_another_programs_database_is_left_alone(path: Path) -> None:
+    """A mistyped path must not put our tables beside somebody else's."""
+    change(path, "CREATE TABLE somebodys (thing)")
+    path.chmod(0o600)
+
+    with pytest.raises(WrongDatabase, match="another program's"):
+        database.open_writable(path, now=NOW)
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("somebodys",)]
 
 
 def test_looking_changes_nothing(path: Path, sound: bytes) -> None:
@@ -760,6 +774,9 @@ def test_opening_again_migrates_nothing(path: Path) -> None:
 def test_a_schema_change_that_fails_leaves_nothing_behind(path: Path) -> None:
     """All of a script or none of it: the last table of the first one is in the way here, and no other is made."""
     change(path, "CREATE TABLE runs (kept TEXT)", "INSERT INTO runs VALUES ('mine')")
+    change(
+        path, "CREATE TABLE _sqlite_migrations (id INTEGER PRIMARY KEY, migration_set TEXT, name TEXT, applied_at TEXT)"
+    )
     path.chmod(0o600)
 
     with pytest.raises(StoreError, match="already exists") as caught:

@@ -167,7 +167,10 @@ def test_a_gateway_that_cannot_be_reached_claims_nothing(stage: Stage, error: Ex
 
     assert states(stage, messages) == [State.SCHEDULED, State.SCHEDULED]
     assert (report.deferred, stage.gateway.sends) == (2, [])
-    assert len(stage.told("message.retry_scheduled")) == 2
+    assert stage.told("limit.reached")[0]["limit"] == "EngageLab"
+    assert {row.reason for row in stage.store.messages(states=[State.SCHEDULED])} == {
+        f"EngageLab could not be asked for its templates: {error}"
+    }
 
 
 def test_a_login_refused_before_the_first_claim_halts(stage: Stage) -> None:
@@ -376,3 +379,34 @@ APPROVED = Template(id="1", content="Hello {{name}} at {time}", status=2)
 def test_why_a_message_is_held(template: Template | None, params: dict[str, str], reason: str) -> None:
     """Not there, not approved, its signature not approved, or with a hole."""
     assert why_held(template, a_message(params=params)) == reason
+
+
+def test_an_operator_who_comes_first_is_left_alone(stage: Stage) -> None:
+    """`syncer cancel` beside a running worker: that message stays canceled, the others leave, the run is complete."""
+    messages = wait_for(stage, {}, {}, {})
+
+    def cancel(_: object) -> None:
+        stage.gateway.on_send = None
+        stage.store.move(messages[1], State.CANCELED, "canceled by the operator", NOW)
+
+    stage.gateway.on_send = cancel
+    stage.run()
+
+    assert states(stage, messages) == [State.SENT, State.CANCELED, State.SENT]
+
+
+def test_what_is_put_back_waits_until_its_booking_was_read_again(stage: Stage) -> None:
+    """Failed, then canceled at Calendly, then retried by a person: nothing about it leaves."""
+    [message] = wait_for(stage, {})
+    stage.gateway.answer(Refused("EngageLab 3002: no"))
+    stage.run()
+    [failed] = stage.store.messages(keys=[message.key])
+    event = stage.calendly.known[f"{message.booking.partition('/invitees/')[0]}"]
+    [who] = stage.calendly.people[event.uri]
+    gone = replace(who, status="canceled", canceled_at=NOW, canceler_type="host", rescheduled=True)
+    stage.calendly.put(event, gone)  # the listing does not show it yet
+    stage.store.again(failed, "retried by the operator", NOW)
+    stage.run()
+
+    assert states(stage, [message]) == [State.CANCELED]
+    assert len(stage.gateway.sends) == 1

@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from syncer.diff import Known
-from syncer.errors import StoreError, WrongDatabase
+from syncer.errors import Overtaken, StoreError, WrongDatabase
 from syncer.model import (
     WAITING,
     Answer,
@@ -541,7 +541,7 @@ STALE: list[Any] = [
     ),
     pytest.param(
         lambda store, message: store.claim(message, NOW),
-        lambda store, message: store.note(message, "quiet hours", NOW),
+        lambda store, message: store.move(message, message.state, "quiet hours", NOW),
         id="put off, but claimed meanwhile",
     ),
     pytest.param(
@@ -592,7 +592,7 @@ def test_a_stale_value_moves_nothing(
     store.db.conn.commit()
     before = dump(store)
 
-    with pytest.raises(StoreError) as caught:
+    with pytest.raises((Overtaken, StoreError)) as caught:
         then(store, message)
 
     assert caught.value.remedy
@@ -613,7 +613,7 @@ def test_a_stale_value_of_another_connection_moves_nothing(
     other.db.conn.commit()
     before = dump(other)
 
-    with pytest.raises(StoreError):
+    with pytest.raises((Overtaken, StoreError)):
         then(store, message)
 
     assert dump(other) == before
@@ -728,7 +728,7 @@ def test_a_batch_that_fails_writes_nothing(kept: tuple[Store, Message], batch: B
     )
     before = dump(store)
 
-    with pytest.raises(StoreError) as caught:
+    with pytest.raises((StoreError, Overtaken)) as caught:
         store.commit(whole, good_todo + todo, NOW)
 
     assert caught.value.remedy
@@ -797,10 +797,17 @@ def test_an_event_is_missing_since_it_was_first_missed_until_it_is_read_again(ke
     assert one(store, message.key) == message
 
 
+def refused(store: Store, message: Message) -> Message:
+    """Claim a message and have it refused."""
+    return store.settle(store.claim(message, NOW), Settlement(State.FAILED, "no"), NOW)
+
+
 CALLS: list[Any] = [
     pytest.param(lambda store, _: store.meta("account"), id="meta"),
     pytest.param(lambda store, _: store.remember("account", "a"), id="remember"),
     pytest.param(lambda store, _: store.bind("a", "u", "t"), id="bind"),
+    pytest.param(lambda store, _: store.born_by(NOW - 365 * DAY), id="born_by"),
+    pytest.param(lambda store, message: store.again(refused(store, message), "retried", NOW), id="again"),
     pytest.param(lambda store, _: store.knows_token("t"), id="knows_token"),
     pytest.param(lambda store, _: store.meet_rules(["a", "b"], NOW), id="meet_rules"),
     pytest.param(lambda store, _: store.commit(*a_batch(), NOW), id="commit"),
@@ -922,8 +929,8 @@ def test_what_waited_too_long_expires(store: Store) -> None:
     assert early == []
     assert {row.rule: (row.state, row.reason, row.changed_at) for row in gone} == {
         "a": ("expired", "its time passed", NOW + HOUR),
-        "b": ("expired", "quiet hours", NOW + HOUR),
-        "c": ("expired", "busy", NOW + HOUR),
+        "b": ("expired", "its time passed (quiet hours)", NOW + HOUR),
+        "c": ("expired", "its time passed (busy)", NOW + HOUR),
     }
     assert store.messages(keys=[row.key for row in gone]) == gone
     assert store.messages(keys=[row.key for row in (alive, *rest)]) == sorted(

@@ -12,7 +12,7 @@ from conftest import NOW, an_event, an_invitee
 from freezegun import freeze_time
 from stage import Stage
 
-from syncer.errors import CalendlyBusy, GuardRefused, LoginRefused, NotConnected, StoreError, SyncerError
+from syncer.errors import CalendlyBusy, GuardRefused, LoginRefused, NotConnected, NotThere, StoreError, SyncerError
 from syncer.listing import lookback
 from syncer.model import State
 from syncer.outbox import NoAnswer
@@ -137,28 +137,62 @@ def test_nothing_leaves_about_an_event_that_changed_and_was_not_read_again(stage
     assert not any(f"/e{BATCH}/" in key and "/reminder-24h/" in key for key in keys)
 
 
-def test_a_batch_that_cannot_be_read_leaves_the_earlier_ones_committed(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """And the next run goes on where it broke."""
-    put(stage, BATCH * 2)
+def test_an_event_that_cannot_be_read_holds_nobody_else(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others are read and texted, the run fails in the end, and the next one reads just that event."""
+    put(stage, BATCH + 5)
     real = stage.calendly.invitees
 
     def broken(uri: str) -> Any:
-        if uri.endswith(f"/e{BATCH}"):
+        if uri.endswith("/e3"):
             raise CalendlyBusy("busy", status=503)
         return real(uri)
 
-    monkeypatch.setattr(stage.calendly, "invitees", broken)  # one event breaks
+    monkeypatch.setattr(stage.calendly, "invitees", broken)
     with pytest.raises(CalendlyBusy):
         stage.run()
-    kept = len(stage.store.known(None))
-    monkeypatch.setattr(stage.calendly, "invitees", real)  # mended
+    kept, sent = len(stage.store.known(None)), len(stage.gateway.texts)
+    monkeypatch.setattr(stage.calendly, "invitees", real)
     stage.calendly.calls.clear()
     stage.run()
 
-    assert kept == BATCH
-    assert len([m for m, _ in stage.calendly.calls if m == "invitees"]) == BATCH
+    assert (kept, sent) == (BATCH + 4, 2 * (BATCH + 4))
+    assert [uri[-3:] for method, uri in stage.calendly.calls if method == "invitees"] == ["/e3"]
+
+
+def test_nothing_leaves_about_an_event_that_could_not_be_read(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It changed, its invitees are a 404: its reminder waits."""
+    put(stage, 1)
+    stage.run()
+    [(uri, event)] = stage.calendly.known.items()
+    stage.calendly.known[uri] = replace(event, status="canceled")
+    stage.now = NOW + timedelta(days=1)
+
+    def gone(_: str) -> Any:
+        raise NotThere("Calendly 404", status=404)
+
+    monkeypatch.setattr(stage.calendly, "invitees", gone)
+    before = len(stage.gateway.texts)
+    stage.run()
+
+    assert len(stage.gateway.texts) == before
+
+
+def test_a_batch_that_cannot_be_read_at_all_ends_the_run(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calendly is down: the earlier batches are committed, and the next run goes on where it broke."""
+    put(stage, BATCH * 3)
+    real = stage.calendly.invitees
+
+    def broken(uri: str) -> Any:
+        if int(uri.rpartition("/e")[2]) >= BATCH:
+            raise CalendlyBusy("busy", status=503)
+        return real(uri)
+
+    monkeypatch.setattr(stage.calendly, "invitees", broken)
+    with pytest.raises(CalendlyBusy):
+        stage.run()
+    kept, asked = len(stage.store.known(None)), len([m for m, _ in stage.calendly.calls if m == "invitees"])
+
+    assert (kept, asked) == (BATCH, BATCH)
 
 
 def test_the_loop_reads_for_one_interval_at_most(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

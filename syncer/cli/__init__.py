@@ -95,7 +95,9 @@ class App:
 
     def logs_json(self) -> bool:
         """Whether programs read the log, whatever is wrong with the settings."""
-        return (self._log_preferences()[0] or ("console" if sys.stderr.isatty() else "json")) == "json"
+        from syncer import log
+
+        return (self._log_preferences()[0] or ("console" if log.is_terminal() else "json")) == "json"
 
     def _log_preferences(self) -> tuple[str | None, str]:
         from syncer import config
@@ -152,7 +154,8 @@ def run(command: Callable[..., Any], arguments: Sequence[str] | None = None) -> 
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        return 130
+        _say("stopped; nothing was changed")
+        return 1
     except SettingsError as error:
         _say("these settings are wrong:")
         for problem in error.problems:
@@ -161,9 +164,9 @@ def run(command: Callable[..., Any], arguments: Sequence[str] | None = None) -> 
     except SyncerError as error:
         _say(f"{error}. {error.remedy}" if error.remedy else str(error))
         return error.exit_code
-    except BrokenPipeError:  # `syncer messages | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except OSError as error:  # a full disk behind stdout, a file that cannot be read
+        _say(f"{error.strerror or error}: {error.filename or 'output'}")
+        return 1
     return done if isinstance(done, int) else 0
 
 

@@ -5,7 +5,6 @@ They take no lock and may be used beside a running worker: each is one condition
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -41,6 +40,9 @@ def _open(app: App) -> Store:
     path = app.settings(need_secrets=False).db
     if not path.exists():
         raise SyncerError(f"{path} does not exist", "Name the database with --db or SYNCER_DB")
+    # A worker of another release may be running on it: its schema is its own.
+    if set(database.migration_names()) - set(database.applied_migrations(path)):
+        raise SyncerError(f"{path} has an older schema", "Run `syncer migrate` first")
     return Store(database.open_writable(path, now=now()))
 
 
@@ -57,8 +59,8 @@ def _again(store: Store, message: Message, reason: str) -> None:
         raise SyncerError(
             f"its time passed at {message.expires_at:%Y-%m-%d %H:%M} UTC", "It would be wrong to send it now"
         )
-    store.move(replace(message, next_at=at), State.SCHEDULED, reason, at)
-    click.echo("scheduled: the next run sends it")
+    store.again(message, reason, at)
+    click.echo("scheduled: the next run reads its booking again and sends it, if it is still wanted")
 
 
 @click.command()
@@ -69,8 +71,9 @@ def retry(app: App, key: str, *, yes: bool) -> None:
     """Send the failed or unknown message KEY once more."""
     with _open(app) as store:
         message = _message(store, key, {State.FAILED, State.UNKNOWN}, "retried")
-        if message.state is State.UNKNOWN and not yes:
-            click.confirm("Nobody knows whether it went out; the person may get it twice. Send it again?", abort=True)
+        question = "Nobody knows whether it went out; the person may get it twice. Send it again?"
+        if message.state is State.UNKNOWN and not yes and not click.confirm(question):
+            raise SyncerError("nothing was changed", "")
         _again(store, message, "retried by the operator")
 
 

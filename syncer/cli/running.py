@@ -36,9 +36,9 @@ class Moment(click.ParamType[datetime]):
             return value
         try:
             moment = datetime.fromisoformat(str(value))
-        except ValueError:
+            return (moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment).astimezone(UTC)
+        except (ValueError, OverflowError):
             self.fail(f"{value!r} is no time like 2026-11-25 or 2026-11-25T16:00:00Z", param, ctx)
-        return (moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment).astimezone(UTC)
 
 
 @click.command()
@@ -52,14 +52,22 @@ def run(app: App, *, once: bool, since: datetime | None, until: datetime | None,
     """Text what is due: now, then every `interval`, until SIGTERM or SIGINT."""
     if not once and (since or until or force):
         raise click.UsageError("--since, --until and --force go with --once")
-    options = Options(since=since, until=until, everything=once, dry_run=dry_run, force=force)
+    if since is not None and until is not None and since > until:
+        raise click.UsageError("--since is after --until")
+    options = Options(since=since, until=until, everything=once or dry_run, dry_run=dry_run, force=force)
     settings = _settings(app)
     stop = threading.Event()
     with _signals(stop), _progress(once=once) as progress:
         try:
-            with a_worker(settings, dry_run=dry_run, progress=progress, stop=stop) as worker:
-                _run(worker, options, once=once)
+            while True:
+                with a_worker(settings, dry_run=dry_run, progress=progress, stop=stop) as worker:
+                    _run(worker, options, loop=not once and not dry_run)
+                # A dry loop looks at a fresh copy of the database each time.
+                if once or not dry_run or stop.wait(settings.interval.total_seconds()):
+                    return
         except Stopped:
+            if once:
+                raise click.exceptions.Exit(1) from None  # its work is not done
             return
         except ToldAlready as told:
             raise click.exceptions.Exit(told.exit_code) from None
@@ -93,9 +101,9 @@ def _settings(app: App) -> Settings:
     return settings
 
 
-def _run(worker: Worker, options: Options, *, once: bool) -> None:
+def _run(worker: Worker, options: Options, *, loop: bool) -> None:
     try:
-        if not once:
+        if loop:
             worker.run_forever(options)
             return
         done = worker.run_once(options)

@@ -104,9 +104,11 @@ def print_plan(run: Run) -> None:
         click.echo(f"  ~ {before} -> {message.state:<12} {_line(message)}")
     due = [row.message for row in run.store.due(run.clock()) if not row.missing]
     for message in due:
-        click.echo(f"  > send now           {_line(message)}")
+        click.echo(f"  > due now            {_line(message)}")
     seen = f"{run.report.events} events, {run.report.changed} read, {run.report.planned} messages planned"
-    click.echo(f"dry run: {seen}, {len(due)} to send now; nothing was written, nothing was sent")
+    click.echo(
+        f"dry run: {seen}, {len(due)} due now (before limits and templates); nothing was written, nothing was sent"
+    )
 
 
 def _line(message: Message) -> str:
@@ -162,7 +164,7 @@ class Bar:
             TextColumn("{task.fields[rate]}"),
             TimeRemainingColumn(),
             TextColumn("{task.fields[why]}"),
-            console=Console(stderr=True),
+            console=Console(stderr=True, soft_wrap=True),  # keys must not be broken
             transient=True,
         )
         self._row: Any = None

@@ -101,6 +101,14 @@ class Store(Snapshot, Outbox):
         """Hash a text with this database's own key."""
         return hmac.new(self._salt, text.encode(), hashlib.sha256).hexdigest()
 
+    def born_by(self, now: datetime) -> None:
+        """Correct a birth that lies ahead of a clock that was just checked: it was made while the clock was wrong."""
+        if self.born_at > now + timedelta(minutes=2):
+            self.born_at = now
+            self.remember("born_at", utc_text(now))
+            with self._writing():
+                self._execute("UPDATE rules SET born_at = ? WHERE born_at > ?", [utc_text(now)] * 2)
+
     def meet_rules(self, names: Iterable[str], now: datetime) -> dict[str, datetime]:
         """Note rules never seen before, forget those that are gone, and return each rule's first sight."""
         born = {row["name"]: from_utc_text(row["born_at"]) for row in self._query("SELECT name, born_at FROM rules")}
@@ -120,7 +128,7 @@ class Store(Snapshot, Outbox):
         """Write what was read and what follows from it, in one transaction.
 
         Raises:
-            StoreError: a message was no longer in the state that the plan was made for; nothing is written.
+            Overtaken: a message was no longer in the state that the plan was made for; nothing is written.
         """
         if not (batch.readings or batch.bookings or batch.changes or batch.missing or todo.inserts or todo.updates):
             return

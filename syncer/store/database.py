@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
 FREE_SPACE = 16 * 1024 * 1024
-"""Bytes that must be free before a run starts: a full disk must not meet a text that has just left."""
+"""Bytes that must be free when the database is opened: a full disk must not meet a text that has just left."""
+MAGIC = b"SQLite format 3\0"
 
 
 def migrations() -> Migrations:
@@ -50,6 +51,7 @@ def applied_migrations(path: Path) -> dict[str, str]:
     """Read which schema changes a database has, and since when (UTC); a file that is not there has none."""
     if not path.exists() or not path.stat().st_size:
         return {}
+    _check_kind(path)
     with errors(path), contextlib.closing(_connect_read_only(path)) as connection:
         found = migrations().applied(Database(connection, execute_plugins=False))
         return {item.name: item.applied_at[:19] + "Z" for item in found}
@@ -74,6 +76,8 @@ def lock(path: Path) -> Iterator[None]:
         Locked: another run holds it.
         StoreError: the lock file cannot be made.
     """
+    # Of the file itself: whoever comes by a link must meet the same lock.
+    path = path.resolve()
     beside = path.with_name(path.name + ".lock")
     try:
         descriptor = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -133,6 +137,7 @@ def open_read_only(path: Path) -> Database:
     """
     if not path.exists():
         raise StoreError(f"{path} does not exist", "`syncer run` makes it; or name it with --db or SYNCER_DB")
+    _check_kind(path)
     with errors(path), _closed_on_failure(_connect_read_only(path)) as connection:
         db = Database(connection, execute_plugins=False)
         if migrations().pending(db):
@@ -176,13 +181,27 @@ def _prepare(path: Path) -> None:
 
 
 def _check_mode(path: Path) -> None:
-    """Refuse a file that others may read, and a link to nothing: the volume behind it may not be mounted."""
+    """Refuse a file that others may read, a link to nothing (a volume not mounted?), and what is no database."""
     try:
         mode = path.stat().st_mode
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror}", "It is a link: what it leads to must exist") from None
+    _check_kind(path)
     if mode & (stat.S_IROTH | stat.S_IWOTH):
         raise StoreError(f"{path} can be read by everybody", f"It holds phone numbers: chmod 600 {path}")
+
+
+def _check_kind(path: Path) -> None:
+    """Refuse what is no SQLite file, before anything is advised about it. Nothing is connected yet."""
+    if not path.is_file():
+        raise StoreError(f"{path} is no file", "SYNCER_DB names a file of its own")
+    try:
+        with path.open("rb") as file:
+            begin = file.read(len(MAGIC))
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror}", _remedy("SQLITE_PERM")) from None
+    if begin and begin != MAGIC:
+        raise StoreError(f"{path} is not a database (SQLITE_NOTADB)", _remedy("SQLITE_NOTADB"))
 
 
 def _set_pragmas(db: Database, path: Path) -> None:
@@ -211,6 +230,9 @@ def _set_pragmas(db: Database, path: Path) -> None:
 
 def _migrate(db: Database, path: Path) -> None:
     known = migrations()
+    tables = {row["name"] for row in db.query("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if tables and known.migrations_table not in tables:
+        raise WrongDatabase(f"{path} is another program's database", "Name a file of its own (SYNCER_DB)")
     if newer := sorted({item.name for item in known.applied(db)} - set(migration_names())):
         raise WrongDatabase(f"{path} was written by a newer syncer (schema {newer[-1]})", "Install that version again")
     if known.pending(db):

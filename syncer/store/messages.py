@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from syncer.errors import StoreError
+from syncer.errors import Overtaken
 from syncer.model import State, from_utc_text, utc_text
 from syncer.store import rows
 from syncer.store.sql import Sql
@@ -104,24 +105,44 @@ class Outbox(Sql):
         """Move everything that waits past its time to `expired`; returns those messages."""
         sql = "SELECT * FROM messages WHERE state IN ('scheduled', 'retryable') AND expires_at <= ?"
         gone = [rows.message_of(row) for row in self._query(sql, [utc_text(now)])]
-        return [self.move(message, State.EXPIRED, message.reason or "its time passed", now) for message in gone]
+        expired = []
+        for message in gone:
+            reason = f"its time passed ({message.reason})" if message.reason else "its time passed"
+            with contextlib.suppress(Overtaken):
+                expired.append(self.move(message, State.EXPIRED, reason, now))
+        return expired
 
     def move(self, message: Message, state: State, reason: str, now: datetime) -> Message:
         """Move a message to another state; returns it as it is now.
 
         Raises:
-            StoreError: it was not (any more) in the state it was read in, or cannot make this move.
+            Overtaken: it was not (any more) in the state it was read in, or cannot make this move.
         """
         moved = replace(message, state=state, reason=reason, changed_at=now)
         with self._writing():
             self._update(moved, message.state)
         return moved
 
+    def again(self, message: Message, reason: str, now: datetime) -> Message:
+        """Put a message back on the way. Its event is read again first: the booking may have changed meanwhile.
+
+        Raises:
+            Overtaken: it was not (any more) in the state it was read in.
+        """
+        back = replace(message, state=State.SCHEDULED, reason=reason, next_at=now, changed_at=now)
+        with self._writing():
+            self._update(back, message.state)
+            self._execute(
+                "UPDATE events SET settles_at = ? WHERE uri = (SELECT event FROM bookings WHERE uri = ?)",
+                [utc_text(now), message.booking],
+            )
+        return back
+
     def claim(self, message: Message, now: datetime) -> Message:
         """Commit that a message is about to leave: nothing is sent before this is on the disk.
 
         Raises:
-            StoreError: somebody else has it.
+            Overtaken: somebody else has it.
         """
         claimed = replace(message, state=State.SENDING, reason="", attempts=message.attempts + 1, changed_at=now)
         with self._writing():
@@ -132,7 +153,7 @@ class Outbox(Sql):
         """Commit what the answer means for a claimed message; returns it as it is now.
 
         Raises:
-            StoreError: it is not in `sending` with this attempt.
+            Overtaken: it is not in `sending` with this attempt.
         """
         settled = replace(
             message,
@@ -150,15 +171,18 @@ class Outbox(Sql):
 
     def note(self, message: Message, reason: str, now: datetime) -> Message:
         """Note why a waiting message waits longer than its time; writes nothing when that is noted already."""
-        return message if message.reason == reason else self.move(message, message.state, reason, now)
+        if message.reason == reason:
+            return message
+        with contextlib.suppress(Overtaken):
+            return self.move(message, message.state, reason, now)
+        return message
 
     def sent_since(self, since: datetime, *, recipient: str = "") -> int:
         """Count the texts that left (or may have left) since then, to one number or to all."""
-        sql = (
-            "SELECT count(*) n FROM messages WHERE state IN ('sent', 'unknown', 'sending') AND changed_at > ?"
-            " AND (? = '' OR recipient = ?)"
-        )
-        return int(next(self._query(sql, [utc_text(since), recipient, recipient]))["n"])
+        sql = "SELECT count(*) n FROM messages WHERE state IN ('sent', 'unknown', 'sending') AND changed_at > ?"
+        if recipient:
+            return int(next(self._query(f"{sql} AND recipient = ?", [utc_text(since), recipient]))["n"])
+        return int(next(self._query(sql, [utc_text(since)]))["n"])
 
     def counts(self) -> dict[str, int]:
         """Count the messages by state; states without any are there with 0."""
@@ -186,4 +210,4 @@ class Outbox(Sql):
         sql += "" if attempts is None else " AND attempts = :attempts_before"
         done = self._execute(sql, row | {"before": before, "attempts_before": attempts})
         if done != 1:
-            raise StoreError(f"message {message.key} is no longer {before}", "Another program changed it; run again")
+            raise Overtaken(f"message {message.key} is no longer {before}", "Somebody else changed it; run again")
