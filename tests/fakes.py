@@ -181,6 +181,7 @@ class FakeGateway:
         signs: the signatures.
         sends: every request that reached it, oldest first.
         on_send: called with each before the answer.
+        on_answer: called with each and its answer.
         broken: what the lists raise, if anything.
     """
 
@@ -188,6 +189,7 @@ class FakeGateway:
     signs: tuple[Signature, ...] = ()
     sends: list[Sent] = field(default_factory=list)
     on_send: Callable[[Sent], None] | None = None
+    on_answer: Callable[[Sent, Outcome], None] | None = None
     broken: SyncerError | None = None
     list_calls: int = 0
     _script: deque[tuple[Outcome, bool]] = field(default_factory=deque)
@@ -239,6 +241,8 @@ class FakeGateway:
             self.sends.append(sent)
         if self.on_send is not None:
             self.on_send(sent)
+        if self.on_answer is not None:
+            self.on_answer(sent, outcome)
         return outcome
 
     def templates(self) -> tuple[Template, ...]:

@@ -106,7 +106,7 @@ def test_dry_run_prints_the_plan_and_leaves_every_byte(shop: Shop) -> None:
     assert code == 0
     assert "booking created" in out
     assert out.count("+ plan") == 5
-    assert out.count("> send now") == 2
+    assert out.count("> due now") == 2
     assert "nothing was written, nothing was sent" in out
     assert PHONE not in out
     assert fingerprints(shop.folder) == before

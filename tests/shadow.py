@@ -1,0 +1,224 @@
+"""What the state machine is judged by: Calendly in process, and the promises as checks of each text and each run.
+
+The checks know the sandbox's world and nothing of syncer's planning: they are a second, simpler opinion.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from syncer import calendly_shapes as shapes
+from syncer.calendly import Listing
+from syncer.calendly_answers import decipher
+from syncer.errors import CalendlyBusy, NotThere
+from syncer.model import Audience, State, from_utc_text, utc_text
+from syncer.sandbox.directory import OWNER
+from syncer.sandbox.shapes import unstamp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from fakes import Sent
+
+    from syncer.calendly import EventType
+    from syncer.model import Event, Invitee
+    from syncer.sandbox.world import World
+    from syncer.store import Store
+
+PAGE = 4
+SETTLE = timedelta(seconds=30)
+TELLING = {"confirmation", "reschedule", "reminder-24h", "reminder-1h"}
+OFFSETS = {"reminder-24h": timedelta(hours=24), "reminder-1h": timedelta(hours=1)}
+
+
+@dataclass
+class DirectCalendly:
+    """Calendly without sockets: the world's records as JSON, read by the real decoders, page by page.
+
+    Attributes:
+        faults: what happens to the next listings: "lost" (a page fails), "twice" (rows come twice), "empty".
+        between: called between two pages: rows may shift during a walk.
+    """
+
+    world: World
+    clock: Callable[[], datetime]
+    faults: list[str] = field(default_factory=list)
+    between: Callable[[], None] | None = None
+    requests: int = 0
+    last_date: datetime | None = None
+
+    def _page(self, rows: list[dict[str, Any]], at: str) -> list[shapes.Record]:
+        self.requests += 1
+        self.last_date = self.clock()
+        body = json.dumps({"collection": rows, "pagination": {"count": len(rows), "next_page": None}}).encode()
+        return shapes.page(decipher(200, {}, body), at)[0]
+
+    def me(self) -> Any:
+        """The organization's owner."""
+        self.requests += 1
+        body = json.dumps({"resource": self.world.host(OWNER)}).encode()
+        return shapes.me(shapes.resource(decipher(200, {}, body), "users/me"))
+
+    def events(self, scope: Mapping[str, str], since: datetime | None, until: datetime | None) -> Listing:
+        """List the window, or raise; what is booked between two pages may be missed or seen twice."""
+        assert scope
+        fault = self.faults.pop(0) if self.faults else ""
+        found: dict[str, Event] = {}
+        at = 0
+        while True:
+            rows = sorted(
+                (
+                    row
+                    for row in self.world.events.values()
+                    if (since is None or unstamp(row["start_time"]) >= since)
+                    and (until is None or unstamp(row["start_time"]) <= until)
+                ),
+                key=lambda row: str(row["start_time"]),
+            )
+            part = [] if fault == "empty" else rows[at : at + PAGE]
+            if fault == "lost" and at:
+                raise CalendlyBusy("a page is lost", status=502)
+            for record in self._page(part * (2 if fault == "twice" else 1), "scheduled_events"):
+                event = shapes.event(record)
+                found[event.uri] = event
+            at += PAGE
+            if at >= len(rows):
+                return Listing(tuple(found.values()), at // PAGE)
+            if self.between is not None:
+                self.between()
+
+    def invitees(self, event_uri: str) -> tuple[Invitee, ...]:
+        """Read the invitees of an event."""
+        if event_uri not in self.world.by_event:
+            raise NotThere("gone", status=404)
+        rows = [self.world.invitees[uri] for uri in self.world.by_event[event_uri]]
+        return tuple(shapes.invitee(record, event_uri) for record in self._page(rows, "invitees"))
+
+    def event_type(self, uri: str) -> EventType:
+        """Read an event type."""
+        self.requests += 1
+        body = json.dumps({"resource": self.world.event_types[uri]}).encode()
+        return shapes.event_type(shapes.resource(decipher(200, {}, body), "event_types"))
+
+
+def spelled(start: datetime) -> str:
+    """A start as the texts say it, for somebody in UTC: made without the library that syncer uses."""
+    start = start.astimezone(UTC)
+    hour, half = start.hour % 12 or 12, "AM" if start.hour < 12 else "PM"
+    return f"{start:%a, %b} {start.day}, {start.year}, {hour}:{start:%M} {half}"
+
+
+@dataclass
+class Judge:
+    """Holds every text and every run against the world.
+
+    Attributes:
+        born_at: nothing that was due before it may be sent.
+        texts: (invitee, rule, start) -> how many requests reached the gateway.
+        shifted: invitees whose event moved in place after they were seen, and when.
+        strict: whether the outbox is judged: not after a listing that rows shifted under.
+    """
+
+    world: World
+    clock: Callable[[], datetime]
+    born_at: datetime
+    host_phone: str
+    store: Store
+    texts: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    shifted: dict[str, datetime] = field(default_factory=dict)
+    strict: bool = True
+
+    def text(self, sent: Sent) -> None:
+        """Judge one text at the moment it reaches the gateway."""
+        uri, rule, anchor = sent.key.rsplit("/", 2)
+        case = (uri, rule, anchor)
+        self.texts[case] = self.texts.get(case, 0) + 1
+        assert self.texts[case] == 1, f"twice: {sent.key}"
+        assert sent.plan_name == f"syncer/{rule}"
+        invitee = self.world.invitees.get(uri)
+        assert invitee is not None, f"about a booking that is gone: {sent.key}"
+        event = self.world.events[invitee["event"]]
+        assert "@deleted." not in invitee["email"], "to an erased person"
+        expected = self.host_phone if rule == "host" else str(invitee["text_reminder_number"])
+        assert sent.to == expected, "to another number"
+        start = unstamp(event["start_time"]).replace(microsecond=0)
+        assert anchor == utc_text(start), "about another time"
+        assert not any("{" in value or not value for value in sent.params.values())
+        if rule == "cancellation":
+            self._cancellation(invitee, event)
+        else:
+            assert invitee["status"] == event["status"] == "active", f"{rule} about a canceled booking"
+            self._active(rule, sent, invitee, event)
+
+    def refused(self, key: str) -> None:
+        """Note that a request was surely not taken: it may come again."""
+        uri, rule, anchor = key.rsplit("/", 2)
+        self.texts[uri, rule, anchor] -= 1
+
+    def _cancellation(self, invitee: dict[str, Any], event: dict[str, Any]) -> None:
+        assert "canceled" in {invitee["status"], event["status"]}, "cancellation of an active booking"
+        assert not invitee["rescheduled"], "cancellation of a move"
+        at = unstamp(invitee["cancellation"]["created_at"])
+        assert self.clock() - at >= SETTLE, "cancellation that had not settled"
+        chain = [invitee["uri"]]
+        while invitee["old_invitee"] in self.world.invitees:
+            invitee = self.world.invitees[invitee["old_invitee"]]
+            chain.append(invitee["uri"])
+        known = [message for rows in self.store.messages_of(chain).values() for message in rows]
+        texts = [row for row in known if row.rule in TELLING and row.audience is Audience.INVITEE]
+        assert any(row.state is not State.SKIPPED for row in texts), "cancellation of somebody never told"
+
+    def _active(self, rule: str, sent: Sent, invitee: dict[str, Any], event: dict[str, Any]) -> None:
+        now, start, end = self.clock(), unstamp(event["start_time"]), unstamp(event["end_time"])
+        since = max(unstamp(invitee["created_at"]), self.shifted.get(invitee["uri"], datetime.min.replace(tzinfo=UTC)))
+        late = timedelta(hours=6)
+        if "time" in sent.params:
+            assert sent.params["time"].startswith(spelled(start)), (sent.params["time"], spelled(start))
+        if rule in OFFSETS:
+            assert start - OFFSETS[rule] - timedelta(seconds=1) <= now < start, "a reminder at the wrong time"
+            assert now < start - OFFSETS[rule] + timedelta(hours=2), "a reminder too late"
+            booked = unstamp(invitee["created_at"]).replace(microsecond=0)
+            assert booked <= start - OFFSETS[rule], "booked too late for it"
+        elif rule == "follow-up":
+            assert end + timedelta(minutes=30) <= now + timedelta(seconds=1), "a follow-up too early"
+            assert now < end + timedelta(hours=25), "a follow-up too late"
+            assert invitee["no_show"] is None, "a follow-up to a no-show"
+        else:
+            assert now < since + late + timedelta(days=40 if invitee["uri"] in self.shifted else 0), f"{rule} too late"
+            assert since.replace(microsecond=0) >= self.born_at, "about what was before the database's birth"
+            moved = invitee["old_invitee"] is not None or invitee["uri"] in self.shifted
+            assert rule in ({"reschedule", "host"} if moved else {"confirmation", "host"}), f"{rule}, moved: {moved}"
+
+    def run(self, store: Store) -> None:
+        """Judge the outbox after a complete run."""
+        if not self.strict:
+            return
+        now = self.clock()
+        for message in store.messages():
+            assert message.state is not State.SENDING
+            assert message.state not in {State.SCHEDULED, State.RETRYABLE} or message.expires_at > now, "stuck"
+            if message.state in {State.SCHEDULED, State.RETRYABLE} and message.rule != "cancellation":
+                invitee = self.world.invitees.get(message.booking)
+                assert invitee is None or invitee["status"] == "active", f"waits for a canceled booking: {message.key}"
+        for uri, invitee in self.world.invitees.items():
+            self._kept(store, uri, invitee, now)
+
+    def _kept(self, store: Store, uri: str, invitee: dict[str, Any], now: datetime) -> None:
+        """Nobody is forgotten: an active booking in reach has a row for each text that it calls for."""
+        event = self.world.events[invitee["event"]]
+        start = unstamp(event["start_time"])
+        if invitee["status"] != "active" or event["status"] != "active" or start < now - timedelta(hours=24):
+            return
+        meeting = from_utc_text(utc_text(start))
+        rows = {m.rule: m for m in store.messages_of([uri])[uri] if m.meeting_at == meeting}
+        moved = invitee["old_invitee"] is not None or invitee["uri"] in self.shifted
+        wanted = {"reschedule" if moved else "confirmation", "host", "reminder-24h", "reminder-1h"}
+        assert wanted <= rows.keys(), f"forgotten: {wanted - rows.keys()} of {uri}"
+        if "@deleted." in invitee["email"]:
+            return
+        for rule, message in rows.items():
+            if invitee["text_reminder_number"] is None and message.audience is Audience.INVITEE:
+                assert message.state in {State.SKIPPED, State.CANCELED, State.EXPIRED}, (rule, message.state)
