@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from syncer import diff
 from syncer.delivery import say_message
 from syncer.errors import (
-    CalendlyBusy,
+    CalendlyRefused,
+    LoginRefused,
     NotConnected,
-    NotThere,
     NoUsableAnswer,
     Overtaken,
     SyncerError,
@@ -91,7 +91,9 @@ def _invitees(run: Run, event: Event) -> Sequence[Invitee] | SyncerError:
     """Read an event's invitees; what concerns this event alone is returned, what concerns the token is raised."""
     try:
         return run.calendly.invitees(event.uri)
-    except (NotThere, CalendlyBusy, NotConnected, NoUsableAnswer, Unreadable) as error:
+    except LoginRefused:
+        raise
+    except (CalendlyRefused, NotConnected, NoUsableAnswer, Unreadable) as error:
         return error  # also gone since it was listed: absence is never a cancellation
 
 

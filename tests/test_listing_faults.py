@@ -197,7 +197,7 @@ class Stage:
         """
         if not target.reading:
             return []
-        alone = error in {CalendlyBusy, NotConnected, NoUsableAnswer, Unreadable}
+        alone = error is not LoginRefused
         return [one for one in self.reference if self.group not in one[1] and (alone or "/reminder-24h/" in one[1])]
 
     @contextlib.contextmanager
@@ -642,6 +642,41 @@ def test_invitees_that_are_gone_are_left_out_and_read_when_they_are_back(stage: 
         assert sent == [one for one in stage.reference if stage.group not in one[1]]
         assert len(sent) == 5
         assert "booking.created" not in told
+        assert scene.sent() == stage.reference
+
+
+@pytest.mark.parametrize("status", [400, 403, 410])
+def test_an_event_that_the_token_may_not_see_holds_its_own_messages_only(
+    stage: Stage, tmp_path: Path, status: int
+) -> None:
+    """A 403 with 'not allowed to view this event' is documented: everybody else gets their texts in each run."""
+    with stage.scene(tmp_path, TARGETS["invitees"]) as scene:
+        scene.fault(status=status, body={"message": "You are not allowed to view this event."})
+
+        with pytest.raises(CalendlyRefused):
+            scene.run()
+
+        assert scene.sent() == [one for one in stage.reference if stage.group not in one[1]]
+
+
+@pytest.mark.parametrize("status", [404, 500], ids=["gone", "broken"])
+def test_a_reminder_waits_while_its_changed_event_cannot_be_read(stage: Stage, tmp_path: Path, status: int) -> None:
+    """The listing says canceled, the invitees are not to be had: its reminder, due now, is for nobody."""
+    [gone] = [uri for uri, event in stage.world.events.items() if event["status"] == "canceled"]
+    with stage.scene(tmp_path, TARGETS["invitees"]) as scene:
+        scene.world.faults.fail(f"/scheduled_events/{gone.rpartition('/')[2]}/", status=status, times=ALWAYS)
+
+        with pytest.raises(CalendlyBusy) if status == 500 else contextlib.nullcontext():
+            scene.run()
+        sent = scene.sent()
+        with scene.office.worker(None) as worker:
+            held = [message for message in worker.store.messages() if message.booking.startswith(gone)]
+        scene.world.faults.clear()
+        scene.run()
+
+        assert sent == [one for one in stage.reference if gone not in one[1]]
+        assert len(sent) == len(stage.reference) - 1
+        assert {"scheduled"} == {str(one.state) for one in held if one.rule == "reminder-24h" and one.next_at <= DUE}
         assert scene.sent() == stage.reference
 
 

@@ -348,7 +348,7 @@ def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_no_promise_is_broken() -> None:
     """20,000 steps in CI."""
     figures: Counter[str] = Counter()
-    played = play(steps() // 45)
+    played = play(steps() // 42)
     figures.update(played)
     sys.stdout.write(f"{dict(figures)}\n")
 
@@ -455,4 +455,4 @@ def test_a_planted_fault_is_caught(
     fault(monkeypatch)
 
     with pytest.raises(AssertionError):
-        play(200)
+        play(500)
