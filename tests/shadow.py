@@ -161,15 +161,16 @@ class Judge:
         uri, rule, anchor = key.rsplit("/", 2)
         self.texts[uri, rule, anchor] -= 1
 
-    def _cancellation(self, invitee: dict[str, Any], event: dict[str, Any]) -> None:
+    def _cancellation(self, invitee: dict[str, Any] | None, event: dict[str, Any]) -> None:
+        assert invitee is not None
         assert "canceled" in {invitee["status"], event["status"]}, "cancellation of an active booking"
         assert not invitee["rescheduled"], "cancellation of a move"
         at = unstamp(invitee["cancellation"]["created_at"])
         assert self.clock() - at >= SETTLE, "cancellation that had not settled"
         chain = [invitee["uri"]]
-        while invitee["old_invitee"] in self.world.invitees:
-            invitee = self.world.invitees[invitee["old_invitee"]]
-            chain.append(invitee["uri"])
+        while invitee is not None and invitee["old_invitee"] is not None:
+            chain.append(invitee["old_invitee"])
+            invitee = self.world.invitees.get(invitee["old_invitee"])
         known = [message for rows in self.store.messages_of(chain).values() for message in rows]
         texts = [row for row in known if row.rule in TELLING and row.audience is Audience.INVITEE]
         assert any(row.state is not State.SKIPPED for row in texts), "cancellation of somebody never told"

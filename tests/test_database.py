@@ -184,6 +184,12 @@ def overwritten(path: Path, sound: bytes) -> None:
     path.write_bytes(sound[:8192] + b"\xa5" * 4096 + sound[12288:])
 
 
+def spoiled_inside(path: Path, sound: bytes) -> None:
+    """Spoil a page of bookings: nothing that is read on the way to opening the file."""
+    at = sound.rindex(b"ines.okafor@example.com") // 4096 * 4096
+    path.write_bytes(sound[:at] + b"\xa5" * 4096 + sound[at + 4096 :])
+
+
 BAD_FILES = [
     pytest.param(
         Wrong(lambda path, _: path.write_text("dear diary\n" * 500), StoreError, "NOTADB", "restore a backup"),
@@ -214,6 +220,10 @@ BAD_FILES = [
 ]
 
 BAD_PLACES = [
+    pytest.param(
+        Wrong(spoiled_inside, StoreError, "is damaged: ", "Restore a backup, then run `syncer restored`"),
+        id="a database whose bookings are spoiled",
+    ),
     pytest.param(Wrong(elsewhere, StoreError, "folder .* does not exist", "Create it"), id="no folder"),
     pytest.param(Wrong(lambda path, _: path.mkdir(), StoreError, "is a folder", "names a file"), id="a folder"),
     pytest.param(

@@ -771,6 +771,15 @@ def test_another_writer_is_waited_for_and_then_told(kept: tuple[Store, Message],
     assert store.claim(message, NOW).state is State.SENDING
 
 
+def test_a_write_takes_its_lock_at_once(kept: tuple[Store, Message], other: Store) -> None:
+    """A transaction that took it later could fail half way, when another one has written meanwhile."""
+    store, _ = kept
+    other.db.conn.execute("PRAGMA busy_timeout = 0")
+
+    with store._writing(), pytest.raises(StoreError, match="locked"):
+        other.remember("account", "x")
+
+
 def test_an_empty_batch_writes_nothing(kept: tuple[Store, Message]) -> None:
     """A run without news writes nothing about bookings."""
     store, _ = kept
@@ -995,9 +1004,9 @@ def test_waiting_messages_are_found(store: Store) -> None:
 
 def test_messages_are_listed_oldest_first(store: Store) -> None:
     """By state, by key, all, or to one number; counts name every state."""
-    old = a_message_in(State.SENT, rule="a", scheduled_at=NOW - HOUR)
-    new = a_message(rule="b", scheduled_at=NOW + HOUR)
-    same = a_message(rule="c", scheduled_at=NOW + HOUR, to="+13125550199")
+    old = a_message_in(State.SENT, rule="z", scheduled_at=NOW - HOUR)
+    new = a_message(rule="a", scheduled_at=NOW + HOUR)
+    same = a_message(rule="b", scheduled_at=NOW + HOUR, to="+13125550199")
     put(store, a_booking(), messages=(same, new, old))
 
     assert store.messages() == [old, new, same]
@@ -1009,7 +1018,7 @@ def test_messages_are_listed_oldest_first(store: Store) -> None:
     about = store.messages_of(["nobody", a_booking().uri])
     assert {uri: sorted(row.rule for row in found) for uri, found in about.items()} == {
         "nobody": [],
-        a_booking().uri: ["a", "b", "c"],
+        a_booking().uri: ["a", "b", "z"],
     }
 
 
@@ -1169,13 +1178,13 @@ def test_a_first_run_that_broke_off_is_still_the_first(store: Store) -> None:
     assert again == {"confirmation": store.born_at, "host": store.born_at}
 
 
-def test_meeting_the_same_rules_writes_nothing(store: Store) -> None:
-    """Each batch of a run meets them."""
+def test_meeting_the_same_rules_writes_nothing(store: Store, other: Store) -> None:
+    """Each batch of a run meets them: it does not even wait for another writer."""
     store.meet_rules(["confirmation"], NOW)
-    before = store.db.conn.total_changes
-    store.meet_rules(["confirmation"], NOW + HOUR)
+    store.db.conn.execute("PRAGMA busy_timeout = 0")
+    other.db.conn.execute("BEGIN IMMEDIATE")
 
-    assert store.db.conn.total_changes == before
+    assert store.meet_rules(["confirmation"], NOW + HOUR) == {"confirmation": store.born_at}
 
 
 def a_run(name: str, ended_at: datetime, outcome: str = "completed") -> dict[str, Any]:
