@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from syncer import demo
 from syncer.errors import SyncerError
 from syncer.model import State
+from syncer.sandbox.world import World
 from syncer.store import Store, database
 
 if TYPE_CHECKING:
@@ -73,7 +75,8 @@ def test_it_masks_numbers_and_leaves_a_database_to_look_at(told: tuple[Path, lis
 def test_it_replaces_its_own_database_and_nobody_elses(told: tuple[Path, list[str]], tmp_path: Path) -> None:
     """A second demo plays anew; a file that is not a demo's is left alone."""
     path = tmp_path / "mine.db"
-    database.open_writable(path, now=demo.START).close()
+    with Store(database.open_writable(path, now=demo.START + timedelta(days=1))) as store:
+        store.bind(World(demo.Clock()).organization["uri"], "user", "token")
     before = path.read_bytes()
 
     with pytest.raises(SyncerError, match="not a demo's"):
