@@ -962,6 +962,35 @@ def test_a_note_is_written_once(kept: tuple[Store, Message]) -> None:
     assert [reason for _, _, reason in store.history(message.key)] == ["", "quiet hours", "template not approved"]
 
 
+def test_who_is_overtaken_by_an_operator_goes_on(kept: tuple[Store, Message], other: Store) -> None:
+    """A message canceled a moment ago is neither put off nor an error: its own note is not worth a run."""
+    store, message = kept
+    canceled = other.move(message, State.CANCELED, "canceled by the operator", NOW)
+    noted = store.note(message, "quiet hours", NOW + HOUR)
+
+    assert noted == message
+    assert one(store, message.key) == canceled
+    assert not store.db.conn.in_transaction
+
+
+def test_an_operator_may_be_quicker_than_the_clock(store: Store, other: Store) -> None:
+    """Of two messages that expire, one is canceled between the read and the write: the other one expires all the same."""
+    first, second = a_message(rule="a", expires_at=NOW), a_message(rule="b", expires_at=NOW)
+    put(store, a_booking(), messages=(first, second))
+    waiting = [first]
+
+    def overtake(statement: str) -> None:
+        if statement.startswith("BEGIN") and waiting:
+            other.move(waiting.pop(), State.CANCELED, "canceled by the operator", NOW)
+
+    store.db.conn.set_trace_callback(overtake)
+    gone = store.expire(NOW)
+    store.db.conn.set_trace_callback(None)
+
+    assert [message.key for message in gone] == [second.key]
+    assert {message.rule: message.state for message in store.messages()} == {"a": "canceled", "b": "expired"}
+
+
 @pytest.mark.parametrize(
     ("over", "counts_as"),
     [

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from syncer.calendly import Calendly
 from syncer.engagelab import EngageLab
 from syncer.errors import Stopped
-from syncer.http import Http
+from syncer.http import SENDS_KEEPALIVE, Http
 from syncer.log import tell
 from syncer.store import Store, database
 from syncer.worker import Worker
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from syncer.config import Settings
     from syncer.log import Tell
     from syncer.ports import Progress
-
-SENDS_KEPT_ALIVE = 2.0
-"""Seconds: a kept connection that dies under a request makes its text `unknown`, so it is not kept for long."""
 
 
 def now() -> datetime:
@@ -54,7 +51,7 @@ def a_reader(
 @contextlib.contextmanager
 def a_gateway(settings: Settings, *, sleep: Callable[[float], None] = time.sleep) -> Iterator[EngageLab]:
     """Make the gateway."""
-    with Http(proxy=settings.proxy, keepalive=SENDS_KEPT_ALIVE) as http:
+    with Http(proxy=settings.proxy, keepalive=SENDS_KEEPALIVE) as http:
         key, secret = settings.dev_key.reveal(), settings.dev_secret.reveal()
         yield EngageLab(settings.engagelab_url, key, secret, http, sleep=sleep)
 

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from syncer.rules import Rule
 
 ADMINS = frozenset({"owner", "admin"})
-CLOCK_TOLERANCE = timedelta(minutes=2)
 
 
 class Checklist:
@@ -117,6 +116,7 @@ def _check_scope(facts: Checklist, settings: Settings, calendly: Calendly, me: M
 
 def _check_clock(facts: Checklist, calendly: Calendly) -> None:
     from syncer.cli.building import now
+    from syncer.listing import CLOCK_TOLERANCE
 
     if calendly.last_date is None:
         return
