@@ -65,7 +65,7 @@ def tell(event: str, /, **fields: object) -> None:
 SHORTEST = 6
 """Fewer characters are no number worth hiding."""
 _PLUS_NUMBER = re.compile(r"\+[0-9][0-9 ()./-]{5,18}[0-9]")
-_EMAIL = re.compile(r"[^\s@<>\"'][^\s@<>\"]*@[^\s@<>\"']+\.[^\s@<>\"']+")
+_EMAIL = re.compile(r"[^\s@<>\"'][^\s@<>\"]{0,63}@[^\s@<>\"']{1,190}\.[^\s@<>\"']{1,63}")
 
 
 def mask(number: str) -> str:

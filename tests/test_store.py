@@ -974,7 +974,7 @@ def test_who_is_overtaken_by_an_operator_goes_on(kept: tuple[Store, Message], ot
 
 
 def test_an_operator_may_be_quicker_than_the_clock(store: Store, other: Store) -> None:
-    """Of two messages that expire, one is canceled between the read and the write: the other one expires all the same."""
+    """Of two messages that expire, one is canceled between read and write: the other one expires all the same."""
     first, second = a_message(rule="a", expires_at=NOW), a_message(rule="b", expires_at=NOW)
     put(store, a_booking(), messages=(first, second))
     waiting = [first]
