@@ -3,9 +3,11 @@
 -- `messages` is the outbox: its CHECKs and triggers hold the promises, whatever the program above them does.
 
 CREATE TABLE meta (
-    name  TEXT NOT NULL PRIMARY KEY CHECK (name IN ('born_at', 'instance', 'salt', 'account', 'user', 'token_digest', 'policy')),
+    name  TEXT NOT NULL PRIMARY KEY CHECK (name IN ('born_at', 'instance', 'salt', 'account', 'user', 'token_digest', 'policy',
+                                                    'paused_until', 'restored_at', 'claims')),
     value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
+INSERT INTO meta (name, value) VALUES ('claims', '0');
 
 -- A rule's first sight is its birth: a new rule texts nobody about what was due before it.
 CREATE TABLE rules (
@@ -93,8 +95,9 @@ CREATE TABLE messages (
     -- sent: the provider gave an id, or a person said so and the reason says who and why
     CHECK (state != 'sent' OR provider_message_id != '' OR reason != ''),
     CHECK (state NOT IN ('failed', 'unknown', 'canceled', 'expired', 'skipped') OR reason != ''),
-    CHECK (state NOT IN ('scheduled', 'sending', 'retryable', 'sent') OR (recipient != '' AND template != '')),
-    CHECK (state NOT IN ('sending', 'unknown', 'failed', 'retryable') OR attempts > 0)
+    CHECK (state NOT IN ('scheduled', 'sending', 'retryable', 'sent', 'unknown') OR (recipient != '' AND template != '')),
+    -- unknown without an attempt: a backup was restored, and the attempt may be in what was lost
+    CHECK (state NOT IN ('sending', 'failed', 'retryable') OR attempts > 0)
 ) STRICT;
 CREATE INDEX messages_due ON messages (next_at) WHERE state IN ('scheduled', 'retryable');
 CREATE INDEX messages_expiring ON messages (expires_at) WHERE state IN ('scheduled', 'retryable');
@@ -105,14 +108,21 @@ CREATE INDEX messages_recipient ON messages (recipient, changed_at);
 -- The picture of the states, held by the database: every other move is refused.
 CREATE TRIGGER messages_moves BEFORE UPDATE OF state ON messages
 WHEN old.state != new.state AND old.state || '>' || new.state NOT IN (
-    'scheduled>sending', 'scheduled>canceled', 'scheduled>expired', 'scheduled>skipped',
-    'retryable>sending', 'retryable>canceled', 'retryable>expired', 'retryable>skipped',
+    'scheduled>sending', 'scheduled>canceled', 'scheduled>expired', 'scheduled>skipped', 'scheduled>unknown',
+    'retryable>sending', 'retryable>canceled', 'retryable>expired', 'retryable>skipped', 'retryable>unknown',
     'sending>sent', 'sending>failed', 'sending>retryable', 'sending>unknown',
     'failed>scheduled', 'failed>canceled',
     'unknown>scheduled', 'unknown>sent', 'unknown>canceled', 'unknown>expired',
-    'canceled>scheduled', 'skipped>scheduled')
+    'canceled>scheduled', 'canceled>unknown', 'skipped>scheduled', 'skipped>unknown')
 BEGIN
     SELECT RAISE(ABORT, 'a message cannot make this move');
+END;
+
+-- How often a message was claimed, ever. The lock file notes it, too: a database that knows of fewer is an older one.
+CREATE TRIGGER messages_claimed AFTER UPDATE OF state ON messages
+WHEN new.state = 'sending' AND old.state != 'sending'
+BEGIN
+    UPDATE meta SET value = CAST(value AS INTEGER) + 1 WHERE name = 'claims';
 END;
 
 -- What is on its way or out stays as it was when it was claimed. Only a person who was erased is taken out of it.

@@ -1,40 +1,42 @@
-"""Sends what is due: looks before each message, claims it, sends it, settles it. The order here is the first promise.
+"""Chooses what leaves: looks at all that is due, and once more at each message before its turn comes.
 
-A message is claimed (committed as `sending`) before its request leaves and settled after the answer. Whatever stops the
-program between the two leaves it in `sending`, which the next run turns into `unknown`: never sent twice by itself.
+How a message leaves, and what its answer does, is in `sending`.
 """
 
 from __future__ import annotations
 
 import contextlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from syncer import quiet
-from syncer.errors import NotConnected, NoUsableAnswer, Overtaken, RunHalted, Unsendable
+from syncer.errors import NotConnected, NoUsableAnswer, Overtaken, RunHalted
+from syncer.flights import Flights
 from syncer.log import mask
 from syncer.model import Audience, State
-from syncer.outbox import OVER_CAP, SUPERSEDED, Halt, NotNow, Refused, Settlement, settle
+from syncer.outbox import OVER_CAP, SUPERSEDED
 from syncer.plan import QUIET
-from syncer.rules import OnUnknown, Trigger
+from syncer.rules import Trigger
+from syncer.sending import Course, Sending, halt, say_message
 from syncer.wording import variables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from concurrent.futures import Executor
     from datetime import datetime
 
-    from syncer.log import Tell
     from syncer.model import Message
-    from syncer.outbox import Outcome
     from syncer.ports import Gateway, Template
     from syncer.run import Listed, Run
     from syncer.store import Due
 
-DAY = timedelta(hours=24)
+HOUR, DAY = timedelta(hours=1), timedelta(hours=24)
 MISSING = "its event is missing from Calendly's listing"
 BEYOND = "its event is beyond the horizon"
-LEFT_BY_A_CRASH = "syncer stopped before the answer came"
+PREFIX = -4
+"""Numbers that differ in their last four digits only have one owner when somebody earns by the texts they get."""
 
 
 @dataclass(slots=True)
@@ -43,37 +45,41 @@ class Delivery:
 
     Attributes:
         sleep: waits for so many seconds.
-        stopping: whether a signal asked to stop: then the message in hand is the last.
-        attempted: messages sent so far, whatever came of it.
-        over: why nothing more leaves in this run; empty = more may.
-        halted: why nothing can leave until a person acts.
-        rejected: what was told already of templates that cannot be used.
+        stopping: whether a signal asked to stop: then no further message leaves.
+        executor: makes what runs so many requests side by side.
+        course: what came of it so far.
+        capped: prefixes of numbers that were told to be over their cap.
     """
 
     run: Run
     gateway: Gateway
     sleep: Callable[[float], None]
     stopping: Callable[[], bool]
-    attempted: int = 0
-    over: str = ""
-    halted: str = ""
-    rejected: set[str] = field(default_factory=set)
+    executor: Callable[[int], Executor] = ThreadPoolExecutor
+    course: Course = field(default_factory=Course)
+    capped: set[str] = field(default_factory=set)
 
     def deliver(self, listed: Listed) -> None:
         """Send what is due by the last complete listing, nearest meeting first; a dry run ends here.
 
         Steps: 1. expire what is too late. 2. Leave out what must wait. 3. Ask for the templates. 4. For each message:
-        look once more, claim, send, settle.
+        wait for its turn, look once more, claim, send; settle what is answered meanwhile.
+
+        Raises:
+            ClockWrong: the clock was set since the listing.
+            StoreError: the database cannot be trusted any more.
+            Stopped: a signal came.
         """
-        if self.over or self.run.options.dry_run:
+        if self.course.over or self.run.options.dry_run:
             return
+        self.run.check_clock(listed)
         now = self.run.clock()
         for message in self.run.store.expire(now):
             self._told("expired", message)
         self.run.report.deferred = 0
         due = self._ready(self.run.store.due(now), listed, now)
-        if due and (held := self._held(due)) is not None:
-            self._send_all(self._nearest([message for message in due if message.key not in held], now), listed.at)
+        if due and not self._paused(due, now) and (held := self._held(due)) is not None:
+            self._send_all(self._nearest([message for message in due if message.key not in held], now), listed)
 
     def _ready(self, due: Sequence[Due], listed: Listed, now: datetime) -> list[Message]:
         """Leave out messages of events that changed, vanished, or were not listed."""
@@ -90,6 +96,15 @@ class Delivery:
             else:
                 ready.append(row.message)
         return ready
+
+    def _paused(self, due: Sequence[Message], now: datetime) -> bool:
+        """Whether the gateway asked for a pause, in this run or an earlier one."""
+        until = self.run.store.paused_until(now)
+        if until is not None:
+            self.course.over = "EngageLab's rate limit"
+            self.run.report.deferred += len(due)
+            self.run.tell("limit.reached", limit=self.course.over, value=int((until - now).total_seconds()))
+        return until is not None
 
     def _nearest(self, due: Sequence[Message], now: datetime) -> list[Message]:
         """Of several reminders of one meeting that could leave now, keep the one nearest to it."""
@@ -123,7 +138,7 @@ class Delivery:
         try:
             templates = {template.id: template for template in self.gateway.templates()}
         except RunHalted as error:
-            self._halt(str(error))
+            halt(self.run, self.course, str(error))
             return None
         except (NotConnected, NoUsableAnswer) as error:
             # Not the end of all sending in this run: the next batch asks again.
@@ -139,42 +154,60 @@ class Delivery:
                 self.run.store.note(message, reason, self.run.clock())
                 held.add(message.key)
                 self.run.report.deferred += 1
-                if reason not in self.rejected:
+                if reason not in self.course.rejected:
                     self.run.tell("template.rejected", template=message.template, rule=message.rule, reason=reason)
-                self.rejected.add(reason)
+                self.course.rejected.add(reason)
         return held
 
-    def _send_all(self, due: Sequence[Message], listed_at: datetime) -> None:
-        limits = self.run.settings
-        held: set[str] = set()
-        for at, message in enumerate(due):
-            now = self.run.clock()
-            old = now - listed_at > limits.max_snapshot_age
-            if self.attempted >= limits.messages_per_run:
-                self._limit("messages_per_run", limits.messages_per_run)
-            elif limits.messages_per_day and self.run.store.sent_since(now - DAY) >= limits.messages_per_day:
-                self._limit("messages_per_day", limits.messages_per_day)
-            if old:
-                self.run.tell("limit.reached", limit="max_snapshot_age", value=int((now - listed_at).total_seconds()))
-            if self.over or old or self.stopping():
-                self.run.report.deferred += len(due) - at
-                return
-            if message.template in held:
-                self.run.report.deferred += 1
-            elif self._may_leave(message, now) and self._send(message, now):
-                held.add(message.template)
+    def _send_all(self, due: Sequence[Message], listed: Listed) -> None:
+        settings = self.run.settings
+        self.course.held.clear()
+        with self.executor(settings.concurrency) as pool:
+            flights = Flights(
+                pool,
+                lanes=settings.concurrency,
+                per_second=settings.sends_per_second,
+                ticks=self.run.ticks,
+                sleep=self.sleep,
+            )
+            sending = Sending(self.run, self.gateway, flights, self.course)
+            with sending.landing():
+                for at, message in enumerate(due):
+                    if not sending.wait_for_turn(message, self.stopping) or self._must_stop(listed):
+                        self.run.report.deferred += len(due) - at
+                        return
+                    if message.template in self.course.held:
+                        self.run.report.deferred += 1
+                    elif self._may_leave(message, self.run.clock()):
+                        sending.send(message)
+
+    def _must_stop(self, listed: Listed) -> bool:
+        """Look, at the very moment, whether anything may leave at all."""
+        self.run.check_clock(listed)
+        settings, store, now = self.run.settings, self.run.store, self.run.clock()
+        age = now - listed.at
+        if age > settings.max_snapshot_age:
+            self.run.tell("limit.reached", limit="max_snapshot_age", value=int(age.total_seconds()))
+            return True
+        if self.course.attempted >= settings.messages_per_run:
+            self._over("messages_per_run", settings.messages_per_run)
+        elif settings.messages_per_day and store.sent_since(now - DAY) >= settings.messages_per_day:
+            self._over("messages_per_day", settings.messages_per_day)
+        elif not store.has_room():
+            self._over("free disk space", 0)
+        return bool(self.course.over)
+
+    def _over(self, name: str, value: int) -> None:
+        self.course.over = name
+        self.run.tell("limit.reached", limit=name, value=value)
 
     def _may_leave(self, message: Message, now: datetime) -> bool:
-        """Look once more, at the very moment: in time, not too often, not at night."""
+        """Look at one message, at the very moment: in time, not too often, not at night."""
         if message.expires_at <= now:
             self._end(message, State.EXPIRED, "its time passed", now)
             return False
-        cap = self.run.settings.policy.per_number_per_day
-        # Against strangers who book in somebody else's name; a host's number comes from the operator.
-        invitee = message.audience is Audience.INVITEE
-        if invitee and self.run.store.sent_since(now - DAY, recipient=message.to) >= cap:
-            self.run.tell("limit.reached", limit="per_number_per_day", value=cap, to=mask(message.to))
-            self._end(message, State.SKIPPED, OVER_CAP, now)
+        # Caps are against strangers who book in somebody else's name; a host's number comes from the operator.
+        if message.audience is Audience.INVITEE and not self._under_caps(message, now):
             return False
         rule = self.run.settings.policy.rule(message.rule)
         if rule is None or not rule.quiet_hours or self.run.settings.policy.quiet_hours is None:
@@ -195,73 +228,27 @@ class Delivery:
                 self.run.store.move(replace(message, next_at=at), message.state, "quiet hours", now)
         return at is not None and at <= now
 
-    def _send(self, message: Message, now: datetime) -> bool:
-        """Claim, send, settle. Returns whether the answer holds all messages of this template."""
-        if self.attempted:
-            self.sleep(1 / self.run.settings.sends_per_second)
-        try:
-            claimed, outcome = self._exchange(message, now)
-        except Overtaken:
-            return False  # an operator's command came first
-        self.attempted += 1
-        answered = self.run.clock()
-        settlement = self._settlement(claimed, outcome, answered)
-        if settlement.message_id:
-            # Before the commit: should that fail, this line lets a person `resolve --sent` what was left in `sending`.
-            self.run.tell("message.sent", **_fields(claimed), provider_message_id=settlement.message_id)
-            self.run.report.sent += 1
-        settled = self.run.store.settle(claimed, settlement, answered)
-        if not settlement.message_id:
-            self._told(_SAID[settled.state], settled)
-        if isinstance(outcome, Halt):
-            self._halt(outcome.reason, message.key)
-        elif isinstance(outcome, NotNow) and outcome.pauses_all:
-            self.over = outcome.reason
-            self.run.tell("limit.reached", limit="EngageLab's rate limit", reason=_code(outcome.reason))
-        if not (isinstance(outcome, NotNow) and outcome.holds_template):
+    def _under_caps(self, message: Message, now: datetime) -> bool:
+        """Skip a number that had its share for the day; defer one whose neighbours had theirs for the hour."""
+        policy, store = self.run.settings.policy, self.run.store
+        cap = policy.per_number_per_day
+        if store.sent_since(now - DAY, recipient=message.to) >= cap:
+            self.run.tell("limit.reached", limit="per_number_per_day", value=cap, to=mask(message.to))
+            self._end(message, State.SKIPPED, OVER_CAP, now)
             return False
-        reason = _code(outcome.reason)
-        self.run.tell("template.rejected", template=message.template, rule=message.rule, reason=reason)
+        cap, prefix = self.run.settings.per_prefix_per_hour, message.to[:PREFIX]
+        if cap and store.sent_since(now - HOUR, prefix=prefix) >= cap:
+            if prefix not in self.capped:
+                self.run.tell("limit.reached", limit="per_prefix_per_hour", value=cap, to=mask(message.to))
+            self.capped.add(prefix)
+            self.run.report.deferred += 1
+            store.note(message, "over limits.per_prefix_per_hour", now)
+            return False
         return True
-
-    def _exchange(self, message: Message, now: datetime) -> tuple[Message, Outcome]:
-        """Build the request, commit the claim, and only then send."""
-        try:
-            prepared = self.gateway.prepare(message, instance=self.run.store.instance)
-        except Unsendable as error:
-            return self.run.store.claim(message, now), Refused(f"not sendable: {error}")
-        claimed = self.run.store.claim(message, now)
-        return claimed, self.gateway.send(prepared)
-
-    def _settlement(self, claimed: Message, outcome: Outcome, now: datetime) -> Settlement:
-        rule = self.run.settings.policy.rule(claimed.rule)
-        return settle(
-            outcome,
-            now=now,
-            attempts=claimed.attempts,
-            refusals=claimed.refusals,
-            on_unknown=OnUnknown.HOLD if rule is None else rule.on_unknown,
-        )
-
-    def _limit(self, name: str, value: int) -> None:
-        self.over = f"limits.{name}"
-        self.run.tell("limit.reached", limit=name, value=value)
-
-    def _halt(self, reason: str, key: str = "") -> None:
-        self.over = self.halted = _code(reason)
-        remedy = f"syncer check; syncer explain '{key}'" if key else "syncer check"
-        self.run.tell("gateway.halted", reason=self.halted, remedy=remedy)
 
     def _told(self, what: str, message: Message) -> None:
         self.run.report.count(what)
         say_message(self.run.tell, what, message)
-
-
-_SAID = {
-    State.RETRYABLE: "retry_scheduled",
-    State.FAILED: "failed",
-    State.UNKNOWN: "unknown",
-}
 
 
 def why_held(template: Template | None, message: Message) -> str:
@@ -274,32 +261,3 @@ def why_held(template: Template | None, message: Message) -> str:
         # The gateway sends a variable without a value literally, braces and all, and calls it a success.
         return f"template {message.template} has {{{', '.join(holes)}}}, which rule {message.rule} does not fill"
     return ""
-
-
-def _fields(message: Message) -> dict[str, object]:
-    return {
-        "key": message.key,
-        "rule": message.rule,
-        "booking": message.booking,
-        "to": mask(message.to),
-        "attempt": message.attempts,
-    }
-
-
-def _code(reason: str) -> str:
-    """Take of a gateway's answer its code only: its words may repeat a name or the text. They are in the database."""
-    return reason.partition(":")[0] if reason.startswith("EngageLab ") else reason
-
-
-def say_message(tell: Tell, what: str, message: Message) -> None:
-    """Write the log event of a message's move, with what to type where a person must act."""
-    more: dict[str, object] = {"reason": _code(message.reason)} if message.reason else {}
-    if what == "retry_scheduled":
-        more["next_at"] = message.next_at.isoformat()
-    if what == "planned":
-        more["scheduled_at"] = message.scheduled_at.isoformat()
-    if what == "unknown":
-        more["remedy"] = f"syncer resolve '{message.key}' --sent or --not-sent"
-    if what == "failed":
-        more["remedy"] = f"syncer explain '{message.booking}'; then syncer retry '{message.key}'"
-    tell(f"message.{what}", **_fields(message), **more)

@@ -135,7 +135,7 @@ def _make_room(path: Path, world: World) -> None:
         is_ours = False
     if not is_ours:
         raise SyncerError(f"{path} is there already and is not a demo's", "Name another file with --db")
-    for end in ("", "-wal", "-shm", ".lock"):
+    for end in ("", "-wal", "-shm", ".lock", ".ballast"):
         with contextlib.suppress(FileNotFoundError):
             path.with_name(path.name + end).unlink()
 

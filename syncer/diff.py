@@ -182,6 +182,21 @@ def diff(
     return News(tuple(bookings.values()), tuple(changes))
 
 
+def noticed_after(news: News, *, before: Mapping[str, Booking], restored_at: datetime) -> News:
+    """Date what was last looked at before a backup was put back: the lost database may have noticed the same.
+
+    A move in place has no time of its own but the moment it was noticed.
+    """
+
+    def dated(booking: Booking) -> Booking:
+        old = before.get(booking.uri)
+        if old is None or booking.moved_at == old.moved_at or booking.moved_at is None or old.read_at > restored_at:
+            return booking
+        return replace(booking, moved_at=min(booking.moved_at, restored_at))
+
+    return replace(news, bookings=tuple(map(dated, news.bookings)))
+
+
 def _booking(event: Event, invitee: Invitee, old: Booking | None, now: datetime) -> Booking:
     if invitee.erased:
         # What Calendly leaves of an erased person is not documented; here nothing is left but the made-up address.

@@ -209,7 +209,7 @@ class EngageLab:
         try:
             answer = self._http.exchange(prepared, deadline=DEADLINE, cap=BODY_CAP)
         except NotConnected as error:
-            return NotNow(f"EngageLab not reached: {error}")
+            return NotNow(f"EngageLab not reached: {error}", unreached=True)
         except NoUsableAnswer as error:
             return NoAnswer(f"EngageLab gave no usable answer: {error}")
         except Unsendable as error:

@@ -3,7 +3,9 @@
 SyncerError                   one line for the operator, with a remedy; exit 1
 ├── SettingsError             every problem of the settings at once; exit 2
 ├── StoreError                the database cannot be used; exit 1
-│   ├── WrongDatabase         it belongs to another account or release; exit 2
+│   ├── NoRoom                the disk is full or the file is busy: not now, and nothing is broken
+│   ├── WrongDatabase         another account's, program's or release's, or no place for one; exit 2
+│   ├── Older                 a backup was put back, or the log was lost; exit 1
 │   └── Locked                another run holds it; exit 75
 ├── Overtaken                 somebody else changed the message first: leave it, the next run looks again
 ├── GuardRefused              a plan that looks like a mistake; exit 3, --force passes
@@ -68,10 +70,18 @@ class StoreError(SyncerError):
     """The database cannot be opened, read or written."""
 
 
+class NoRoom(StoreError):
+    """The disk is full, or another program holds the database: nothing was written, and it is worth another try."""
+
+
 class WrongDatabase(StoreError):
-    """The database was made for another Calendly account, or by a newer syncer."""
+    """SYNCER_DB names another account's, another program's or a newer syncer's database, or no place for one."""
 
     exit_code = 2
+
+
+class Older(StoreError):
+    """The database does not know of texts that have left from here: a backup, or one that has lost its log."""
 
 
 class Locked(StoreError):

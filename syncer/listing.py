@@ -10,7 +10,7 @@ from syncer.errors import ClockWrong
 from syncer.model import Change, ChangeKind
 from syncer.reconcile import Todo, guard_cancellations, guard_listing
 from syncer.rules import Policy, Trigger
-from syncer.run import Listed
+from syncer.run import CLOCK_TOLERANCE, Listed
 from syncer.store import Batch
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from syncer.run import Run
 
 EMPTY = "Calendly lists no event at all; without the role owner or admin it may do so instead of refusing: syncer check"
-CLOCK_TOLERANCE = timedelta(minutes=2)
 LONG_EVENT = timedelta(hours=24)
 """The listing is filtered by start: an event this long is still seen when it ends."""
 
@@ -34,7 +33,7 @@ def read_listing(run: Run) -> Listed:
         SyncerError: it is not complete, a guard refused it, or the clock is wrong; nothing was changed.
     """
     scope = _scope(run)
-    began = run.clock()
+    began, ticks = run.clock(), run.ticks()
     since, until = window(run, began)
     events = run.calendly.events(scope, since, until).events
     now = run.clock()
@@ -50,7 +49,7 @@ def read_listing(run: Run) -> Listed:
     _mark_missing(run, lost, now)
     rules = run.settings.policy.rules
     stale = diff.stale(known, events, now=now, reread=run.settings.reread, rules=rules)
-    return Listed(at=began, until=until, stale=stale)
+    return Listed(at=began, ticks=ticks, until=until, stale=stale)
 
 
 def _scope(run: Run) -> dict[str, str]:

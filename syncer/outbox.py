@@ -6,6 +6,7 @@ README under "States of a message".
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -14,20 +15,21 @@ from syncer.rules import OnUnknown
 
 BY_OPERATOR = "canceled by the operator"
 OVER_CAP = "over limits.per_number_per_day"
+RESTORED = "due before a backup was put back: it may have been sent"
 SUPERSEDED = "a later reminder of the same meeting is due as well"
 FINAL_REASONS = frozenset({BY_OPERATOR, OVER_CAP})
 """What was canceled or skipped for one of these stays so, also when planning would want it again."""
 
 MOVES: dict[State, frozenset[State]] = {
-    State.SCHEDULED: frozenset({State.SENDING, State.CANCELED, State.EXPIRED, State.SKIPPED}),
-    State.RETRYABLE: frozenset({State.SENDING, State.CANCELED, State.EXPIRED, State.SKIPPED}),
+    State.SCHEDULED: frozenset({State.SENDING, State.CANCELED, State.EXPIRED, State.SKIPPED, State.UNKNOWN}),
+    State.RETRYABLE: frozenset({State.SENDING, State.CANCELED, State.EXPIRED, State.SKIPPED, State.UNKNOWN}),
     State.SENDING: frozenset({State.SENT, State.FAILED, State.RETRYABLE, State.UNKNOWN}),
     State.SENT: frozenset(),
     State.FAILED: frozenset({State.SCHEDULED, State.CANCELED}),
     State.UNKNOWN: frozenset({State.SCHEDULED, State.SENT, State.CANCELED, State.EXPIRED}),
-    State.CANCELED: frozenset({State.SCHEDULED}),
+    State.CANCELED: frozenset({State.SCHEDULED, State.UNKNOWN}),
     State.EXPIRED: frozenset(),
-    State.SKIPPED: frozenset({State.SCHEDULED}),
+    State.SKIPPED: frozenset({State.SCHEDULED, State.UNKNOWN}),
 }
 """Every legal move. The database refuses the others (trigger `messages_moves`)."""
 
@@ -54,8 +56,9 @@ class NotNow:
     Attributes:
         retry_after: how long the gateway asked to wait; None = it did not say.
         tries: how many such answers a message survives; None = until it expires.
-        pauses_all: a rate limit: no other message leaves in this run.
+        pauses_all: a rate limit: no other message leaves until this one may be tried again.
         holds_template: the template is at fault: messages of this template wait.
+        unreached: no byte left: the next message would hardly fare better.
     """
 
     reason: str
@@ -63,6 +66,7 @@ class NotNow:
     tries: int | None = None
     pauses_all: bool = False
     holds_template: bool = False
+    unreached: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,23 +100,36 @@ class Settlement:
 
 FIRST_DELAY = timedelta(seconds=30)
 LONGEST_DELAY = timedelta(minutes=30)
+LONGEST_PAUSE = timedelta(hours=1)
 
 
-def retry_at(now: datetime, attempts: int, retry_after: timedelta | None = None) -> datetime:
+def retry_at(now: datetime, attempts: int, retry_after: timedelta | None = None, *, jitter: float = 0.0) -> datetime:
     """When to try again: 30 s, 1, 2, 4 … minutes, at most 30; not before the gateway's own wish (at most an hour).
 
     Args:
         now: the moment of the refusal.
         attempts: how many there have been, this one included (1 = the first).
         retry_after: what the gateway asked for.
+        jitter: between 0 and 1, each message's own: up to a tenth is added, so that not all come back at once.
     """
     growing = min(FIRST_DELAY * (1 << min(max(attempts, 1) - 1, 10)), LONGEST_DELAY)
-    asked = min(retry_after or timedelta(), timedelta(hours=1))
-    return now + max(growing, asked)
+    asked = min(retry_after or timedelta(), LONGEST_PAUSE)
+    return now + max(growing, asked) * (1 + jitter / 10)
+
+
+def jitter_of(key: str) -> float:
+    """Share between 0 and 1 that is this message's own, the same in each run."""
+    return zlib.crc32(key.encode()) / 2**32
 
 
 def settle(
-    outcome: Outcome, *, now: datetime, attempts: int, refusals: int, on_unknown: OnUnknown = OnUnknown.HOLD
+    outcome: Outcome,
+    *,
+    now: datetime,
+    attempts: int,
+    refusals: int,
+    on_unknown: OnUnknown = OnUnknown.HOLD,
+    jitter: float = 0.0,
 ) -> Settlement:
     """Decide the state after an answer.
 
@@ -122,6 +139,7 @@ def settle(
         attempts: how many times the message was claimed, this one included.
         refusals: how many refusals of a kind that it survives only a few times came before this answer.
         on_unknown: the rule's wish for a message without an answer.
+        jitter: see `retry_at`.
     """
     match outcome:
         case Accepted():
@@ -129,21 +147,22 @@ def settle(
         case Refused():
             return Settlement(State.FAILED, outcome.reason, refusals=refusals)
         case NotNow():
-            return _not_now(outcome, now, attempts, refusals)
+            return _not_now(outcome, now, attempts, refusals, jitter)
         case Halt():
             return Settlement(State.RETRYABLE, outcome.reason, next_at=now, refusals=refusals)
         case NoAnswer():
             if on_unknown is OnUnknown.RESEND and attempts == 1:
-                return Settlement(State.RETRYABLE, outcome.reason, next_at=retry_at(now, 1), refusals=refusals)
+                again = retry_at(now, attempts, jitter=jitter)
+                return Settlement(State.RETRYABLE, outcome.reason, next_at=again, refusals=refusals)
             return Settlement(State.UNKNOWN, outcome.reason, refusals=refusals)
 
 
-def _not_now(outcome: NotNow, now: datetime, attempts: int, refusals: int) -> Settlement:
+def _not_now(outcome: NotNow, now: datetime, attempts: int, refusals: int, jitter: float) -> Settlement:
     """Retry with growing delays; a kind of refusal that a message survives only a few times is counted."""
     refusals += outcome.tries is not None
     if outcome.tries is not None and refusals > outcome.tries:
         return Settlement(State.FAILED, f"{outcome.reason} (tried {attempts} times)", refusals=refusals)
-    again = retry_at(now, attempts, outcome.retry_after)
+    again = retry_at(now, attempts, outcome.retry_after, jitter=jitter)
     return Settlement(State.RETRYABLE, outcome.reason, next_at=again, refusals=refusals)
 
 

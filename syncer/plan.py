@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from syncer import quiet, wording
 from syncer.diff import settled
 from syncer.model import WAITING, Audience, Message, State, utc_text
+from syncer.outbox import RESTORED
 from syncer.recipients import NoRecipient, Recipient, recipients, template_for
 from syncer.rules import Late, Policy, Rule, Trigger
 
@@ -42,6 +43,7 @@ class Context:
         now: the present.
         born_at: when the database was made: nothing that was due before it is sent.
         rules_born_at: rule name -> when it was first seen; likewise.
+        restored_at: when a backup was put back: what was due before may have been sent by what was lost.
         told: who was told of this booking (or of what it was moved from): see `told`.
         phone_questions: questions of the event type that ask for a number; None = not known.
     """
@@ -49,6 +51,7 @@ class Context:
     now: datetime
     born_at: datetime
     rules_born_at: Mapping[str, datetime] = field(default_factory=dict)
+    restored_at: datetime | None = None
     told: frozenset[Audience] = frozenset()
     phone_questions: frozenset[str] | None = None
 
@@ -157,7 +160,7 @@ def told(messages: Iterable[Message], policy: Policy) -> frozenset[Audience]:
 
 
 def plan(booking: Booking, policy: Policy, context: Context) -> list[Message]:
-    """List the messages that the rules want of one booking: `scheduled`, or `skipped` or `expired` with a reason."""
+    """List the messages that the rules want of one booking: `scheduled`, or another state with its reason."""
     wanted = []
     for rule in policy.rules:
         if rule.covers(booking.event.name, booking.event.event_type):
@@ -209,6 +212,8 @@ def _to(
         message = replace(message, next_at=next_at)
     if when.expires_at <= context.now:
         return replace(message, state=State.EXPIRED, reason=SEEN_LATE)
+    if context.restored_at is not None and when.scheduled_at <= context.restored_at:
+        return replace(message, state=State.UNKNOWN, reason=RESTORED)
     return message
 
 

@@ -54,6 +54,7 @@ class Planner:
                 now=now,
                 born_at=self.store.born_at,
                 rules_born_at=self.rules_born_at,
+                restored_at=self.store.restored_at,
                 told=self._told(booking, messages),
                 phone_questions=self._phone_questions(booking, now),
             )

@@ -7,7 +7,6 @@ from contextvars import copy_context
 from typing import TYPE_CHECKING
 
 from syncer import diff
-from syncer.delivery import say_message
 from syncer.errors import (
     CalendlyRefused,
     LoginRefused,
@@ -21,6 +20,7 @@ from syncer.listing import say_changes, window
 from syncer.model import Booking, Change, ChangeKind, State
 from syncer.plan import BEFORE_BIRTH
 from syncer.planning import Planner
+from syncer.sending import say_message
 from syncer.store import Batch, Reading
 
 if TYPE_CHECKING:
@@ -74,6 +74,8 @@ def _digest(
     for event, why, invitees in found:
         before = run.store.bookings([i.old_invitee for i in invitees if i.old_invitee], events=[event.uri])
         news = diff.diff(event, invitees, before=before, now=now, settle=settle)
+        if run.store.restored_at is not None:
+            news = diff.noticed_after(news, before=before, restored_at=run.store.restored_at)
         again = diff.settles_at(news.bookings, settle=settle)
         if len(invitees) < event.total and why.startswith(("new", "changed")):
             again = again or now + settle  # the counter runs ahead of the list: look once more

@@ -86,15 +86,16 @@ def _follow(old: Message, new: Message, now: datetime) -> Message | None:
             return replace(new, attempts=old.attempts, refusals=old.refusals, changed_at=now)
         next_at = old.next_at if old.state is State.RETRYABLE else new.next_at
         reason = old.reason if old.template == new.template else ""
-    elif old.state in {State.SKIPPED, State.CANCELED} and new.state is State.SCHEDULED:
+    elif old.state in {State.SKIPPED, State.CANCELED} and new.state in {State.SCHEDULED, State.UNKNOWN}:
         if old.reason in FINAL_REASONS:
             return None
-        next_at, reason = new.next_at, ""
+        next_at, reason = new.next_at, new.reason
     else:
         return None
     row = replace(
         new,
-        state=old.state if old.state in WAITING else State.SCHEDULED,
+        # One that a person put back on the way after a restore stays there.
+        state=old.state if old.state in WAITING else new.state,
         reason=reason,
         next_at=next_at,
         attempts=old.attempts,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from syncer.errors import ClockWrong
 from syncer.reconcile import Todo
 from syncer.report import Report
 
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
     from syncer.model import Change, Event
     from syncer.ports import Calendly
     from syncer.store import Store
+
+CLOCK_TOLERANCE = timedelta(minutes=2)
+"""How far two clocks may be apart before nothing is sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,12 +49,14 @@ class Listed:
 
     Attributes:
         at: when it was asked for; texts wait while that is too long ago.
+        ticks: the same moment in seconds of a clock that nobody sets.
         until: events that start later were not asked for; None = all were.
         stale: events that must still be read, nearest meeting first, each with the reason.
         unread: URIs of those that could not be read in this run.
     """
 
     at: datetime
+    ticks: float
     until: datetime | None
     stale: list[tuple[Event, str]]
     unread: set[str] = field(default_factory=set)
@@ -70,6 +77,7 @@ class Run:
 
     Attributes:
         clock: gives the present, aware UTC.
+        ticks: gives the seconds of a clock that nobody sets: where it and `clock` part, `clock` was set.
         tell: writes a log event.
         report: what was counted so far.
         todo: what was written to the outbox so far.
@@ -82,8 +90,23 @@ class Run:
     store: Store
     calendly: Calendly
     clock: Callable[[], datetime]
+    ticks: Callable[[], float]
     tell: Tell
     report: Report = field(default_factory=Report)
     todo: Todo = field(default_factory=Todo)
     changes: list[Change] = field(default_factory=list)
     unreadable: set[str] = field(default_factory=set)
+
+    def check_clock(self, listed: Listed) -> None:
+        """Compare the clock with the one that nobody sets.
+
+        Raises:
+            ClockWrong: it was set since the listing, whose Date it agreed with.
+        """
+        now, ticks = self.clock(), self.ticks()
+        jumped = (now - listed.at).total_seconds() - (ticks - listed.ticks)
+        if abs(jumped) > CLOCK_TOLERANCE.total_seconds():
+            raise ClockWrong(
+                f"this machine's clock jumped by {jumped:.0f} s since the listing",
+                "The next run compares it with Calendly's; nothing was sent after it",
+            )

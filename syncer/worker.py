@@ -13,6 +13,7 @@ import json
 import secrets
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -20,19 +21,20 @@ from typing import TYPE_CHECKING
 import schedule
 import structlog
 
-from syncer.delivery import LEFT_BY_A_CRASH, Delivery, say_message
-from syncer.errors import GuardRefused, NotThere, RunHalted, Stopped, StoreError, SyncerError
+from syncer.delivery import Delivery
+from syncer.errors import GuardRefused, NoRoom, NotThere, RunHalted, Stopped, StoreError, SyncerError
 from syncer.listing import read_listing
 from syncer.log import Tell, tell
 from syncer.model import State, utc_text
-from syncer.outbox import NoAnswer, settle
+from syncer.outbox import NoAnswer, jitter_of, settle
 from syncer.ports import NoProgress, Progress
 from syncer.reading import plan_again_if_rules_changed, read_batch
-from syncer.rules import OnUnknown
 from syncer.run import Listed, Options, Run
+from syncer.sending import say_message, wish
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from concurrent.futures import Executor
 
     from syncer.config import Settings
     from syncer.ports import Calendly, Gateway
@@ -42,8 +44,14 @@ BATCH = 25
 """Events read, planned and committed together: at Calendly's slowest limit, half a minute's worth."""
 FRESH_SHARE = 0.9
 """After this share of `max_snapshot_age` a long run lists anew, if a text would have to wait for it."""
+LEFT_BY_A_CRASH = "syncer stopped before the answer came"
 ONCE = Options(everything=True)
 LOOP = Options()
+
+
+def ticks() -> float:
+    """Seconds of a clock that nobody sets; on Linux it also counts while the machine sleeps."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -52,9 +60,11 @@ class Worker:
 
     Attributes:
         clock: gives the present, aware UTC.
-        stop: set by a signal: ends waits at once, and the run after the message in hand.
+        ticks: gives the seconds of a clock that nobody sets.
+        executor: makes what runs so many requests side by side.
+        stop: set by a signal: ends waits at once, and the run after the messages in hand.
         behind: whether the last run left events to read: then the loop does not wait for its interval.
-        ended: when the last run of the loop ended, on the monotonic clock.
+        ended: when the last run of the loop ended, in ticks.
         unread: why some event could not be read in this run: the run fails in the end, when the others are done.
     """
 
@@ -63,6 +73,8 @@ class Worker:
     calendly: Calendly
     gateway: Gateway
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ticks: Callable[[], float] = ticks
+    executor: Callable[[int], Executor] = ThreadPoolExecutor
     tell: Tell = tell
     progress: Progress = field(default_factory=NoProgress)
     stop: threading.Event = field(default_factory=threading.Event)
@@ -125,7 +137,8 @@ class Worker:
         """Run now, then every interval, until `stop` is set. A failed run is in the log, and the next one comes.
 
         Raises:
-            StoreError: the database cannot be trusted any more: the process must end, not go on without it.
+            StoreError: the database cannot be trusted any more: the process must end, not go on without it. A disk
+                that is full, or a file that another program holds, only ends a run.
         """
         # A scheduler of our own, so that nobody else's entries run here. What raises is not scheduled anew by it, and
         # would run again on every tick: hence `_run_surviving`.
@@ -133,8 +146,8 @@ class Worker:
         scheduler.every(max(1, round(self.settings.interval.total_seconds()))).seconds.do(self._run_surviving, options)
         self._run_surviving(options)
         while not self.stop.is_set():
-            # `schedule` goes by local wall time, which goes back an hour in autumn: the monotonic clock does not.
-            overdue = time.monotonic() - self.ended > self.settings.interval.total_seconds() + 1
+            # `schedule` goes by local wall time, which goes back an hour in autumn: these seconds do not.
+            overdue = self.ticks() - self.ended > self.settings.interval.total_seconds() + 1
             if self.behind or overdue:
                 scheduler.run_all()
             scheduler.run_pending()
@@ -152,12 +165,14 @@ class Worker:
     def _run_surviving(self, options: Options) -> None:
         try:
             self.run_once(options)
+        except NoRoom:
+            return  # it is in the log, and nothing is broken
         except StoreError:
             raise
         except SyncerError:
             return  # it is in the log
         finally:
-            self.ended = time.monotonic()
+            self.ended = self.ticks()
 
     def _takes_too_long(self, listed: Listed, options: Options) -> bool:
         """Whether to list anew: the loop after an interval, `--once` only where a text waits for a fresh listing."""
@@ -176,16 +191,17 @@ class Worker:
             store=self.store,
             calendly=self.calendly,
             clock=self.clock,
+            ticks=self.ticks,
             tell=self.tell,
         )
-        delivery = Delivery(run=run, gateway=self.gateway, sleep=self.sleep, stopping=self.stop.is_set)
+        delivery = Delivery(run, self.gateway, self.sleep, self.stop.is_set, self.executor)
         requests, outcome, failure = self.calendly.requests, "failed", ""
         structlog.contextvars.bind_contextvars(run_id=run_id, **({"dry_run": True} if options.dry_run else {}))
         try:
             self.tell("run.started", dry_run=options.dry_run)
             yield run, delivery
-            if delivery.halted:
-                raise RunHalted(f"sending is halted: {delivery.halted}", "syncer check")
+            if halted := delivery.course.halted:
+                raise RunHalted(f"sending is halted: {halted}", "syncer check")
             outcome = "completed"
         except Exception as fault:
             error = fault if isinstance(fault, SyncerError) else _unexpected(fault)
@@ -212,13 +228,13 @@ class Worker:
     def _settle_remnants(self, run: Run) -> None:
         """Turn what an earlier run left in `sending` into `unknown`: the lock's holder knows that nobody sends it."""
         for message in self.store.messages(states=[State.SENDING]):
-            rule = self.settings.policy.rule(message.rule)
             settlement = settle(
                 NoAnswer(LEFT_BY_A_CRASH),
                 now=self.clock(),
                 attempts=message.attempts,
                 refusals=message.refusals,
-                on_unknown=OnUnknown.HOLD if rule is None else rule.on_unknown,
+                on_unknown=wish(run, message),
+                jitter=jitter_of(message.key),
             )
             settled = self.store.settle(message, settlement, self.clock())
             what = "unknown" if settled.state is State.UNKNOWN else "retry_scheduled"

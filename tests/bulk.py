@@ -25,6 +25,7 @@ from syncer.log import EVENTS
 from syncer.sandbox.app import create_app
 from syncer.sandbox.page import env_lines
 from syncer.store import Store, database
+from syncer.store.lock import run_lock
 from syncer.worker import Worker
 
 if TYPE_CHECKING:
@@ -252,13 +253,14 @@ class Office:
             on_wait=lambda seconds, reason: self.tell("calendly.throttled", seconds=seconds, reason=reason),
         )
         key, secret = settings.dev_key.reveal(), settings.dev_secret.reveal()
-        with database.lock(settings.db), Store(database.open_writable(settings.db, now=time.now())) as store:
+        with run_lock(settings.db), Store(database.open_writable(settings.db, now=time.now())) as store:
             yield Worker(
                 settings=settings,
                 store=store,
                 calendly=calendly,
                 gateway=EngageLab(settings.engagelab_url, key, secret, http, sleep=sleep),
                 clock=time.now,
+                ticks=time.monotonic,
                 tell=self.tell,
                 stop=halt,
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,7 @@ TUTORIAL = {
     "HOST_PHONE": "+13125550177",
 }
 """The `.env` of the usual webhook tutorial, plus CALENDLY_TOKEN."""
+TITLE = "figures of the test programme"
 
 
 def an_event(name: str = "e1", **over: Any) -> Event:
@@ -112,3 +114,30 @@ def settings(tmp_path: Path) -> Callable[..., config.Settings]:
         return replace(made, **over)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def full() -> bool:
+    """Whether the long forms are wanted: `SYNCER_FULL=1`. CI runs the short ones."""
+    return os.environ.get("SYNCER_FULL") == "1"
+
+
+@pytest.fixture
+def figures(record_property: Callable[[str, object], None]) -> Callable[..., None]:
+    """A way to say what was counted: `figures("random kills", kills=100, duplicates=0)`."""
+
+    def say(title: str, **counts: object) -> None:
+        record_property(TITLE, f"{title}: " + ", ".join(f"{name} {value}" for name, value in counts.items()))
+
+    return say
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the figures of all tests, wherever they ran."""
+    reports = [report for kind in ("passed", "failed") for report in terminalreporter.stats.get(kind, ())]
+    lines = [str(value) for report in reports for name, value in report.user_properties if name == TITLE]
+    if lines:
+        terminalreporter.section(TITLE)
+        for line in sorted(lines):
+            terminalreporter.write_line(line)

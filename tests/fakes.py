@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 import threading
 from collections import deque
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from syncer.calendly import PER_PAGE, EventType, Listing, Me, Member
 from syncer.engagelab import Signature, Template, request_body
@@ -157,6 +158,23 @@ class FakeCalendly:
                 raise fault.popleft()
             if self._clock is not None:
                 self.last_date = self._clock()
+
+
+class InlineExecutor(Executor):
+    """Runs each call at once, in the caller's thread: what a test tells of the order is then the order."""
+
+    def __init__(self, max_workers: int = 1) -> None:
+        """Take as many as you like."""
+        self.max_workers = max_workers
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Run it; whatever it raises, a simulated kill included, is in the future."""
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except BaseException as fault:  # noqa: BLE001  as the real one does
+            future.set_exception(fault)
+        return future
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from conftest import NOW
-from fakes import FakeCalendly, FakeGateway
+from fakes import FakeCalendly, FakeGateway, InlineExecutor
 
 from syncer.engagelab import Template
 from syncer.log import EVENTS
@@ -37,6 +37,7 @@ class Stage:
         now: the time; the worker's clock reads it, and `step` moves it on at each reading.
         log: the events told, whole.
         slept: how long the worker waited, in seconds.
+        ticked: seconds by which the clock that nobody sets is ahead of `now`.
     """
 
     settings: Settings
@@ -48,11 +49,16 @@ class Stage:
     now: datetime = NOW
     log: list[dict[str, Any]] = field(default_factory=list)
     slept: list[float] = field(default_factory=list)
+    ticked: float = 0.0
 
     def tell(self, event: str, /, **fields: object) -> None:
         """Keep an event; one that the contract does not know is a defect."""
         assert event in EVENTS
         self.log.append({"event": event, **fields})
+
+    def ticks(self) -> float:
+        """Seconds of the clock that nobody sets: it goes with `now`, and on while the worker waits."""
+        return (self.now - NOW).total_seconds() + self.ticked
 
     def worker(self) -> Worker:
         """A worker as a new process would make it."""
@@ -62,11 +68,14 @@ class Stage:
             calendly=self.calendly,
             gateway=self.gateway,
             clock=lambda: self.now,
+            ticks=self.ticks,
+            executor=InlineExecutor,
             tell=self.tell,
         )
 
         def wait(timeout: float | None = None) -> bool:
             self.slept.append(timeout or 0)
+            self.ticked += timeout or 0
             return made.stop.is_set()
 
         made.stop.wait = wait  # type: ignore[method-assign]  # nobody waits in a test

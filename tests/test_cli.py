@@ -19,6 +19,7 @@ from syncer.sandbox.page import env_lines
 from syncer.sandbox.server import SandboxServer
 from syncer.sandbox.world import PENDING, TEMPLATE_CONFIRM, World
 from syncer.store import Store, database
+from syncer.store.lock import run_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -128,7 +129,7 @@ def test_dry_run_without_a_database_makes_none(shop: Shop) -> None:
 def test_dry_run_beside_a_running_worker(shop: Shop) -> None:
     """It takes no lock."""
     shop.run("migrate")
-    with database.lock(shop.folder / "syncer.db"):
+    with run_lock(shop.folder / "syncer.db"):
         assert shop.run("run", "--once", "--dry-run")[0] == 0
 
 
@@ -190,7 +191,7 @@ def nothing_wrong(_: Shop) -> None:
         (nothing_wrong, 0, "run.completed"),
         (wrong_login, 1, "CALENDLY_TOKEN"),
         (wrong_key, 1, "gateway.halted"),
-        (a_folder_that_is_not_there, 1, "SYNCER_DB"),
+        (a_folder_that_is_not_there, 2, "SYNCER_DB"),
         (garbage, 1, "not a database"),
         (wrong_settings, 2, "HOST_PHONE"),
         (another_account, 2, "belongs to"),
@@ -212,7 +213,7 @@ def test_exit_codes_of_run_once(shop: Shop, prepare: Callable[[Shop], None], cod
 def test_a_second_instance_ends_with_75(shop: Shop) -> None:
     """It says who holds the lock, touches nothing, and the first one goes on."""
     shop.run("migrate")
-    with database.lock(shop.folder / "syncer.db"):
+    with run_lock(shop.folder / "syncer.db"):
         code, _, err = shop.run("run", "--once")
 
     assert code == 75

@@ -26,6 +26,7 @@ from syncer.errors import Locked, StoreError, WrongDatabase
 from syncer.model import utc_text
 from syncer.reconcile import Todo
 from syncer.store import Batch, Reading, Store, database
+from syncer.store.lock import run_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,9 +39,9 @@ HOLDER = """
 import sys
 from pathlib import Path
 from syncer.errors import Locked
-from syncer.store import database
+from syncer.store.lock import run_lock
 try:
-    with database.lock(Path(sys.argv[1])):
+    with run_lock(Path(sys.argv[1])):
         print("held", flush=True)
         sys.stdin.read()
 except Locked as error:
@@ -101,7 +102,7 @@ def test_the_file_and_its_neighbours_are_only_for_their_owner(path: Path, umask:
     """Whatever the umask, the file, its -wal, its -shm and its lock have mode 0600 from their first moment."""
     before = os.umask(umask)
     try:
-        with database.lock(path), Store(database.open_writable(path, now=NOW)) as store:
+        with run_lock(path), Store(database.open_writable(path, now=NOW)) as store:
             store.remember("account", "o")
             modes = {item.name: stat.S_IMODE(item.stat().st_mode) for item in path.parent.iterdir()}
     finally:
@@ -224,8 +225,8 @@ BAD_PLACES = [
         Wrong(spoiled_inside, StoreError, "is damaged: ", "Restore a backup, then run `syncer restored`"),
         id="a database whose bookings are spoiled",
     ),
-    pytest.param(Wrong(elsewhere, StoreError, "folder .* does not exist", "Create it"), id="no folder"),
-    pytest.param(Wrong(lambda path, _: path.mkdir(), StoreError, "is a folder", "names a file"), id="a folder"),
+    pytest.param(Wrong(elsewhere, WrongDatabase, "folder .* does not exist", "Create it"), id="no folder"),
+    pytest.param(Wrong(lambda path, _: path.mkdir(), WrongDatabase, "is a folder", "names a file"), id="a folder"),
     pytest.param(
         Wrong(lambda path, _: path.symlink_to(path.parent / "gone"), StoreError, "syncer.db", "."),
         id="a link to nothing",
@@ -434,7 +435,7 @@ def test_a_folder_that_cannot_be_written_is_refused(sound: bytes, there: bool) -
     try:
         with somebody_without_rights(path), pytest.raises(StoreError) as caught:
             database.open_writable(path, now=NOW)
-        with somebody_without_rights(path), pytest.raises(StoreError) as no_lock, database.lock(path):
+        with somebody_without_rights(path), pytest.raises(StoreError) as no_lock, run_lock(path):
             pass
         after = files(folder)
     finally:
@@ -443,7 +444,7 @@ def test_a_folder_that_cannot_be_written_is_refused(sound: bytes, there: bool) -
 
     assert "syncer.db" in str(caught.value)
     assert "writable" in caught.value.remedy
-    assert "The folder must exist and be writable" in no_lock.value.remedy
+    assert "The folder must be writable" in no_lock.value.remedy
     assert after == before
 
 
@@ -502,7 +503,7 @@ def test_a_second_process_does_not_get_the_lock(path: Path) -> None:
     try:
         with (
             pytest.raises(Locked, match=f"another run holds {re.escape(str(path))}.lock") as caught,
-            database.lock(path),
+            run_lock(path),
         ):
             pytest.fail("two processes hold one lock")
     finally:
@@ -514,7 +515,7 @@ def test_a_second_process_does_not_get_the_lock(path: Path) -> None:
 
 def test_the_lock_keeps_another_process_out(path: Path) -> None:
     """This process holds it: the other one ends with 75; when it is free again, the other one gets it."""
-    with database.lock(path):
+    with run_lock(path):
         refused = subprocess.run([sys.executable, "-c", HOLDER, str(path)], cwd=ROOT, input="", text=True, check=False)
     taken = subprocess.run(
         [sys.executable, "-c", HOLDER, str(path)], cwd=ROOT, input="", text=True, check=False, capture_output=True
@@ -532,7 +533,7 @@ def test_the_kernel_frees_the_lock_of_a_killed_process(path: Path) -> None:
 
     assert holder.returncode == -signal.SIGKILL
     assert path.with_name("syncer.db.lock").exists()
-    with database.lock(path):
+    with run_lock(path):
         pass
 
 
@@ -540,34 +541,52 @@ def test_the_lock_is_free_after_an_error(path: Path) -> None:
     """A run that failed does not keep the next one out; within one process, too, it is held once only."""
 
     def fail() -> None:
-        with database.lock(path):
-            with pytest.raises(Locked), database.lock(path):
+        with run_lock(path):
+            with pytest.raises(Locked), run_lock(path):
                 pass
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         fail()
 
-    with database.lock(path):
+    with run_lock(path):
         pass
 
 
+def no_folder(path: Path) -> None:
+    """There is no folder."""
+    path.parent.rmdir()
+
+
+def a_file_for_a_folder(path: Path) -> None:
+    """A file is where the folder should be."""
+    path.parent.rmdir()
+    path.parent.touch()
+
+
+def a_folder_for_a_lock(path: Path) -> None:
+    """A folder is where the lock should be."""
+    path.with_name("syncer.db.lock").mkdir()
+
+
 @pytest.mark.parametrize(
-    "spoil",
+    ("spoil", "code", "line"),
     [
-        pytest.param(lambda path: path.parent.rmdir(), id="no folder"),
-        pytest.param(lambda path: path.with_name("syncer.db.lock").mkdir(), id="a folder in its place"),
+        (no_folder, 2, r"folder .* does not exist. Create it, or correct SYNCER_DB"),
+        (a_file_for_a_folder, 2, r"folder .* does not exist. Create it, or correct SYNCER_DB"),
+        (a_folder_for_a_lock, 1, r"syncer\.db\.lock: .*. The folder must be writable \(SYNCER_DB\)"),
     ],
 )
-def test_a_lock_that_cannot_be_made_is_an_error(path: Path, spoil: Callable[[Path], None]) -> None:
-    """No run without the lock."""
+def test_no_run_without_its_lock(path: Path, spoil: Callable[[Path], None], code: int, line: str) -> None:
+    """A lock that cannot be made is an error, with its remedy."""
     spoil(path)
 
-    with pytest.raises(StoreError, match=r"syncer\.db\.lock: ") as caught, database.lock(path):
+    with pytest.raises(StoreError) as caught, run_lock(path):
         pytest.fail("ran without a lock")
 
     assert not isinstance(caught.value, Locked)
-    assert (caught.value.exit_code, caught.value.remedy) == (1, "The folder must exist and be writable (SYNCER_DB)")
+    assert caught.value.exit_code == code
+    assert re.search(line, f"{caught.value}. {caught.value.remedy}")
 
 
 # The birth.

@@ -427,7 +427,7 @@ def test_send() -> None:
 @pytest.mark.parametrize(
     ("fault", "expected"),
     [
-        (NotConnected("a: refused"), NotNow("EngageLab not reached: a: refused")),
+        (NotConnected("a: refused"), NotNow("EngageLab not reached: a: refused", unreached=True)),
         (NoUsableAnswer("a: broke"), NoAnswer("EngageLab gave no usable answer: a: broke")),
         (Unsendable("a: header"), Refused("not sendable: a: header")),
     ],

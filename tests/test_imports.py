@@ -24,7 +24,7 @@ FAMILIES = {
     "engagelab": "engagelab engagelab_shapes",
     "store": "store",
     "config": "config",
-    "work": "run listing reading planning delivery worker",
+    "work": "run listing reading planning flights sending delivery worker",
     "cli": "cli __main__",
     "demo": "demo",
     "sandbox": "sandbox",

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
-from fakes import FakeGateway
+from fakes import FakeGateway, InlineExecutor
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
@@ -128,6 +128,7 @@ class Machine(RuleBasedStateMachine):
             calendly=self.calendly,
             gateway=self.gateway,
             clock=lambda: self.now,
+            executor=InlineExecutor,
             tell=lambda *_, **__: None,
             stop=self.stop,
         )

@@ -233,15 +233,15 @@ def test_delays_are_bounded_and_heed_the_gateway(refusals: int, wish: timedelta 
 
 
 PICTURE = {
-    State.SCHEDULED: "sending canceled expired skipped",
-    State.RETRYABLE: "sending canceled expired skipped",
+    State.SCHEDULED: "sending canceled expired skipped unknown",
+    State.RETRYABLE: "sending canceled expired skipped unknown",
     State.SENDING: "sent failed retryable unknown",
     State.SENT: "",
     State.FAILED: "scheduled canceled",
     State.UNKNOWN: "scheduled sent canceled expired",
-    State.CANCELED: "scheduled",
+    State.CANCELED: "scheduled unknown",
     State.EXPIRED: "",
-    State.SKIPPED: "scheduled",
+    State.SKIPPED: "scheduled unknown",
 }
 
 

@@ -31,6 +31,7 @@ COMMANDS = {
     "retry": "moving:retry",
     "cancel": "moving:cancel",
     "resolve": "moving:resolve",
+    "restored": "moving:restored",
     "migrate": "migrating:migrate",
     "demo": "trying:demo",
     "sandbox": "trying:sandbox",

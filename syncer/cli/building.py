@@ -5,15 +5,17 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+import zoneinfo
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from syncer.calendly import Calendly
 from syncer.engagelab import EngageLab
-from syncer.errors import Stopped
+from syncer.errors import Stopped, SyncerError
 from syncer.http import SENDS_KEEPALIVE, Http
 from syncer.log import tell
 from syncer.store import Store, database
+from syncer.store.lock import run_lock
 from syncer.worker import Worker
 
 if TYPE_CHECKING:
@@ -27,6 +29,20 @@ if TYPE_CHECKING:
 def now() -> datetime:
     """Read the clock: aware UTC."""
     return datetime.now(UTC)
+
+
+def check_zones() -> None:
+    """Look whether the time zones of the world are there: a slim image may lack them.
+
+    Raises:
+        SyncerError: they are not.
+    """
+    try:
+        zoneinfo.ZoneInfo("America/Chicago")
+    except (zoneinfo.ZoneInfoNotFoundError, OSError):
+        raise SyncerError(
+            "this machine has no time zone data", "Install the Python package tzdata, or the system's"
+        ) from None
 
 
 @contextlib.contextmanager
@@ -71,7 +87,9 @@ def a_worker(
     Raises:
         Locked: another run holds the lock.
         StoreError: the database cannot be used.
+        SyncerError: this machine has no time zones.
     """
+    check_zones()
     stop = stop or threading.Event()
 
     def sleep(seconds: float) -> None:
@@ -85,11 +103,12 @@ def a_worker(
 
     with contextlib.ExitStack() as parts:
         if dry_run:
-            db = database.open_copy(settings.db, now=clock())
+            store = Store(database.open_copy(settings.db, now=clock()))
         else:
-            parts.enter_context(database.lock(settings.db))
-            db = database.open_writable(settings.db, now=clock())
-        store = parts.enter_context(Store(db))
+            witness = parts.enter_context(run_lock(settings.db))
+            store = Store(database.open_writable(settings.db, now=clock()), settings.db, witness)
+        parts.enter_context(store)
+        store.check_witness()
         worker = Worker(
             settings=settings,
             store=store,

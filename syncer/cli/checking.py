@@ -116,7 +116,7 @@ def _check_scope(facts: Checklist, settings: Settings, calendly: Calendly, me: M
 
 def _check_clock(facts: Checklist, calendly: Calendly) -> None:
     from syncer.cli.building import now
-    from syncer.listing import CLOCK_TOLERANCE
+    from syncer.run import CLOCK_TOLERANCE
 
     if calendly.last_date is None:
         return

@@ -14,6 +14,7 @@ def migrate(app: App, *, only_list: bool) -> None:
     """Apply the database's schema changes; makes the database if there is none."""
     from syncer.cli.building import now
     from syncer.store import database
+    from syncer.store.lock import run_lock
 
     path = app.settings(need_secrets=False).db
     if only_list:
@@ -21,7 +22,7 @@ def migrate(app: App, *, only_list: bool) -> None:
         for name in database.migration_names():
             click.echo(f"{name}  {applied.get(name, 'pending')}")
         return
-    with database.lock(path):
+    with run_lock(path):
         before = database.applied_migrations(path)
         database.open_writable(path, now=now()).close()
         after = database.applied_migrations(path)

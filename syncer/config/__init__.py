@@ -76,6 +76,7 @@ class Settings:
     max_requests_per_minute: int
     messages_per_run: int
     messages_per_day: int
+    per_prefix_per_hour: int
     concurrency: int
     sends_per_second: float
     policy: Policy
@@ -172,6 +173,7 @@ def load(
         max_requests_per_minute=tables.calendly.max_requests_per_minute,
         messages_per_run=tables.limits.messages_per_run,
         messages_per_day=tables.limits.messages_per_day,
+        per_prefix_per_hour=tables.limits.per_prefix_per_hour,
         concurrency=tables.limits.concurrency,
         sends_per_second=tables.limits.sends_per_second,
         policy=made_policy,

@@ -121,6 +121,9 @@ class LimitsTable(Struct, frozen=True, kw_only=True):
     messages_per_run: Annotated[int, Meta(ge=1, le=100_000, description="the rest waits for the next run")] = 200
     messages_per_day: Annotated[int, Meta(ge=0, le=1_000_000, description="0 = no cap")] = 0
     per_number_per_day: Annotated[int, Meta(ge=1, le=1_000, description="texts to one number in 24 hours")] = 10
+    per_prefix_per_hour: Annotated[
+        int, Meta(ge=0, le=100_000, description="texts in an hour to numbers alike but for four digits; 0 = no cap")
+    ] = 0
     concurrency: Annotated[int, Meta(ge=1, le=64, description="requests in flight, to each API")] = 8
     sends_per_second: Annotated[float, Meta(ge=0.01, le=500, description="texts handed to EngageLab")] = 5.0
 

@@ -1,6 +1,7 @@
 """The snapshot and the outbox in SQLite: the only package that says SQL.
 
-`database` opens the file, `snapshot` holds what Calendly said, `messages` is the outbox; `Store` puts them together.
+`database` opens the file (`place`, `lock`: what lies around it), `snapshot` holds what Calendly said, `messages` is the
+outbox; `Store` puts them together.
 Each method is one transaction. What is read before a write is read outside it, so that every transaction only writes;
 transitions name the state they leave (`WHERE key = ? AND state = ?`) and must hit exactly one row.
 """
@@ -12,19 +13,23 @@ import hmac
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
-from syncer.errors import StoreError, WrongDatabase
+from syncer.errors import Older, StoreError, WrongDatabase
 from syncer.model import from_utc_text, utc_text
+from syncer.outbox import LONGEST_PAUSE, RESTORED
 from syncer.store import rows
 from syncer.store.messages import Due, Outbox
+from syncer.store.place import Ballast
 from syncer.store.snapshot import Batch, Reading, Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
     from types import TracebackType
 
     from sqlite_utils import Database
 
     from syncer.reconcile import Todo
+    from syncer.store.lock import Witness
 
 __all__ = ["Batch", "Due", "Reading", "Store"]
 
@@ -36,16 +41,32 @@ class Store(Snapshot, Outbox):
 
     Attributes:
         born_at: when the database was made; nothing due before it is ever sent.
+        restored_at: when a backup was put back; what was due before may have been sent. None = never.
         instance: a random name of this database, which travels with each text.
     """
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, path: Path | None = None, witness: Witness | None = None) -> None:
+        """Take over an open database.
+
+        Args:
+            db: from `database`.
+            path: its file, for one that texts are sent from: then room on the disk is looked after.
+            witness: from `lock`, for the same.
+
+        Raises:
+            StoreError: it is damaged, or there is no room beside it.
+        """
         super().__init__(db)
+        if path is not None:
+            self._path, self._ballast = path, Ballast(path)
+            self._ballast.lay()
+        self._witness = witness
         meta = {row["name"]: row["value"] for row in self._query("SELECT name, value FROM meta")}
         try:
             self.born_at = from_utc_text(meta["born_at"])
             self.instance: str = meta["instance"]
             self._salt = bytes.fromhex(meta["salt"])
+            self.restored_at = from_utc_text(meta["restored_at"]) if "restored_at" in meta else None
         except (KeyError, ValueError):
             db.close()
             remedy = "It is damaged: restore a backup, then run `syncer restored`"
@@ -66,13 +87,29 @@ class Store(Snapshot, Outbox):
         row = next(self._query("SELECT value FROM meta WHERE name = ?", [name]), None)
         return row["value"] if row else ""
 
+    def check_witness(self) -> None:
+        """Compare the database with what the lock file saw of it.
+
+        Raises:
+            Older: it does not know of all that left from here.
+        """
+        instance, claims = (self._witness.read() if self._witness else None) or (self.instance, 0)
+        if instance != self.instance and self.last_run() is not None:
+            remedy = "Put that one back; or, if this one is to stay, run `syncer restored`"
+            raise Older("this is not the database that was here in the last run", remedy)
+        lost = claims - self._claims() if instance == self.instance else 0
+        if lost > 0:
+            remedy = "If a backup was put back, run `syncer restored`; if its -wal file was taken away, put that back"
+            raise Older(f"the database has lost {lost} of the texts that left from here", remedy)
+
     def remember(self, name: str, value: str) -> None:
         """Remember one value."""
         with self._writing():
-            self._execute(
-                "INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-                [name, value],
-            )
+            self._remember(name, value)
+
+    def _remember(self, name: str, value: str) -> None:
+        sql = "INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+        self._execute(sql, [name, value])
 
     def bind(self, account: str, user: str, token: str) -> None:
         """Bind the database to a Calendly organization, or check that it is bound to this one.
@@ -97,6 +134,32 @@ class Store(Snapshot, Outbox):
         """Whether this very token was checked before against the account: then nobody need be asked again."""
         return bool(self.meta("account")) and hmac.compare_digest(self.meta("token_digest"), self.digest(token))
 
+    def restored(self, now: datetime) -> int:
+        """Set aside what was due before now: the database that this backup replaces may have sent it.
+
+        Returns:
+            How many waiting messages became `unknown`; what is first planned later follows in `plan`.
+        """
+        with self._writing():
+            count = self._execute(
+                "UPDATE messages SET state = 'unknown', reason = ?, changed_at = ?"
+                " WHERE state IN ('scheduled', 'retryable') AND scheduled_at <= ?",
+                [RESTORED, utc_text(now), utc_text(now)],
+            )
+            self._remember("restored_at", utc_text(now))
+        self.restored_at = now
+        self._bear_witness()
+        return count
+
+    def pause(self, until: datetime) -> None:
+        """Remember that the gateway wants no message before then; a run that starts meanwhile heeds it, too."""
+        self.remember("paused_until", utc_text(until))
+
+    def paused_until(self, now: datetime) -> datetime | None:
+        """Until when nothing may leave; None = it may. What lies further ahead than any pause is a clock's mistake."""
+        until = rows.moment_or_none(self.meta("paused_until") or None)
+        return until if until is not None and now < until <= now + LONGEST_PAUSE * 2 else None
+
     def digest(self, text: str) -> str:
         """Hash a text with this database's own key."""
         return hmac.new(self._salt, text.encode(), hashlib.sha256).hexdigest()
@@ -111,7 +174,7 @@ class Store(Snapshot, Outbox):
 
     def meet_rules(self, names: Iterable[str], now: datetime) -> dict[str, datetime]:
         """Note rules never seen before, forget those that are gone, and return each rule's first sight."""
-        born = {row["name"]: from_utc_text(row["born_at"]) for row in self._query("SELECT name, born_at FROM rules")}
+        born = {row["name"]: rows.moment_of(row["born_at"]) for row in self._query("SELECT name, born_at FROM rules")}
         # The rules that a database is born with are as old as it is.
         first = now if self.meta("policy") else self.born_at
         rules = {name: born.get(name, first) for name in names}

@@ -6,17 +6,21 @@ import contextlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from syncer.errors import Overtaken
-from syncer.model import State, from_utc_text, utc_text
+from syncer.errors import NoRoom, Overtaken
+from syncer.model import State, utc_text
 from syncer.store import rows
+from syncer.store.place import has_room
 from syncer.store.sql import Sql
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
+    from pathlib import Path
 
     from syncer.model import Message
     from syncer.outbox import Settlement
+    from syncer.store.lock import Witness
+    from syncer.store.place import Ballast
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,11 @@ class Due:
 
 class Outbox(Sql):
     """Messages by key. Every move names the state it leaves and must hit exactly one row."""
+
+    _path: Path | None = None
+    _ballast: Ballast | None = None
+    _witness: Witness | None = None
+    instance: str
 
     def messages_of(self, bookings: Sequence[str]) -> dict[str, list[Message]]:
         """Read all messages about these bookings, by booking."""
@@ -54,12 +63,12 @@ class Outbox(Sql):
     def history(self, key: str) -> list[tuple[datetime, str, str]]:
         """Read a message's story: when, which state, which reason; oldest first."""
         sql = "SELECT at, state, reason FROM history WHERE key = ? ORDER BY id"
-        return [(from_utc_text(row["at"]), row["state"], row["reason"]) for row in self._query(sql, [key])]
+        return [(rows.moment_of(row["at"]), row["state"], row["reason"]) for row in self._query(sql, [key])]
 
     def changes_of(self, booking: str) -> list[tuple[datetime, str, str]]:
         """Read what was noticed about a booking: when, what, detail; oldest first."""
         sql = "SELECT at, kind, detail FROM changes WHERE booking = ? ORDER BY id"
-        return [(from_utc_text(row["at"]), row["kind"], row["detail"]) for row in self._query(sql, [booking])]
+        return [(rows.moment_of(row["at"]), row["kind"], row["detail"]) for row in self._query(sql, [booking])]
 
     def booking_uris(self, *, email: str = "", ending: str = "", number: str = "") -> list[str]:
         """Find bookings by e-mail, by (the end of) their own or their event's URI, or by a number (E.164)."""
@@ -147,13 +156,25 @@ class Outbox(Sql):
         claimed = replace(message, state=State.SENDING, reason="", attempts=message.attempts + 1, changed_at=now)
         with self._writing():
             self._update(claimed, message.state, attempts=message.attempts)
+        self._bear_witness()
         return claimed
+
+    def _bear_witness(self) -> None:
+        if self._witness is not None:
+            self._witness.write(self.instance, self._claims())
+
+    def _claims(self) -> int:
+        return int(next(self._query("SELECT value FROM meta WHERE name = 'claims'"))["value"])
 
     def settle(self, message: Message, settlement: Settlement, now: datetime) -> Message:
         """Commit what the answer means for a claimed message; returns it as it is now.
 
+        A disk that is full now makes a text that has left look as if nobody knew: the ballast goes, and it is tried
+        once more.
+
         Raises:
             Overtaken: it is not in `sending` with this attempt.
+            NoRoom: the disk is full all the same, or another program holds the database.
         """
         settled = replace(
             message,
@@ -165,9 +186,21 @@ class Outbox(Sql):
             provider_plan_id=settlement.plan_id,
             changed_at=now,
         )
-        with self._writing():
-            self._update(settled, State.SENDING, attempts=message.attempts)
+        try:
+            self._settle(settled)
+        except NoRoom:
+            if self._ballast is not None:
+                self._ballast.drop()
+            self._settle(settled)
         return settled
+
+    def _settle(self, settled: Message) -> None:
+        with self._writing():
+            self._update(settled, State.SENDING, attempts=settled.attempts)
+
+    def has_room(self) -> bool:
+        """Whether the disk has room for what a send must record."""
+        return self._path is None or has_room(self._path)
 
     def note(self, message: Message, reason: str, now: datetime) -> Message:
         """Note why a waiting message waits longer than its time; writes nothing when that is noted already."""
@@ -177,12 +210,18 @@ class Outbox(Sql):
             return self.move(message, message.state, reason, now)
         return message
 
-    def sent_since(self, since: datetime, *, recipient: str = "") -> int:
-        """Count the texts that left (or may have left) since then, to one number or to all."""
-        sql = "SELECT count(*) n FROM messages WHERE state IN ('sent', 'unknown', 'sending') AND changed_at > ?"
+    def sent_since(self, since: datetime, *, recipient: str = "", prefix: str = "") -> int:
+        """Count the texts that left (or may have left) since then: all, to one number, or to numbers that begin so."""
+        sql = (
+            "SELECT count(*) n FROM messages"
+            " WHERE state IN ('sent', 'unknown', 'sending') AND attempts > 0 AND changed_at > ?"
+        )
+        values = [utc_text(since)]
         if recipient:
-            return int(next(self._query(f"{sql} AND recipient = ?", [utc_text(since), recipient]))["n"])
-        return int(next(self._query(sql, [utc_text(since)]))["n"])
+            sql, values = f"{sql} AND recipient = ?", [*values, recipient]
+        if prefix:  # a range, which the index knows; the colon comes after the nine
+            sql, values = f"{sql} AND recipient >= ? AND recipient < ?", [*values, prefix, f"{prefix}:"]
+        return int(next(self._query(sql, values))["n"])
 
     def counts(self) -> dict[str, int]:
         """Count the messages by state; states without any are there with 0."""

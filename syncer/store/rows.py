@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import functools
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import msgspec
 
 from syncer.diff import Known
+from syncer.errors import StoreError
 from syncer.model import (
     Answer,
     Audience,
@@ -22,7 +24,7 @@ from syncer.model import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
 Row = dict[str, Any]
@@ -33,14 +35,40 @@ _LOCATION = msgspec.json.Decoder(Location | None)
 _PARAMS = msgspec.json.Decoder(dict[str, str])
 
 
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+def _sound(read: Callable[_P, _T]) -> Callable[_P, _T]:
+    """Make a value that does not read an error of the database; it is not quoted, as it may be about a person."""
+
+    @functools.wraps(read)
+    def reading(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+        try:
+            return read(*args, **kwargs)
+        except (ValueError, msgspec.MsgspecError) as error:
+            what = read.__name__.removesuffix("_of").removesuffix("_or_none")
+            told = f"the database is damaged: a {what} in it does not read ({type(error).__name__})"
+            raise StoreError(told, "Restore a backup, then run `syncer restored`") from None
+
+    return reading
+
+
 def text_or_none(moment: datetime | None) -> str | None:
     """Spell a moment that may be missing."""
     return None if moment is None else utc_text(moment)
 
 
+@_sound
 def moment_or_none(text: str | None) -> datetime | None:
     """Read a moment that may be missing."""
     return None if text is None else from_utc_text(text)
+
+
+@_sound
+def moment_of(text: str) -> datetime:
+    """Read a moment."""
+    return from_utc_text(text)
 
 
 def json_text(value: object) -> str:
@@ -67,6 +95,7 @@ def event_row(event: Event, *, read_at: datetime, settles_at: datetime | None) -
     }
 
 
+@_sound
 def event_of(row: Mapping[str, Any]) -> Event:
     """Read an event from its row; further columns are ignored."""
     return Event(
@@ -83,6 +112,7 @@ def event_of(row: Mapping[str, Any]) -> Event:
     )
 
 
+@_sound
 def known_of(row: Mapping[str, Any]) -> Known:
     """Read an event of the snapshot from its row."""
     return Known(
@@ -111,6 +141,7 @@ def booking_row(booking: Booking) -> Row:
     }
 
 
+@_sound
 def booking_of(row: Mapping[str, Any], event: Event) -> Booking:
     """Read a booking from its row."""
     invitee = Invitee(
@@ -159,6 +190,7 @@ def message_row(message: Message) -> Row:
     }
 
 
+@_sound
 def message_of(row: Mapping[str, Any]) -> Message:
     """Read a message from its row; further columns are ignored."""
     return Message(

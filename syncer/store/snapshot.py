@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from syncer.model import from_utc_text, utc_text
+from syncer.model import utc_text
 from syncer.store import rows
 from syncer.store.sql import CHUNK, Sql
 
@@ -81,7 +81,7 @@ class Snapshot(Sql):
         """Read which questions of an event type ask for a number, and when Calendly said so."""
         sql = "SELECT phone_questions, read_at FROM event_types WHERE uri = ?"
         row = next(self._query(sql, [event_type]), None)
-        return None if row is None else (frozenset(json.loads(row["phone_questions"])), from_utc_text(row["read_at"]))
+        return None if row is None else (frozenset(json.loads(row["phone_questions"])), rows.moment_of(row["read_at"]))
 
     def remember_questions(self, event_type: str, questions: Iterable[str], now: datetime) -> None:
         """Keep what Calendly said about an event type's questions."""

@@ -1,0 +1,100 @@
+"""Requests in flight: so many at once, so many begun a second, one to each number. The caller alone writes anything.
+
+A request runs on a thread of its own, which touches nothing but the gateway; its outcome comes back over a queue.
+"""
+
+from __future__ import annotations
+
+import queue
+from typing import TYPE_CHECKING, Protocol
+
+from syncer.outbox import NoAnswer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from concurrent.futures import Future
+
+    from syncer.model import Message
+    from syncer.outbox import Outcome
+
+LOOK_UP = 0.5
+"""Seconds after which a wait looks whether it is still wanted."""
+
+
+class Executor(Protocol):
+    """Runs calls, side by side or not; `concurrent.futures.ThreadPoolExecutor` does."""
+
+    def submit(self, call: Callable[[], Outcome], /) -> Future[Outcome]:
+        """Run a call some time soon."""
+
+
+class Flights:
+    """What one delivery has in flight.
+
+    Attributes:
+        begun: how many requests have left so far.
+    """
+
+    def __init__(
+        self,
+        executor: Executor,
+        *,
+        lanes: int,
+        per_second: float,
+        ticks: Callable[[], float],
+        sleep: Callable[[float], None],
+    ) -> None:
+        """Begin with nothing in flight.
+
+        Args:
+            executor: must have room for `lanes` calls at once.
+            lanes: most requests in flight.
+            per_second: most requests begun a second.
+            ticks: seconds of a clock that nobody sets.
+            sleep: waits for so many seconds; may raise to stop.
+        """
+        self._executor, self._lanes, self._gap = executor, lanes, 1 / per_second
+        self._ticks, self._sleep = ticks, sleep
+        self._next = ticks()
+        self._landed: queue.SimpleQueue[tuple[Message, Future[Outcome]]] = queue.SimpleQueue()
+        self._flying: dict[str, Message] = {}
+
+    def __len__(self) -> int:
+        """Count what is in flight."""
+        return len(self._flying)
+
+    def may_begin(self, message: Message) -> bool:
+        """Whether this message could leave now; two texts to one person keep their order."""
+        crowded = len(self._flying) >= self._lanes
+        return not crowded and message.to not in {other.to for other in self._flying.values()} and self._wait() <= 0
+
+    def begin(self, claimed: Message, send: Callable[[], Outcome]) -> None:
+        """Let a claimed message leave."""
+        self._flying[claimed.key] = claimed
+        self._next = self._ticks() + self._gap
+        future = self._executor.submit(send)
+        future.add_done_callback(lambda done: self._landed.put((claimed, done)))
+
+    def landed(self, *, wait: bool = False) -> Iterator[tuple[Message, Outcome]]:
+        """Hand out the answers that came; with `wait` at least half a second's patience for the first one.
+
+        What a request raises is a mistake in syncer, and no answer: the text may have left.
+        """
+        if wait and not self._flying:
+            self._sleep(max(0.0, self._wait()))
+        patience = min(LOOK_UP, max(self._wait(), 0.0) or LOOK_UP)
+        while self._flying:
+            try:
+                claimed, future = self._landed.get(timeout=patience) if wait else self._landed.get_nowait()
+            except queue.Empty:
+                return
+            wait = False
+            del self._flying[claimed.key]
+            fault = future.exception()
+            if fault is not None and not isinstance(fault, Exception):
+                raise fault
+            yield claimed, future.result() if fault is None else NoAnswer(f"unexpected {type(fault).__name__}")
+
+    def _wait(self) -> float:
+        """Seconds until the next request may begin."""
+        return self._next - self._ticks()

@@ -1,0 +1,224 @@
+"""Claims messages, hands them to the gateway, commits what each answer means. The order here is the first promise.
+
+A message is claimed (committed as `sending`) before its request leaves and settled as its answer comes. Whatever stops
+the program between the two leaves it in `sending`, which the next run turns into `unknown`: never sent twice by itself.
+Several requests are in flight; all of the database is written by the thread that runs this.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
+
+from syncer.errors import Overtaken, StoreError, Unsendable
+from syncer.log import mask
+from syncer.model import State
+from syncer.outbox import Halt, NoAnswer, NotNow, Refused, Settlement, jitter_of, retry_at, settle
+from syncer.rules import OnUnknown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import datetime
+
+    from syncer.flights import Flights
+    from syncer.log import Tell
+    from syncer.model import Message
+    from syncer.outbox import Outcome
+    from syncer.ports import Gateway
+    from syncer.run import Run
+
+IN_A_ROW = 3
+"""So many messages without an answer, one after the other, and the rest waits: an outage shall not make all unknown."""
+
+
+@dataclass(slots=True)
+class Course:
+    """What the sends of one run led to so far.
+
+    Attributes:
+        attempted: messages claimed.
+        over: why nothing more leaves in this run; empty = more may.
+        halted: why nothing can leave until a person acts.
+        unanswered: messages in a row that were not reached or not answered.
+        held: templates that the gateway refused.
+        broken: the trouble with the database after which nothing is committed any more.
+        rejected: what was told already of templates that cannot be used.
+    """
+
+    attempted: int = 0
+    over: str = ""
+    halted: str = ""
+    unanswered: int = 0
+    held: set[str] = field(default_factory=set)
+    broken: StoreError | None = None
+    rejected: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class Sending:
+    """The sends of one delivery."""
+
+    run: Run
+    gateway: Gateway
+    flights: Flights
+    course: Course
+
+    @contextlib.contextmanager
+    def landing(self) -> Iterator[None]:
+        """Whatever ends the `with` block, wait for the answers in flight and commit each as it comes.
+
+        Raises:
+            StoreError: one could not be committed.
+        """
+        try:
+            yield
+        finally:
+            while len(self.flights):
+                self._take(wait=True)
+        self._check()
+
+    def wait_for_turn(self, message: Message, stopping: Callable[[], bool]) -> bool:
+        """Wait until this message may leave, and commit the answers that come meanwhile; False = nothing more may.
+
+        Raises:
+            StoreError: one could not be committed.
+            Stopped: a signal came while nothing was in flight.
+        """
+        self._take(wait=False)
+        self._check()
+        while not (self.course.over or stopping() or self.flights.may_begin(message)):
+            self._take(wait=True)
+            self._check()
+        return not (self.course.over or stopping())
+
+    def send(self, message: Message) -> None:
+        """Build the request, commit the claim, and only then let it leave.
+
+        Raises:
+            StoreError: the claim could not be committed; nothing left.
+        """
+        now = self.run.clock()
+        with contextlib.suppress(Overtaken):  # an operator's command came first
+            try:
+                prepared = self.gateway.prepare(message, instance=self.run.store.instance)
+            except Unsendable as error:
+                self._settle(self.run.store.claim(message, now), Refused(f"not sendable: {error}"))
+                return
+            claimed = self.run.store.claim(message, now)
+            self.course.attempted += 1
+            self.flights.begin(claimed, partial(self.gateway.send, prepared))
+
+    def _take(self, *, wait: bool) -> None:
+        for claimed, outcome in self.flights.landed(wait=wait):
+            self._settle(claimed, outcome)
+
+    def _check(self) -> None:
+        if self.course.broken is not None:
+            raise self.course.broken
+
+    def _settle(self, claimed: Message, outcome: Outcome) -> None:
+        """Commit what an answer means, and heed what it says about the messages after it."""
+        now = self.run.clock()
+        settlement = self._settlement(claimed, outcome, now)
+        if settlement.message_id:
+            # Before the commit: should that fail, this line lets a person `resolve --sent` what was left in `sending`.
+            self.run.tell("message.sent", **fields(claimed), provider_message_id=settlement.message_id)
+            self.run.report.sent += 1
+        if self.course.broken is not None:
+            return  # after an error of the disk no second commit: what is left in `sending` becomes unknown
+        try:
+            settled = self.run.store.settle(claimed, settlement, now)
+        except StoreError as error:
+            self.course.broken = error
+            return
+        except Overtaken:
+            return  # only by another worker without the lock, which has told what it made of it
+        if not settlement.message_id:
+            self.run.report.count(_SAID[settled.state])
+            say_message(self.run.tell, _SAID[settled.state], settled)
+        self._heed(claimed, outcome, now)
+
+    def _settlement(self, claimed: Message, outcome: Outcome, now: datetime) -> Settlement:
+        return settle(
+            outcome,
+            now=now,
+            attempts=claimed.attempts,
+            refusals=claimed.refusals,
+            on_unknown=wish(self.run, claimed),
+            jitter=jitter_of(claimed.key),
+        )
+
+    def _heed(self, claimed: Message, outcome: Outcome, now: datetime) -> None:
+        """Stop or hold other messages, where this answer concerns them, too."""
+        silent = isinstance(outcome, NoAnswer) or (isinstance(outcome, NotNow) and outcome.unreached)
+        self.course.unanswered = self.course.unanswered + 1 if silent else 0
+        if self.course.unanswered == IN_A_ROW:
+            reason = f"{IN_A_ROW} messages in a row got no answer; the rest waits for the next run"
+            self.course.over = "EngageLab does not answer"
+            self.run.tell("limit.reached", limit="EngageLab", reason=reason, value=IN_A_ROW)
+        if isinstance(outcome, Halt):
+            halt(self.run, self.course, outcome.reason, claimed.key)
+        elif isinstance(outcome, NotNow) and outcome.pauses_all:
+            until = retry_at(now, claimed.attempts, outcome.retry_after)
+            self.run.store.pause(until)
+            self.course.over = self.course.over or outcome.reason
+            seconds = int((until - now).total_seconds())
+            self.run.tell("limit.reached", limit="EngageLab's rate limit", reason=code(outcome.reason), value=seconds)
+        elif isinstance(outcome, NotNow) and outcome.holds_template:
+            self.course.held.add(claimed.template)
+            reason = code(outcome.reason)
+            self.run.tell("template.rejected", template=claimed.template, rule=claimed.rule, reason=reason)
+
+
+_SAID = {
+    State.RETRYABLE: "retry_scheduled",
+    State.FAILED: "failed",
+    State.UNKNOWN: "unknown",
+}
+
+
+def wish(run: Run, message: Message) -> OnUnknown:
+    """Say what the message's rule wants when nobody knows whether it left."""
+    rule = run.settings.policy.rule(message.rule)
+    return OnUnknown.HOLD if rule is None else rule.on_unknown
+
+
+def halt(run: Run, course: Course, reason: str, key: str = "") -> None:
+    """Let nothing leave any more in this run: a person must act."""
+    told = bool(course.halted)
+    course.over = course.halted = code(reason)
+    if not told:
+        remedy = f"syncer check; syncer explain '{key}'" if key else "syncer check"
+        run.tell("gateway.halted", reason=course.halted, remedy=remedy)
+
+
+def fields(message: Message) -> dict[str, object]:
+    """Make the fields that every log event about a message has."""
+    return {
+        "key": message.key,
+        "rule": message.rule,
+        "booking": message.booking,
+        "to": mask(message.to),
+        "attempt": message.attempts,
+    }
+
+
+def code(reason: str) -> str:
+    """Take of a gateway's answer its code only: its words may repeat a name or the text. They are in the database."""
+    return reason.partition(":")[0] if reason.startswith("EngageLab ") else reason
+
+
+def say_message(tell: Tell, what: str, message: Message) -> None:
+    """Write the log event of a message's move, with what to type where a person must act."""
+    more: dict[str, object] = {"reason": code(message.reason)} if message.reason else {}
+    if what == "retry_scheduled":
+        more["next_at"] = message.next_at.isoformat()
+    if what == "planned":
+        more["scheduled_at"] = message.scheduled_at.isoformat()
+    if what == "unknown":
+        more["remedy"] = f"syncer resolve '{message.key}' --sent or --not-sent"
+    if what == "failed":
+        more["remedy"] = f"syncer explain '{message.booking}'; then syncer retry '{message.key}'"
+    tell(f"message.{what}", **fields(message), **more)

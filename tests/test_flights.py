@@ -1,0 +1,159 @@
+"""Requests in flight: how many at once, how many a second, one to each number, and what their threads bring back."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+from conftest import a_message
+from fakes import InlineExecutor
+
+from syncer.flights import Flights
+from syncer.outbox import Accepted, NoAnswer, Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from syncer.model import Message
+    from syncer.outbox import Outcome
+
+TAKEN = Accepted("m1")
+
+
+def to(number: int) -> Message:
+    """Make a message to one of many numbers."""
+    return a_message(key=f"k{number}", to=f"+1312555{number:04}")
+
+
+class Timeline:
+    """A clock that only goes on while somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.at = 0.0
+        self.slept: list[float] = []
+
+    def __call__(self) -> float:
+        """Say the time."""
+        return self.at
+
+    def sleep(self, seconds: float) -> None:
+        """Let it pass."""
+        self.slept.append(round(seconds, 6))
+        self.at += seconds
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    """Real threads."""
+    with ThreadPoolExecutor(8) as made:
+        yield made
+
+
+def test_never_more_at_once_than_there_are_lanes(pool: ThreadPoolExecutor) -> None:
+    """Twenty requests over three lanes: three at once, and each comes back with its own outcome."""
+    flights = Flights(pool, lanes=3, per_second=500, ticks=time.monotonic, sleep=time.sleep)
+    lock, flying, most = threading.Lock(), 0, 0
+    found: dict[str, Outcome] = {}
+
+    def send(number: int) -> Outcome:
+        nonlocal flying, most
+        with lock:
+            flying += 1
+            most = max(most, flying)
+        time.sleep(0.01)
+        with lock:
+            flying -= 1
+        return Accepted(f"m{number}")
+
+    for number in range(20):
+        message = to(number)
+        while not flights.may_begin(message):
+            found |= {claimed.key: outcome for claimed, outcome in flights.landed(wait=True)}
+        flights.begin(message, lambda number=number: send(number))  # type: ignore[misc]  # bound at once
+    while len(flights):
+        found |= {claimed.key: outcome for claimed, outcome in flights.landed(wait=True)}
+
+    assert most == 3
+    assert found == {f"k{number}": Accepted(f"m{number}") for number in range(20)}
+
+
+def test_so_many_a_second_and_not_one_more() -> None:
+    """Four a second: the first at once, each other one a quarter of a second after the one before."""
+    timeline, begun = Timeline(), []
+    flights = Flights(InlineExecutor(), lanes=8, per_second=4, ticks=timeline, sleep=timeline.sleep)
+
+    for number in range(4):
+        while not flights.may_begin(to(number)):
+            list(flights.landed(wait=True))
+        begun.append(timeline.at)
+        flights.begin(to(number), lambda: TAKEN)
+
+    assert begun == [0.0, 0.25, 0.5, 0.75]
+
+
+def test_a_number_has_one_text_in_flight(pool: ThreadPoolExecutor) -> None:
+    """Two texts to one person keep their order; another person need not wait."""
+    flights = Flights(pool, lanes=8, per_second=500, ticks=time.monotonic, sleep=time.sleep)
+    answer = threading.Event()
+
+    def send() -> Outcome:
+        answer.wait(10)
+        return TAKEN
+
+    flights.begin(to(1), send)
+    time.sleep(0.005)
+    while_flying = flights.may_begin(a_message(key="other", to=to(1).to)), flights.may_begin(to(2))
+    answer.set()
+    while len(flights):
+        list(flights.landed(wait=True))
+
+    assert while_flying == (False, True)
+    assert flights.may_begin(to(1))
+
+
+def test_a_mistake_on_the_way_is_no_answer() -> None:
+    """The text may have left: whatever a thread raises, nobody knows; the others land."""
+    flights = Flights(InlineExecutor(), lanes=8, per_second=500, ticks=Timeline(), sleep=lambda _: None)
+
+    def broken() -> Outcome:
+        raise ZeroDivisionError("+13125550142")
+
+    flights.begin(to(1), broken)
+    flights.begin(to(2), lambda: Refused("no"))
+
+    assert [outcome for _, outcome in flights.landed()] == [NoAnswer("unexpected ZeroDivisionError"), Refused("no")]
+    assert len(flights) == 0
+
+
+def test_waiting_looks_up_now_and_then(pool: ThreadPoolExecutor) -> None:
+    """With an answer that does not come, the caller can look for a signal twice a second."""
+    flights = Flights(pool, lanes=1, per_second=500, ticks=time.monotonic, sleep=time.sleep)
+    answer = threading.Event()
+
+    def send() -> Outcome:
+        answer.wait(10)
+        return TAKEN
+
+    flights.begin(to(1), send)
+    began = time.monotonic()
+    nothing = list(flights.landed(wait=True))
+    waited = time.monotonic() - began
+    answer.set()
+
+    assert nothing == []
+    assert waited < 5
+
+
+def test_with_nothing_in_flight_only_the_pace_is_waited_for() -> None:
+    """By the caller's own way of waiting, which a signal may end."""
+    timeline = Timeline()
+    flights = Flights(InlineExecutor(), lanes=8, per_second=2, ticks=timeline, sleep=timeline.sleep)
+    flights.begin(to(1), lambda: TAKEN)
+    list(flights.landed())
+
+    list(flights.landed(wait=True))
+
+    assert timeline.slept == [0.5]
