@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from shop import a_shop
 
 from syncer import config
 from syncer.model import Audience, Booking, Event, Host, Invitee, Message, State, utc_text
@@ -16,6 +17,8 @@ from syncer.store import Store, database
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from shop import Shop
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 API = "https://api.calendly.com"
@@ -114,6 +117,13 @@ def settings(tmp_path: Path) -> Callable[..., config.Settings]:
         return replace(made, **over)
 
     return make
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Shop]:
+    """A folder with a served sandbox, and the command line in it."""
+    with a_shop(tmp_path) as served:
+        yield served
 
 
 @pytest.fixture(scope="session")

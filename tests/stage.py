@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from conftest import NOW
+from conftest import NOW, a_booking, a_message, an_event, an_invitee
 from fakes import FakeCalendly, FakeGateway, InlineExecutor
 
 from syncer.engagelab import Template
 from syncer.log import EVENTS
+from syncer.reconcile import Todo
+from syncer.store import Batch, Reading
 from syncer.worker import ONCE, Worker
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from syncer.config import Settings
+    from syncer.model import Message, State
     from syncer.run import Options, Run
     from syncer.store import Store
 
@@ -29,6 +33,11 @@ CONTENTS = {
 }
 
 
+def a_gateway() -> FakeGateway:
+    """Make a gateway that has the tutorial's templates."""
+    return FakeGateway.of(*(Template(id=i, content=c, status=2) for i, c in CONTENTS.items()))
+
+
 @dataclass
 class Stage:
     """Everything a run needs.
@@ -38,18 +47,18 @@ class Stage:
         log: the events told, whole.
         slept: how long the worker waited, in seconds.
         ticked: seconds by which the clock that nobody sets is ahead of `now`.
+        jumped: by how much somebody has set the clock `now`, which the other one does not heed.
     """
 
     settings: Settings
     store: Store
     calendly: FakeCalendly = field(default_factory=FakeCalendly)
-    gateway: FakeGateway = field(
-        default_factory=lambda: FakeGateway.of(*(Template(id=i, content=c, status=2) for i, c in CONTENTS.items()))
-    )
+    gateway: FakeGateway = field(default_factory=a_gateway)
     now: datetime = NOW
     log: list[dict[str, Any]] = field(default_factory=list)
     slept: list[float] = field(default_factory=list)
     ticked: float = 0.0
+    jumped: timedelta = timedelta()
 
     def tell(self, event: str, /, **fields: object) -> None:
         """Keep an event; one that the contract does not know is a defect."""
@@ -58,7 +67,12 @@ class Stage:
 
     def ticks(self) -> float:
         """Seconds of the clock that nobody sets: it goes with `now`, and on while the worker waits."""
-        return (self.now - NOW).total_seconds() + self.ticked
+        return (self.now - self.jumped - NOW).total_seconds() + self.ticked
+
+    def jump(self, by: timedelta) -> None:
+        """Set the clock."""
+        self.now += by
+        self.jumped += by
 
     def worker(self) -> Worker:
         """A worker as a new process would make it."""
@@ -89,3 +103,25 @@ class Stage:
     def told(self, event: str) -> list[dict[str, Any]]:
         """The events of this name in the last run, without it."""
         return [{k: v for k, v in one.items() if k != "event"} for one in self.log if one["event"] == event]
+
+
+def wait_for(stage: Stage, *overs: dict[str, Any]) -> list[Message]:
+    """Put a booking a message into Calendly and the snapshot, and the message into the outbox."""
+    made = []
+    for number, over in enumerate(overs):
+        fields = dict(over)
+        event = an_event(f"e{number}", start=fields.pop("start", NOW + timedelta(days=2, minutes=number)))
+        booking = a_booking(event, an_invitee(event, created_at=stage.store.born_at - timedelta(days=1)))
+        message = a_message(booking, **({"to": f"+131255501{number + 10}"} | fields))
+        stage.store.commit(Batch([Reading(event, NOW)], [booking]), Todo((message,)), NOW)
+        stage.calendly.put(event, booking.invitee)
+        made.append(message)
+    stage.store.meet_rules([rule.name for rule in stage.settings.policy.rules], NOW)
+    stage.store.remember("policy", stage.settings.policy.fingerprint())
+    return made
+
+
+def states(stage: Stage, messages: list[Message]) -> list[State]:
+    """The states of these messages, in their order."""
+    found = {message.key: message.state for message in stage.store.messages(keys=[m.key for m in messages])}
+    return [found[message.key] for message in messages]

@@ -4,72 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from shop import PHONE, now
 
 from syncer.model import State
-from syncer.sandbox.page import env_lines
-from syncer.sandbox.server import SandboxServer
-from syncer.sandbox.world import PENDING, TEMPLATE_CONFIRM, World
+from syncer.sandbox.world import PENDING, TEMPLATE_CONFIRM
 from syncer.store import Store, database
 from syncer.store.lock import run_lock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
-PHONE = "+13125550142"
-
-
-def now() -> datetime:
-    """The real clock: these tests run real processes."""
-    return datetime.now(UTC)
-
-
-class Shop:
-    """A folder with an `.env` that points at a served sandbox, and the command line in it."""
-
-    def __init__(self, world: World, url: str, folder: Path) -> None:
-        self.world, self.url, self.folder = world, url, folder
-        (folder / ".env").write_text("\n".join(env_lines(url)), encoding="utf-8")
-
-    def start(self, *arguments: str, environ: dict[str, str] | None = None) -> subprocess.Popen[str]:
-        """Start a command in the folder, with nothing in its environment."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "syncer", *arguments],
-            cwd=self.folder,
-            env={"PATH": os.environ["PATH"], "PYTHONWARNINGS": "error", **(environ or {})},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def run(self, *arguments: str, environ: dict[str, str] | None = None) -> tuple[int, str, str]:
-        """Run a command; returns exit code, stdout, stderr."""
-        process = self.start(*arguments, environ=environ)
-        out, err = process.communicate(timeout=60)
-        assert "Traceback" not in out + err, err
-        return process.returncode, out, err
-
-    def book(self, **more: Any) -> str:
-        """Book a meeting in three days."""
-        return self.world.book(start=now() + timedelta(days=3), phone=PHONE, **more)
-
-
-@pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Shop]:
-    """A served sandbox on the real clock."""
-    world = World(now)
-    with SandboxServer(world) as server:
-        yield Shop(world, server.url, tmp_path)
+    from shop import Shop
 
 
 def events(log: str) -> list[dict[str, Any]]:
@@ -383,28 +335,6 @@ def test_check_compares_variables_and_explains_a_role(shop: Shop) -> None:
     assert "the rule does not fill hour" in out
     assert "the template does not have time" in out
     assert "needs the role owner or admin, this token's is user" in out
-
-
-def test_the_operators_moves(shop: Shop) -> None:
-    """Unknown -> resolved either way, failed -> retried, waiting -> canceled for good, and the rest is refused."""
-    shop.run("migrate")
-    time.sleep(1.1)
-    shop.world.faults.drop("/v1/messages", method="POST")
-    shop.book()
-    shop.run("run", "--once")
-    rows = [json.loads(line) for line in shop.run("messages", "--json")[1].splitlines()]
-    [unknown] = [row["key"] for row in rows if row["state"] == "unknown"]
-    [day] = [row["key"] for row in rows if row["rule"] == "reminder-24h"]
-
-    assert shop.run("cancel", day)[0] == 0
-    assert shop.run("retry", day)[0] == 1
-    assert shop.run("resolve", day, "--sent")[0] == 1
-    assert shop.run("resolve", "nonsense", "--sent")[0] == 1
-    assert shop.run("resolve", unknown, "--not-sent")[0] == 0
-    assert shop.run("run", "--once")[0] == 0
-    after = {row["key"]: row for row in map(json.loads, shop.run("messages", "--json")[1].splitlines())}
-    assert (after[unknown]["state"], after[unknown]["attempts"]) == ("sent", 2)
-    assert after[day]["state"] == "canceled"
 
 
 def test_migrate_lists_and_applies(shop: Shop) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from conftest import NOW, NUMBER, a_booking, a_message, an_event, an_invitee
-from stage import Stage
+from stage import Stage, states, wait_for
 
 from syncer.delivery import why_held
 from syncer.engagelab import Template
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from syncer.config import Settings
-    from syncer.model import Message
     from syncer.outbox import Outcome
     from syncer.store import Store
 
@@ -33,28 +32,6 @@ HOUR = timedelta(hours=1)
 def stage(settings: Callable[..., Settings], store: Store) -> Stage:
     """The tutorial's settings on an empty database."""
     return Stage(settings(), store)
-
-
-def wait_for(stage: Stage, *overs: dict[str, Any]) -> list[Message]:
-    """Put a booking a message into Calendly and the snapshot, and the message into the outbox."""
-    made = []
-    for number, over in enumerate(overs):
-        fields = dict(over)
-        event = an_event(f"e{number}", start=fields.pop("start", NOW + timedelta(days=2, minutes=number)))
-        booking = a_booking(event, an_invitee(event, created_at=stage.store.born_at - timedelta(days=1)))
-        message = a_message(booking, **({"to": f"+131255501{number + 10}"} | fields))
-        stage.store.commit(Batch([Reading(event, NOW)], [booking]), Todo((message,)), NOW)
-        stage.calendly.put(event, booking.invitee)
-        made.append(message)
-    stage.store.meet_rules([rule.name for rule in stage.settings.policy.rules], NOW)
-    stage.store.remember("policy", stage.settings.policy.fingerprint())
-    return made
-
-
-def states(stage: Stage, messages: list[Message]) -> list[State]:
-    """The states of these messages, in their order."""
-    found = {message.key: message.state for message in stage.store.messages(keys=[m.key for m in messages])}
-    return [found[message.key] for message in messages]
 
 
 @pytest.mark.parametrize(

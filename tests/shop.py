@@ -1,0 +1,64 @@
+"""A folder with an `.env` that points at a served sandbox, and the command line in it: real processes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from syncer.sandbox.page import env_lines
+from syncer.sandbox.server import SandboxServer
+from syncer.sandbox.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+PHONE = "+13125550142"
+
+
+def now() -> datetime:
+    """The real clock: these tests run real processes."""
+    return datetime.now(UTC)
+
+
+class Shop:
+    """A folder with an `.env` that points at a served sandbox, and the command line in it."""
+
+    def __init__(self, world: World, url: str, folder: Path) -> None:
+        self.world, self.url, self.folder = world, url, folder
+        (folder / ".env").write_text("\n".join(env_lines(url)), encoding="utf-8")
+
+    def start(self, *arguments: str, environ: dict[str, str] | None = None) -> subprocess.Popen[str]:
+        """Start a command in the folder, with nothing in its environment."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "syncer", *arguments],
+            cwd=self.folder,
+            env={"PATH": os.environ["PATH"], "PYTHONWARNINGS": "error", **(environ or {})},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *arguments: str, environ: dict[str, str] | None = None, typed: str = "") -> tuple[int, str, str]:
+        """Run a command, with what is typed at its questions; returns exit code, stdout, stderr."""
+        process = self.start(*arguments, environ=environ)
+        out, err = process.communicate(typed, timeout=60)
+        assert "Traceback" not in out + err, err
+        return process.returncode, out, err
+
+    def book(self, **more: Any) -> str:
+        """Book a meeting in three days."""
+        return self.world.book(start=now() + timedelta(days=3), phone=PHONE, **more)
+
+
+@contextlib.contextmanager
+def a_shop(folder: Path) -> Iterator[Shop]:
+    """Serve a sandbox on the real clock."""
+    world = World(now)
+    with SandboxServer(world) as server:
+        yield Shop(world, server.url, folder)

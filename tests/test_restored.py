@@ -1,0 +1,156 @@
+"""A backup that was put back: what the lost database may have sent is not sent again, and nothing is forgotten."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from conftest import NOW, NUMBER, a_booking, an_event, an_invitee
+from fakes import FakeCalendly
+from stage import Stage, a_gateway, states, wait_for
+
+from syncer.diff import News, noticed_after
+from syncer.errors import Older
+from syncer.model import State
+from syncer.outbox import RESTORED
+from syncer.store import Store, database
+from syncer.store.lock import run_lock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+    from pathlib import Path
+
+    from syncer.config import Settings
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+
+def test_what_waited_and_was_due_becomes_unknown_and_the_rest_stays(
+    settings: Callable[..., Settings], store: Store
+) -> None:
+    """The move itself, on rows in each state."""
+    stage = Stage(settings(), store)
+    later = {"scheduled_at": NOW + HOUR, "next_at": NOW + HOUR, "expires_at": NOW + DAY}
+    out = {"state": State.SENT, "provider_message_id": "1", "attempts": 1}
+    due, future, sent = wait_for(stage, {}, later, out)
+
+    count = store.restored(NOW)
+
+    assert count == 1
+    assert states(stage, [due, future, sent]) == [State.UNKNOWN, State.SCHEDULED, State.SENT]
+    [row] = store.messages(keys=[due.key])
+    assert (row.reason, row.attempts) == (RESTORED, 0)
+    assert store.restored_at == NOW
+
+
+class Office:
+    """A database with runs on it, a backup of an hour ago, and what the world did meanwhile."""
+
+    def __init__(self, folder: Path, settings: Settings) -> None:
+        self.path, self.backup = folder / "office.db", folder / "backup.db"
+        self.settings = settings
+        self.calendly, self.gateway = FakeCalendly(), a_gateway()
+
+    def book(self, name: str, *, start: datetime, created_at: datetime) -> None:
+        """Somebody books; each has a number of their own."""
+        event = an_event(name, start=start)
+        number = f"+1312555{len(self.calendly.known):04}"
+        invitee = an_invitee(event, created_at=created_at, text_reminder_number=number)
+        self.calendly.put(event, invitee)
+
+    def run(self, now: datetime, *, told: bool = False) -> list[str]:
+        """One run, as a process of its own; returns what left in it: event and rule."""
+        before = len(self.gateway.sends)
+        with (
+            run_lock(self.path) as witness,
+            Store(database.open_writable(self.path, now=now), witness=witness) as store,
+        ):
+            if told:
+                store.restored(now)
+            store.check_witness()
+            Stage(self.settings, store, calendly=self.calendly, gateway=self.gateway, now=now).run()
+        return sorted(short(sent.key) for sent in self.gateway.sends[before:])
+
+    def unknown(self) -> dict[str, str]:
+        """The unknown messages with their reason."""
+        with Store(database.open_read_only(self.path)) as store:
+            return {short(one.key): one.reason for one in store.messages(states=[State.UNKNOWN])}
+
+
+def short(key: str) -> str:
+    """The event and the rule of a key."""
+    *_, event, _, _, rule, _ = key.split("/")
+    return f"{event} {rule}"
+
+
+@pytest.fixture
+def office(tmp_path: Path, settings: Callable[..., Settings]) -> Office:
+    """A reminder went out after the backup was made, and a booking came and was confirmed after it."""
+    office = Office(tmp_path, settings(environ={"TEMPLATE_ID_HOST_NOTIFY": "", "HOST_PHONE": ""}))
+    office.book("old", start=NOW + DAY + HOUR / 2, created_at=NOW - 10 * DAY)
+    office.run(NOW - DAY)
+    shutil.copy(office.path, office.backup)
+    office.book("new", start=NOW + 3 * DAY, created_at=NOW + HOUR / 4)
+    office.run(NOW + HOUR / 3)
+    office.run(NOW + HOUR)
+    assert sorted(short(sent.key) for sent in office.gateway.sends) == ["new confirmation", "old reminder-24h"]
+    shutil.copy(office.backup, office.path)
+    return office
+
+
+def test_it_is_noticed_and_nothing_leaves(office: Office) -> None:
+    """The lock file remembers two claims more than the backup; each run says so until a person acts."""
+    for minutes in (61, 62):
+        with pytest.raises(Older, match="has lost 2 of the texts"):
+            office.run(NOW + timedelta(minutes=minutes))
+
+    assert len(office.gateway.sends) == 2
+
+
+def test_told_so_it_repeats_nothing_forgets_nothing_and_goes_on(office: Office) -> None:
+    """What was due by then is unknown, planned before or after; what is due later leaves; new bookings, too."""
+    first = office.run(NOW + timedelta(minutes=61), told=True)
+    unknown = office.unknown()
+    office.book("later", start=NOW + 5 * DAY, created_at=NOW + 2 * HOUR)
+    later = office.run(NOW + 2 * HOUR + timedelta(minutes=1))
+    reminded = office.run(NOW + DAY - HOUR / 2 + timedelta(minutes=1))
+
+    assert first == []
+    assert unknown == {"old reminder-24h": RESTORED, "new confirmation": RESTORED}
+    assert later == ["later confirmation"]
+    assert reminded == ["old reminder-1h"]
+
+
+def test_a_person_puts_one_back_on_the_way_and_planning_leaves_it_there(office: Office) -> None:
+    """`resolve --not-sent` after a restore: sent, though it was due before."""
+    office.run(NOW + timedelta(minutes=61), told=True)
+    with Store(database.open_writable(office.path, now=NOW)) as store:
+        [confirmation] = [one for one in store.messages(states=[State.UNKNOWN]) if one.rule == "confirmation"]
+        store.again(confirmation, "not sent, says the operator", NOW + timedelta(minutes=62))
+
+    sent = office.run(NOW + timedelta(minutes=63))
+
+    assert sent == ["new confirmation"]
+
+
+@pytest.mark.parametrize(
+    ("read", "moved", "expected"),
+    [
+        pytest.param(-HOUR, 2 * HOUR, HOUR, id="read last before the restore: the lost database may have told it"),
+        pytest.param(HOUR * 3 / 2, 2 * HOUR, 2 * HOUR, id="read since: it is news"),
+        pytest.param(-HOUR, HOUR / 2, HOUR / 2, id="older than the restore anyway"),
+    ],
+)
+def test_when_a_move_in_place_was_noticed(read: timedelta, moved: timedelta, expected: timedelta) -> None:
+    """It has no time of its own; noticed first after a restore, it may have been noticed before."""
+    event = an_event()
+    invitee = an_invitee(event, text_reminder_number=NUMBER)
+    old = a_booking(event, invitee, read_at=NOW + read)
+    new = a_booking(event, invitee, moved_at=NOW + moved)
+
+    [dated] = noticed_after(News((new,), ()), before={new.uri: old}, restored_at=NOW + HOUR).bookings
+
+    assert dated.moved_at == NOW + expected

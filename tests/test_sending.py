@@ -1,0 +1,281 @@
+"""Sends as a run sees them: outages, pauses, several in flight, a stop, a crash, a full disk, a clock that jumps."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from conftest import NOW, NUMBER
+from stage import Stage, states, wait_for
+
+from syncer.errors import ClockWrong, NoRoom, Stopped, StoreError
+from syncer.model import Audience, State
+from syncer.outbox import Accepted, NoAnswer, NotNow
+from syncer.sending import IN_A_ROW
+from syncer.store import place
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from fakes import Sent
+
+    from syncer.config import Settings
+    from syncer.model import Message
+    from syncer.outbox import Outcome
+    from syncer.store import Store
+    from syncer.worker import Worker
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+UNREACHED = NotNow("EngageLab not reached: refused", unreached=True)
+
+
+@pytest.fixture
+def stage(settings: Callable[..., Settings], store: Store) -> Stage:
+    """The tutorial's settings on an empty database."""
+    return Stage(settings(), store)
+
+
+# Outages and pauses.
+
+
+@pytest.mark.parametrize(
+    ("silence", "state"),
+    [
+        pytest.param(NoAnswer("EngageLab gave no usable answer: HTTP 502"), State.UNKNOWN, id="no answer"),
+        pytest.param(UNREACHED, State.RETRYABLE, id="not reached"),
+    ],
+)
+def test_an_outage_costs_three_messages_of_a_run(stage: Stage, silence: Outcome, state: State) -> None:
+    """Not all that are due: the rest waits for the next run, and leaves then."""
+    messages = wait_for(stage, *[{}] * 8)
+    stage.gateway.answer(silence, times=8)
+
+    report = stage.run().report
+    told = stage.told("limit.reached")
+    outage = states(stage, messages)
+    stage.gateway._script.clear()  # the outage is over
+    stage.run()
+
+    assert outage == [state] * IN_A_ROW + [State.SCHEDULED] * (8 - IN_A_ROW)
+    assert [(one["limit"], one["value"]) for one in told] == [("EngageLab", IN_A_ROW)]
+    assert report.deferred == 8 - IN_A_ROW
+    assert states(stage, messages)[IN_A_ROW:] == [State.SENT] * (8 - IN_A_ROW)
+
+
+def test_two_silences_with_an_answer_between_are_no_outage(stage: Stage) -> None:
+    """Single losses do not stop the others."""
+    messages = wait_for(stage, *[{}] * 8)
+    for _ in range(2):
+        stage.gateway.answer(NoAnswer("cut off"), times=IN_A_ROW - 1)
+        stage.gateway.answer(Accepted("1"), accepted=True)
+
+    stage.run()
+
+    assert states(stage, messages) == ([State.UNKNOWN] * 2 + [State.SENT]) * 2 + [State.SENT] * 2
+
+
+def test_a_rate_limit_outlives_the_run_and_the_process(stage: Stage) -> None:
+    """What starts before its end sends nothing and asks nothing; the first run after it sends all."""
+    messages = wait_for(stage, {}, {})
+    stage.gateway.answer(NotNow("EngageLab 429", retry_after=timedelta(minutes=10), pauses_all=True))
+    stage.run()
+    asked = stage.gateway.list_calls
+    stage.now = NOW + timedelta(minutes=9)
+
+    early = stage.run().report
+    told = stage.told("limit.reached")
+    paused = states(stage, messages), stage.gateway.list_calls - asked
+    stage.now = NOW + timedelta(minutes=11, seconds=1)  # a tenth of jitter
+    stage.run()
+
+    assert paused == ([State.RETRYABLE, State.SCHEDULED], 0)
+    assert (early.deferred, told) == (1, [{"limit": "EngageLab's rate limit", "value": 60}])
+    assert states(stage, messages) == [State.SENT, State.SENT]
+
+
+def test_a_pause_is_an_hour_at_most(stage: Stage) -> None:
+    """Whatever the gateway wishes, and whatever a wrong clock has made of it: a day would be a loss."""
+    messages = wait_for(stage, {}, {})
+    stage.gateway.answer(NotNow("EngageLab 429", retry_after=3 * DAY, pauses_all=True))
+    stage.run()
+    within = stage.store.paused_until(NOW)
+    stage.store.pause(NOW + 300 * DAY)
+
+    assert within is not None
+    assert within - NOW <= HOUR
+    assert stage.store.paused_until(NOW) is None
+    stage.now = NOW + 61 * timedelta(minutes=1) + HOUR / 10
+    stage.run()
+    assert states(stage, messages) == [State.SENT, State.SENT]
+
+
+# Caps.
+
+
+def test_neighbours_over_the_cap_of_their_prefix_wait_an_hour(settings: Callable[..., Settings], store: Store) -> None:
+    """Twenty bookings with twenty numbers in a row: ten an hour, across runs; everybody else and hosts go."""
+    stage = Stage(settings("[limits]\nper_prefix_per_hour = 10\n"), store)
+    host = {"to": "+447700900199", "audience": Audience.HOST, "rule": "host", "template": "1005"}
+    messages = wait_for(stage, *[{"to": f"+4477009001{n:02}"} for n in range(20)], {"to": NUMBER}, host)
+
+    first = stage.run().report
+    told = stage.told("limit.reached")
+    stage.now = NOW + timedelta(minutes=30)
+    second = stage.run().report
+    half = states(stage, messages)
+    stage.now = NOW + timedelta(minutes=61)
+    stage.run()
+
+    assert (first.sent, first.deferred, second.sent) == (12, 10, 0)
+    assert [(one["limit"], one["value"]) for one in told] == [("per_prefix_per_hour", 10)]
+    assert half == [State.SENT] * 10 + [State.SCHEDULED] * 10 + [State.SENT] * 2
+    assert states(stage, messages) == [State.SENT] * 22
+
+
+# Real threads.
+
+
+def threaded(stage: Stage) -> Worker:
+    """A worker whose sends run side by side."""
+    worker = stage.worker()
+    worker.executor, worker.ticks = ThreadPoolExecutor, time.monotonic
+    return worker
+
+
+def test_so_many_are_in_flight_and_no_more(settings: Callable[..., Settings], store: Store) -> None:
+    """`concurrency` of them meet at the gateway; each is committed as `sending` by then."""
+    stage = Stage(settings("[limits]\nconcurrency = 4\nsends_per_second = 500\n"), store)
+    messages = wait_for(stage, *[{}] * 12)
+    meeting, most, lock = threading.Barrier(4, timeout=10), [0, 0], threading.Lock()
+
+    def on_send(_: Sent) -> None:
+        with lock:
+            most[0] += 1
+            most[1] = max(most)
+        meeting.wait()  # 12 texts in three rounds: fewer in flight would break it
+        with lock:
+            most[0] -= 1
+
+    stage.gateway.on_send = on_send
+    threaded(stage).run_once()
+
+    assert most[1] == 4
+    assert states(stage, messages) == [State.SENT] * 12
+
+
+def test_a_crash_leaves_at_most_those_in_flight_unknown(settings: Callable[..., Settings], store: Store) -> None:
+    """The process dies while four are on their way: four are unknown to the next run, nobody is texted twice."""
+    stage = Stage(settings("[limits]\nconcurrency = 4\nsends_per_second = 500\n"), store)
+    messages = wait_for(stage, *[{}] * 12)
+    meeting = threading.Barrier(4, timeout=10)
+
+    class Killed(BaseException):
+        """The end of the process, as far as one thread can play it."""
+
+    def on_send(_: Sent) -> None:
+        meeting.wait()
+        raise Killed
+
+    stage.gateway.on_send = on_send
+    with pytest.raises(Killed):
+        threaded(stage).run_once()
+    left = states(stage, messages)
+    stage.gateway.on_send = None
+    stage.run()
+
+    assert left.count(State.SENDING) == 4
+    assert states(stage, messages).count(State.UNKNOWN) == 4
+    assert states(stage, messages).count(State.SENT) == 8
+    assert len({sent.key for sent in stage.gateway.sends}) == len(stage.gateway.sends) == 12
+
+
+def test_a_signal_lets_those_in_flight_land(settings: Callable[..., Settings], store: Store) -> None:
+    """SIGTERM while four are on their way: all four are committed as sent, the rest waits."""
+    stage = Stage(settings("[limits]\nconcurrency = 4\nsends_per_second = 500\n"), store)
+    messages = wait_for(stage, *[{}] * 12)
+    worker = threaded(stage)
+    meeting = threading.Barrier(4, timeout=10)
+
+    def on_send(_: Sent) -> None:
+        meeting.wait()
+        worker.stop.set()
+        time.sleep(0.05)  # the signal comes first, the answers later
+
+    stage.gateway.on_send = on_send
+    with contextlib.suppress(Stopped):
+        worker.run_once()
+
+    assert sorted(states(stage, messages)) == sorted([State.SENT] * 4 + [State.SCHEDULED] * 8)
+
+
+# A clock that is set, a disk that is full.
+
+
+@pytest.mark.parametrize("jump", [-DAY, -timedelta(minutes=5), timedelta(minutes=5), 365 * DAY], ids=str)
+def test_a_clock_that_jumps_during_a_run_stops_it(stage: Stage, jump: timedelta) -> None:
+    """After the first text the clock is set: nothing leaves by it; with the right time the next run goes on."""
+    messages = wait_for(stage, {}, {})
+
+    def on_send(_: Sent) -> None:
+        stage.jump(jump)
+
+    stage.gateway.on_send = on_send
+    with pytest.raises(ClockWrong, match="clock jumped by"):
+        stage.run()
+    jumped = states(stage, messages)
+    stage.gateway.on_send = None
+    stage.jump(-jump)
+    stage.run()
+
+    assert jumped == [State.SENT, State.SCHEDULED]
+    assert states(stage, messages) == [State.SENT, State.SENT]
+
+
+def test_less_than_the_room_that_records_need_holds_all_texts(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that fills up during a run: nothing is claimed any more, and one event says why."""
+    messages = wait_for(stage, {}, {}, {})
+    path = stage.store.db.conn.execute("PRAGMA database_list").fetchone()[2]
+    stage.store._path = Path(path)
+
+    def fill(_: Sent) -> None:
+        monkeypatch.setattr(place, "FREE_SPACE", 1 << 60)
+
+    stage.gateway.on_send = fill
+    stage.run()
+
+    assert states(stage, messages) == [State.SENT, State.SCHEDULED, State.SCHEDULED]
+    assert stage.told("limit.reached") == [{"limit": "free disk space", "value": 0}]
+
+
+@pytest.mark.parametrize(("trouble", "ends"), [(NoRoom("full"), False), (StoreError("damaged"), True)])
+def test_no_room_ends_a_run_and_damage_ends_the_loop(stage: Stage, trouble: StoreError, *, ends: bool) -> None:
+    """A full disk may have room again; a disk that lies is not to be written to once more."""
+    messages = wait_for(stage, {})
+    worker = stage.worker()
+    claim = stage.store.claim
+    failed: list[Message] = []
+
+    def once(message: Message, now: datetime) -> Message:
+        if not failed:
+            failed.append(message)
+            raise trouble
+        worker.stop.set()
+        return claim(message, now)
+
+    stage.store.claim = once  # type: ignore[method-assign]  # a disk that cannot
+    if ends:
+        with pytest.raises(StoreError, match="damaged"):
+            worker.run_forever()
+    else:
+        worker.behind = True
+        worker.run_forever()
+
+    assert [one["error"] for one in stage.told("run.failed")] == [type(trouble).__name__]
+    assert states(stage, messages) == [State.SCHEDULED if ends else State.SENT]
