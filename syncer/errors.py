@@ -3,7 +3,9 @@
 SyncerError                   one line for the operator, with a remedy; exit 1
 ├── SettingsError             every problem of the settings at once; exit 2
 ├── StoreError                the database cannot be used; exit 1
-│   ├── NoRoom                the disk is full or the file is busy: not now, and nothing is broken
+│   ├── Hindered              not now, and nothing is broken: the next run tries again
+│   │   ├── NoRoom            the disk is full
+│   │   └── Busy              another program holds the file
 │   ├── WrongDatabase         another account's, program's or release's, or no place for one; exit 2
 │   ├── Older                 a backup was put back, or the log was lost; exit 1
 │   └── Locked                another run holds it; exit 75
@@ -70,8 +72,16 @@ class StoreError(SyncerError):
     """The database cannot be opened, read or written."""
 
 
-class NoRoom(StoreError):
-    """The disk is full, or another program holds the database: nothing was written, and it is worth another try."""
+class Hindered(StoreError):
+    """Nothing was written, nothing is broken, and it is worth another try."""
+
+
+class NoRoom(Hindered):
+    """The disk is full."""
+
+
+class Busy(Hindered):
+    """Another program holds the database."""
 
 
 class WrongDatabase(StoreError):

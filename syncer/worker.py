@@ -22,7 +22,7 @@ import schedule
 import structlog
 
 from syncer.delivery import Delivery
-from syncer.errors import GuardRefused, NoRoom, NotThere, RunHalted, Stopped, StoreError, SyncerError
+from syncer.errors import GuardRefused, Hindered, NotThere, RunHalted, Stopped, StoreError, SyncerError, WrongDatabase
 from syncer.listing import read_listing
 from syncer.log import Tell, tell
 from syncer.model import State, utc_text
@@ -91,6 +91,7 @@ class Worker:
         self.behind, self.unread = False, None
         with self._reported(options) as (run, delivery):
             if not options.dry_run:  # beside a running worker they are not remnants
+                self.store.lay_ballast()
                 self._settle_remnants(run)
             complete = False
             while not complete:
@@ -137,8 +138,8 @@ class Worker:
         """Run now, then every interval, until `stop` is set. A failed run is in the log, and the next one comes.
 
         Raises:
-            StoreError: the database cannot be trusted any more: the process must end, not go on without it. A disk
-                that is full, or a file that another program holds, only ends a run.
+            StoreError: the database cannot be trusted any more: the process must end, not go on without it. What only
+                hinders (a full disk, another program) ends a run.
         """
         # A scheduler of our own, so that nobody else's entries run here. What raises is not scheduled anew by it, and
         # would run again on every tick: hence `_run_surviving`.
@@ -165,8 +166,8 @@ class Worker:
     def _run_surviving(self, options: Options) -> None:
         try:
             self.run_once(options)
-        except NoRoom:
-            return  # it is in the log, and nothing is broken
+        except Hindered:
+            return  # it is in the log
         except StoreError:
             raise
         except SyncerError:
@@ -195,7 +196,7 @@ class Worker:
             tell=self.tell,
         )
         delivery = Delivery(run, self.gateway, self.sleep, self.stop.is_set, self.executor)
-        requests, outcome, failure = self.calendly.requests, "failed", ""
+        requests, outcome, failure, broken = self.calendly.requests, "failed", "", False
         structlog.contextvars.bind_contextvars(run_id=run_id, **({"dry_run": True} if options.dry_run else {}))
         try:
             self.tell("run.started", dry_run=options.dry_run)
@@ -206,6 +207,7 @@ class Worker:
         except Exception as fault:
             error = fault if isinstance(fault, SyncerError) else _unexpected(fault)
             outcome, failure = _outcome(error), str(error)
+            broken = isinstance(error, StoreError) and not isinstance(error, (Hindered, WrongDatabase))
             event = {"refused": "run.refused", "stopped": "run.skipped"}.get(outcome, "run.failed")
             self.tell(event, reason=failure, remedy=error.remedy, error=type(error).__name__)
             if error is fault:
@@ -216,14 +218,19 @@ class Worker:
             run.report.duration_ms = int((time.monotonic() - began) * 1000)
             if outcome == "completed":
                 self.tell("run.completed", **run.report.as_dict())
-            if not options.dry_run:
-                known = "failed" if outcome == "stopped" else outcome
-                row = {"id": run_id, "started_at": utc_text(started), "outcome": known, "error": failure}
-                row |= {"ended_at": utc_text(self.clock()), "counts": json.dumps(run.report.as_dict())}
+            if not options.dry_run and not broken:  # after an error of the disk nothing is written to it any more
+                row = {"id": run_id, "started_at": utc_text(started), "outcome": outcome, "error": failure}
                 # The trouble that ended the run is the one to report; after a good run this one is.
                 with contextlib.suppress(*[StoreError] if outcome != "completed" else []):
-                    self.store.record_run(row)
+                    self._record(run, row)
             structlog.contextvars.unbind_contextvars("run_id", "dry_run")
+
+    def _record(self, run: Run, row: dict[str, str]) -> None:
+        """Write the row of a run."""
+        if row["outcome"] == "stopped":
+            row["outcome"] = "failed"
+        row |= {"ended_at": utc_text(self.clock()), "counts": json.dumps(run.report.as_dict())}
+        self.store.record_run(row)
 
     def _settle_remnants(self, run: Run) -> None:
         """Turn what an earlier run left in `sending` into `unknown`: the lock's holder knows that nobody sends it."""

@@ -14,7 +14,7 @@ import pytest
 from conftest import NOW, NUMBER
 from stage import Stage, states, wait_for
 
-from syncer.errors import ClockWrong, NoRoom, Stopped, StoreError
+from syncer.errors import Busy, ClockWrong, NoRoom, Stopped, StoreError
 from syncer.model import Audience, State
 from syncer.outbox import Accepted, NoAnswer, NotNow
 from syncer.sending import IN_A_ROW
@@ -254,7 +254,9 @@ def test_less_than_the_room_that_records_need_holds_all_texts(stage: Stage, monk
     assert stage.told("limit.reached") == [{"limit": "free disk space", "value": 0}]
 
 
-@pytest.mark.parametrize(("trouble", "ends"), [(NoRoom("full"), False), (StoreError("damaged"), True)])
+@pytest.mark.parametrize(
+    ("trouble", "ends"), [(NoRoom("full"), False), (Busy("held"), False), (StoreError("damaged"), True)]
+)
 def test_no_room_ends_a_run_and_damage_ends_the_loop(stage: Stage, trouble: StoreError, *, ends: bool) -> None:
     """A full disk may have room again; a disk that lies is not to be written to once more."""
     messages = wait_for(stage, {})
@@ -279,3 +281,5 @@ def test_no_room_ends_a_run_and_damage_ends_the_loop(stage: Stage, trouble: Stor
 
     assert [one["error"] for one in stage.told("run.failed")] == [type(trouble).__name__]
     assert states(stage, messages) == [State.SCHEDULED if ends else State.SENT]
+    # After an error of the disk not even the run's own row is written.
+    assert stage.store.db.execute("SELECT count(*) FROM runs").fetchone()[0] == (0 if ends else 2)

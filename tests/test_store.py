@@ -844,6 +844,7 @@ CALLS: list[Any] = [
     pytest.param(lambda store, _: store.sent_since(NOW, recipient=NUMBER), id="sent_since to one number"),
     pytest.param(lambda store, _: store.sent_since(NOW, prefix=NUMBER[:-4]), id="sent_since to neighbours"),
     pytest.param(lambda store, _: store.has_room(), id="has_room"),
+    pytest.param(lambda store, _: store.lay_ballast(), id="lay_ballast"),
     pytest.param(lambda store, _: store.pause(NOW), id="pause"),
     pytest.param(lambda store, _: store.paused_until(NOW), id="paused_until"),
     pytest.param(lambda store, _: store.restored(NOW), id="restored"),

@@ -59,7 +59,7 @@ class Store(Snapshot, Outbox):
         super().__init__(db)
         if path is not None:
             self._path, self._ballast = path, Ballast(path)
-            self._ballast.lay()
+            self.lay_ballast()
         self._witness = witness
         meta = {row["name"]: row["value"] for row in self._query("SELECT name, value FROM meta")}
         try:

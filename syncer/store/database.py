@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
-from syncer.errors import NoRoom, StoreError, WrongDatabase
+from syncer.errors import Busy, NoRoom, StoreError, WrongDatabase
 from syncer.model import utc_text
 from syncer.store.place import check_kind, check_place
 
@@ -203,10 +203,15 @@ def errors(path: object) -> Iterator[None]:
         yield
     except sqlite3.DatabaseError as error:
         name = getattr(error, "sqlite_errorname", "") or type(error).__name__
-        kind = NoRoom if name.startswith(("SQLITE_FULL", "SQLITE_BUSY", "SQLITE_LOCKED")) else StoreError
-        raise kind(f"{path}: {one_line(error)} ({name})", _remedy(name)) from None
+        raise _kind(name)(f"{path}: {one_line(error)} ({name})", _remedy(name)) from None
     except UnicodeDecodeError:  # SQLite's own message about a damaged schema quotes it
         raise StoreError(f"{path}: damaged text", _remedy("SQLITE_CORRUPT")) from None
+
+
+def _kind(name: str) -> type[StoreError]:
+    if name.startswith("SQLITE_FULL"):
+        return NoRoom
+    return Busy if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")) else StoreError
 
 
 def one_line(said: object) -> str:

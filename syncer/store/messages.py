@@ -6,7 +6,7 @@ import contextlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from syncer.errors import NoRoom, Overtaken
+from syncer.errors import Hindered, NoRoom, Overtaken
 from syncer.model import State, utc_text
 from syncer.store import rows
 from syncer.store.place import has_room
@@ -169,12 +169,12 @@ class Outbox(Sql):
     def settle(self, message: Message, settlement: Settlement, now: datetime) -> Message:
         """Commit what the answer means for a claimed message; returns it as it is now.
 
-        A disk that is full now makes a text that has left look as if nobody knew: the ballast goes, and it is tried
-        once more.
+        What is not committed now makes a text that has left look as if nobody knew. So it is tried once more, and where
+        the disk is full the ballast goes.
 
         Raises:
             Overtaken: it is not in `sending` with this attempt.
-            NoRoom: the disk is full all the same, or another program holds the database.
+            Hindered: the disk is full all the same, or another program holds the database for long.
         """
         settled = replace(
             message,
@@ -188,8 +188,8 @@ class Outbox(Sql):
         )
         try:
             self._settle(settled)
-        except NoRoom:
-            if self._ballast is not None:
+        except Hindered as error:
+            if self._ballast is not None and isinstance(error, NoRoom):
                 self._ballast.drop()
             self._settle(settled)
         return settled
@@ -197,6 +197,16 @@ class Outbox(Sql):
     def _settle(self, settled: Message) -> None:
         with self._writing():
             self._update(settled, State.SENDING, attempts=settled.attempts)
+
+    def lay_ballast(self) -> None:
+        """Put back the ballast that a full disk has cost.
+
+        Raises:
+            NoRoom: the disk is still full.
+            StoreError: it cannot be written.
+        """
+        if self._ballast is not None:
+            self._ballast.lay()
 
     def has_room(self) -> bool:
         """Whether the disk has room for what a send must record."""

@@ -5,16 +5,18 @@ Looks at files only, before SQLite opens anything: closing another descriptor of
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path, PurePosixPath
 
-from syncer.errors import StoreError, WrongDatabase
+from syncer.errors import NoRoom, StoreError, WrongDatabase
 
 FREE_SPACE = 16 * 1024 * 1024
 """Bytes that must be free before anything is claimed: a full disk must not meet a text that has just left."""
 BALLAST = 1024 * 1024
 """Bytes put aside beside the database, to be given up when the disk is full all the same."""
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 MAGIC = b"SQLite format 3\0"
 MOUNTS = Path("/proc/self/mountinfo")
 ON_A_NETWORK = frozenset(
@@ -121,6 +123,7 @@ class Ballast:
         """Put it there, unless it is; a disk that has no room for it has none for the database's next page either.
 
         Raises:
+            NoRoom: the disk is full.
             StoreError: it cannot be written.
         """
         try:
@@ -132,7 +135,8 @@ class Ballast:
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
-            raise StoreError(f"{self._path}: {error.strerror}", "Make room on this disk; nothing was sent") from None
+            kind = NoRoom if error.errno in FULL else StoreError
+            raise kind(f"{self._path}: {error.strerror}", "Make room on this disk; nothing was sent") from None
 
     def drop(self) -> bool:
         """Give it up; returns whether there was one."""
