@@ -1,0 +1,587 @@
+"""Calendly's answers, each kind of fault on each kind of call, and peers that never finish, of both APIs.
+
+`tests/test_listing_faults.py` holds the first part of the matrix, over the same served world: people with texts due, a
+snapshot that knows most of them, one group that is new. Here is what it does not have: the third kind of call (event
+types), faults that it tries on one page only, answers that look well, and connections on which nothing comes. The
+figures give the sum of both.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import gzip
+import http.client
+import json
+import os
+import socket
+import socketserver
+import threading
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Self
+
+import pytest
+import test_listing_faults as base
+from bulk import START, contents, number
+from test_listing_faults import ALL, JSON, OWN, TARGETS, Scene, Target
+
+from syncer.calendly import ATTEMPTS
+from syncer.errors import GuardRefused, NotConnected, NoUsableAnswer, SyncerError, Unreadable
+from syncer.http import Http
+from syncer.model import State
+from syncer.sandbox.world import SANDBOX_TOKEN
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from starlette.types import ASGIApp, Message, Receive, Send
+    from starlette.types import Scope as AsgiScope
+
+    from syncer.http import Answer, Prepared
+
+stage = base.stage
+"""The served world of the other file, made anew for this one."""
+WITH_INVITEES = ("page 1", "page 2", "invitees")
+
+
+def gzipped(scene: Scene, *, whole: bool) -> None:
+    """Say gzip, and break off within its checksum, or let no gzip follow."""
+    body = json.dumps(scene.real()).encode()
+    packed = gzip.compress(body)[:-4] if whole else body
+    scene.fault(status=200, headers=JSON | {"content-encoding": "gzip"}, body=packed)
+
+
+FULL = os.environ.get("SYNCER_FULL") == "1"
+"""Whether the cells in which five tries wait for their deadline are played, too."""
+SLOWLY_FAILING: list[tuple[str, Any, type[SyncerError], tuple[str, ...]]] = [
+    ("no answer at all", base._hang, NoUsableAnswer, ("page 1", "invitees", "me")),
+    ("an answer that drips", base._drip, NoUsableAnswer, ("page 1",)),
+]
+FAILING: list[tuple[str, Any, type[SyncerError], tuple[str, ...]]] = [
+    *(SLOWLY_FAILING if FULL else []),
+    ("a gzip that breaks off", lambda s: gzipped(s, whole=True), NoUsableAnswer, ALL),
+    ("a gzip that is none", lambda s: gzipped(s, whole=False), NoUsableAnswer, ALL),
+    ("204, which has no body", lambda s: s.fault(status=204), NoUsableAnswer, ALL),
+    (
+        "a JSON that is a string",
+        lambda s: s.fault(status=200, headers=JSON, body='"maintenance"'),
+        Unreadable,
+        ("page 1", "page 2", "me"),
+    ),
+    (
+        "a next page that is another call",
+        base._next("http://{here}/users/me"),
+        Unreadable,
+        ("page 1", "page 2", "invitees"),
+    ),
+    (
+        "a next page of 64 KiB",
+        lambda s: s.answer(lambda body: body["pagination"].update(next_page=f"{s.office.url}/?x={'x' * 65_536}")),
+        Unreadable,
+        WITH_INVITEES,
+    ),
+    (
+        "a next page in a metadata service",
+        base._next("http://169.254.169.254/latest/meta-data"),
+        Unreadable,
+        WITH_INVITEES,
+    ),
+    (
+        "an end that is no time",
+        lambda s: s.answer(base._rows(lambda row: row.update(end_time="0000-00-00"))),
+        Unreadable,
+        ("page 1", "page 2"),
+    ),
+    (
+        "a start beyond the calendar",
+        lambda s: s.answer(base._rows(lambda row: row.update(start_time="99999-01-01T00:00:00Z"))),
+        Unreadable,
+        ("page 1", "page 2"),
+    ),
+    (
+        "a status that is null",
+        lambda s: s.answer(base._rows(lambda row: row.update(status=None))),
+        Unreadable,
+        WITH_INVITEES,
+    ),
+    (
+        "a URI that is empty",
+        lambda s: s.answer(base._rows(lambda row: row.update(uri=""))),
+        Unreadable,
+        WITH_INVITEES,
+    ),
+    (
+        "a number that is a number",
+        lambda s: s.answer(base._rows(lambda row: row.update(text_reminder_number=13125550142))),
+        Unreadable,
+        ("invitees", "invitees, page 2"),
+    ),
+    (
+        "an empty first page",
+        lambda s: s.answer(lambda body: body.update(collection=[], pagination={"next_page": None})),
+        GuardRefused,
+        ("page 1",),
+    ),
+]
+"""As in the other file: what is wrong, how it is ordered, how the run ends, and which answers it is tried on."""
+
+
+@pytest.mark.parametrize(("play", "error", "target"), base.cases(FAILING))
+def test_a_broken_answer_stops_the_run_before_anything_leaves_and_the_next_recovers(
+    stage: base.Stage, tmp_path: Path, play: Callable[[Scene], object], error: type[SyncerError], target: Target
+) -> None:
+    """The run fails by that error, learns nothing from the answer, and a run without it sends each text once."""
+    with stage.scene(tmp_path, target) as scene:
+        before = contents(tmp_path / "syncer.db", without=OWN)
+        play(scene)
+
+        with pytest.raises(error) as caught:
+            scene.run()
+        sent, after = scene.sent(), contents(tmp_path / "syncer.db", without=OWN)
+        heal(scene)
+        scene.run()
+        scene.run()
+
+        assert sent == stage.vouched_for(target, error)
+        assert sent or after == before
+        assert caught.value.exit_code == (3 if error is GuardRefused else 1)
+        assert not {"booking.missing"} & {one["event"] for one in scene.office.told}
+        assert scene.sent() == stage.reference
+        assert stage.trap.caught == []
+
+
+def heal(scene: Scene) -> None:
+    """Let nothing be wrong any more."""
+    scene.world.faults.clear()
+    scene.drip.orders.clear()
+    scene.haste = 0.0
+
+
+class Undated:
+    """In front of the sandbox: answers without a Date."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
+        """Pass the request on, and take the Date off its answer."""
+
+        async def undated(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [pair for pair in message["headers"] if pair[0].lower() != b"date"]
+            await send(message)
+
+        await self.app(scope, receive, undated)
+
+
+def undated(scene: Scene) -> None:
+    """No answer has a Date, whatever was asked."""
+    scene.drip.app = Undated(scene.drip.app)
+
+
+def a_stranger(**times: str) -> Callable[[dict[str, Any]], object]:
+    """Add a row about an event that the listing was not asked for, and that nobody can read."""
+
+    def change(body: dict[str, Any]) -> None:
+        row = copy.deepcopy(body["collection"][0])
+        row.update(uri=f"{row['uri'].rpartition('/')[0]}/ffffffff", status="active", **times)
+        body["collection"].append(row)
+
+    return change
+
+
+def bare(row: dict[str, Any]) -> None:
+    """Make everything null that may be missing."""
+    for name in set(row) - {"uri", "status", "start_time", "end_time", "event_type", "invitees_counter"}:
+        row[name] = None
+
+
+def hang_once(scene: Scene) -> None:
+    """Let one answer never come."""
+    scene.haste = base.HASTE
+    scene.fault(times=1, status=200, delay=2 * base.HASTE)
+
+
+def once(change: Callable[[dict[str, Any]], object]) -> Callable[[Scene], None]:
+    """Let the target give its real answer, changed, one time."""
+    return lambda scene: scene.answer(change, times=1)
+
+
+PAST = {"start_time": "2019-01-01T10:00:00.000000Z", "end_time": "2019-01-01T10:30:00.000000Z"}
+FAR = {"start_time": "2199-01-01T10:00:00.000000Z", "end_time": "2199-01-01T10:30:00.000000Z"}
+HARMLESS: list[tuple[str, Any, tuple[str, ...]]] = [
+    ("no answer at all, once", hang_once, ALL if FULL else ("page 1",)),
+    ("an answer that drips, once", lambda s: base._drip(s, 1), ("page 1", "invitees", "me") if FULL else ("invitees",)),
+    ("rows the other way round", once(lambda body: body["collection"].reverse()), WITH_INVITEES),
+    ("a row before the window", once(a_stranger(**PAST)), ("page 1", "page 2")),
+    ("a row beyond the window", once(a_stranger(**FAR)), ("page 1", "page 2")),
+    ("no Date at all", undated, ALL),
+    ("a status nobody has heard of", once(base._rows(lambda row: row.update(status="waiting"))), ("page 1",)),
+    ("rows with nothing but what must be there", once(base._rows(bare)), ("page 1", "page 2")),
+    (
+        "gzip that nobody needs",
+        lambda s: s.fault(
+            times=1,
+            status=200,
+            headers=JSON | {"content-encoding": "gzip"},
+            body=gzip.compress(json.dumps(s.real()).encode()),
+        ),
+        ALL,
+    ),
+]
+"""What must not matter: how it is ordered, and which answers it is tried on."""
+
+
+@pytest.mark.parametrize(("play", "target"), base.cases(HARMLESS))
+def test_what_looks_odd_changes_nothing_about_what_is_sent(
+    stage: base.Stage, tmp_path: Path, play: Callable[[Scene], object], target: Target
+) -> None:
+    """The same run gets over it: the very texts of a run without it, each once; nothing is missing or canceled."""
+    with stage.scene(tmp_path, target) as scene, in_front(scene):
+        play(scene)
+
+        scene.run()
+        sent = scene.sent()
+        heal(scene)
+        scene.run()
+
+        assert sent == stage.reference
+        assert scene.sent() == stage.reference
+        assert [one for one in scene.office.told if one["event"] == "booking.canceled"][1:] == []
+        assert stage.trap.caught == []
+
+
+@contextlib.contextmanager
+def in_front(scene: Scene) -> Iterator[None]:
+    """Put back in the end what stands in front of the sandbox."""
+    app = scene.drip.app
+    try:
+        yield
+    finally:
+        scene.drip.app = app
+
+
+CONTRADICTIONS: list[tuple[str, Any, str]] = [
+    ("nobody on the list of a group of three", once(lambda body: body.update(collection=[])), "invitees"),
+    ("one of a group of three", once(lambda body: body.update(collection=body["collection"][:1])), "invitees"),
+    ("an empty page in the middle", once(lambda body: body.update(collection=[])), "page 2"),
+    ("a first page that calls itself the last", once(lambda b: b["pagination"].update(next_page=None)), "page 1"),
+    ("a second page that calls itself the last", once(lambda b: b["pagination"].update(next_page=None)), "page 2"),
+]
+"""Answers that are whole, and less than the truth, once."""
+
+
+@pytest.mark.parametrize(
+    ("play", "target"), [pytest.param(play, TARGETS[target], id=name) for name, play, target in CONTRADICTIONS]
+)
+def test_less_than_the_truth_cancels_nobody_and_is_made_up_for(
+    stage: base.Stage, tmp_path: Path, play: Callable[[Scene], object], target: Target
+) -> None:
+    """Whoever is absent from a whole answer is told nothing, least of all a cancellation; then all is sent, once."""
+    with stage.scene(tmp_path, target) as scene:
+        play(scene)
+
+        with contextlib.suppress(GuardRefused):
+            scene.run()
+        sent = scene.sent()
+        heal(scene)
+        scene.office.time.add(minutes=2)
+        scene.run()
+        scene.run()
+
+        assert set(sent) < set(stage.reference)
+        assert scene.sent() == stage.reference
+        assert [key for _, key in scene.sent() if "/cancellation/" in key] == [
+            key for _, key in stage.reference if "/cancellation/" in key
+        ]
+
+
+DECOY = number(96)
+ANSWERED = number(95)
+EVENT_TYPE: list[tuple[str, Any]] = [
+    *(
+        (name, play)
+        for name, play, _, targets in [*base.FAILING, *FAILING]
+        if "me" in targets and (FULL or play is not base._drip)
+    ),
+    ("404", lambda s: s.fault(status=404)),
+    ("a Date ten minutes ahead", base._dated(minutes=10)),
+    ("a Date ten minutes behind", base._dated(minutes=-10)),
+    ("no Date at all", undated),
+    ("questions that are a number", lambda s: s.answer(lambda b: b["resource"].update(custom_questions=7))),
+    ("a question that is null", lambda s: s.answer(lambda b: b["resource"]["custom_questions"].append(None))),
+    (
+        "a question whose type is a list",
+        lambda s: s.answer(lambda b: b["resource"]["custom_questions"][0].update(type=[])),
+    ),
+    ("no URI", lambda s: s.answer(lambda b: b["resource"].pop("uri"))),
+]
+"""What is wrong with the third kind of call: which questions of an event type ask for a number."""
+
+
+@pytest.mark.parametrize("play", [pytest.param(play, id=name) for name, play in EVENT_TYPE])
+def test_an_event_type_that_cannot_be_read_holds_nobody_and_misleads_nobody(
+    stage: base.Stage, tmp_path: Path, play: Callable[[Scene], object]
+) -> None:
+    """The answer under `Mobile number` is texted all the same, the order number is not; each text once."""
+    [kind] = [uri for uri, row in stage.world.event_types.items() if row["name"] == "Phone consultation"]
+    with stage.scene(tmp_path, Target(f"/event_types/{kind.rpartition('/')[2]}")) as scene, in_front(scene):
+        scene.token = SANDBOX_TOKEN
+        scene.world.book(
+            start=START + timedelta(days=4),
+            phone=ANSWERED,
+            phone_in="question",
+            name="Dee Moss",
+            answers=[("Order", DECOY)],
+        )
+        play(scene)
+
+        scene.run()
+        sent = scene.sent()
+        heal(scene)
+        scene.run()
+
+        new = [to for to, key in sent if (to, key) not in stage.reference and "/confirmation/" in key]
+        assert new == [ANSWERED]
+        assert set(stage.reference) < set(sent)
+        assert len(sent) == len(stage.reference) + 2
+        assert scene.sent() == sent
+        assert stage.trap.caught == []
+
+
+def test_the_sum_of_the_matrix(figures: Callable[..., None]) -> None:
+    """At least 24 kinds of fault on three kinds of calls, at least 72 cells: played above and in the other file."""
+    calls = {"listing": 0, "invitees": 0, "event_type or users/me": len(EVENT_TYPE)}
+    names = {name for name, _ in EVENT_TYPE}
+    failing = [(name, targets) for name, _, _, targets in (*base.FAILING, *FAILING)]
+    for name, targets in [*failing, *((name, targets) for name, _, targets in (*base.HARMLESS, *HARMLESS))]:
+        names.add(name)
+        for target in (TARGETS[one] for one in targets):
+            calls["listing" if target.listing else "invitees" if target.reading else "event_type or users/me"] += 1
+    for *_, what in CONTRADICTIONS:
+        calls["invitees" if what == "invitees" else "listing"] += 1
+    names |= {name for name, *_ in CONTRADICTIONS}
+    here = len(base.cases(FAILING)) + len(base.cases(HARMLESS)) + len(EVENT_TYPE) + len(CONTRADICTIONS)
+
+    figures("Calendly matrix", faults=len(names), cells=sum(calls.values()), cells_here=here, **calls)
+    assert len(names) >= 24
+    assert min(calls.values()) >= 24
+    assert sum(calls.values()) >= 72
+
+
+LIMIT = 0.05
+"""Seconds for an exchange with a peer that is no use, in place of 30 and 15."""
+
+
+class Shortened:
+    """An `Http` whose deadline is short for one kind of request, so that five tries of it take no minutes."""
+
+    def __init__(self, http: Http, victim: str) -> None:
+        self._http = http
+        self._victim = victim
+
+    def exchange(self, prepared: Prepared, *, deadline: float, cap: int) -> Answer:
+        """Send one request."""
+        short = f"{prepared.method} {prepared.url}".startswith(self._victim)
+        return self._http.exchange(prepared, deadline=LIMIT if short else deadline, cap=cap)
+
+
+class Peer:
+    """Stands between syncer and the sandbox, and stops to be any use when a certain request comes.
+
+    Attributes:
+        victim: which requests, as the beginning of `METHOD /path`.
+        mode: what becomes of them; see `misbehave`.
+        bodies: those that came whole.
+    """
+
+    def __init__(self, target: int, victim: str, mode: str) -> None:
+        self.victim, self.mode = victim, mode
+        self.bodies: list[bytes] = []
+        self._over = threading.Event()
+        peer = self
+
+        class Relay(socketserver.StreamRequestHandler):
+            def handle(self) -> None:
+                while head := read_head(self.rfile):
+                    first, headers = head
+                    body = self.rfile.read(int(headers.get("content-length", "0")))
+                    if first.startswith(peer.victim):
+                        peer.bodies.append(body)
+                        peer.misbehave(self.wfile)
+                        return
+                    self.wfile.write(forwarded(target, first, headers, body))
+
+        self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Relay)
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    @property
+    def swallowed(self) -> int:
+        """How many requests came whole and got no answer."""
+        return len(self.bodies)
+
+    def misbehave(self, out: Any) -> None:
+        """Be half-open (read, and never answer), drip, stop within an answer, or speak another protocol."""
+        with contextlib.suppress(OSError):
+            match self.mode:
+                case "half-open":
+                    self._over.wait(60)
+                case "dripping head":
+                    self._drip(out, b"HTTP/1.1 200 OK\r\nX-Wait: " + b"x" * 300)
+                case "dripping body":
+                    out.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n")
+                    self._drip(out, b" " * 300)
+                case "stalled body":
+                    out.write(b'HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n{"collection": [')
+                    self._over.wait(60)
+                case "endless interim answers":
+                    while not self._over.wait(0.02):
+                        out.write(b"HTTP/1.1 102 Processing\r\n\r\n")
+                case _:
+                    out.write(b"SSH-2.0-OpenSSH_9.2\r\n")
+
+    def _drip(self, out: Any, content: bytes) -> None:
+        for byte in content:
+            out.write(bytes([byte]))
+            if self._over.wait(0.02):
+                return
+
+    def __enter__(self) -> Self:
+        """Listen."""
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop, and let go of whoever still waits."""
+        self._over.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+def read_head(source: Any) -> tuple[str, dict[str, str]] | None:
+    """Read a request's first line and headers; None = the connection is over."""
+    with contextlib.suppress(OSError):
+        lines = []
+        while (line := source.readline()).strip():
+            lines.append(line.decode().strip())
+        if lines:
+            pairs = (line.partition(":") for line in lines[1:])
+            return lines[0], {name.lower(): value.strip() for name, _, value in pairs}
+    return None
+
+
+def forwarded(port: int, first: str, headers: dict[str, str], body: bytes) -> bytes:
+    """Ask the sandbox, with the Host that was asked for; returns its whole answer."""
+    method, path, _ = first.split(" ")
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port)) as sandbox:
+        sandbox.request(method, path, body, {name: value for name, value in headers.items() if name != "connection"})
+        answer = sandbox.getresponse()
+        content = answer.read()
+        kept = "".join(f"{name}: {value}\r\n" for name, value in answer.headers.items())
+        return f"HTTP/1.1 {answer.status} {answer.reason}\r\n{kept}\r\n".encode() + content
+
+
+MODES = ("half-open", "dripping head", "dripping body", "stalled body", "endless interim answers", "another protocol")
+SEND = "POST /v1/messages"
+VICTIMS = {"listing": "GET /scheduled_events?", "invitees": "GET /scheduled_events/", "templates": "GET /v1/"}
+
+
+def bounded(scene: Scene, url: str, name: str, victim: str = "GET /") -> tuple[SyncerError | None, float]:
+    """Do one run against a peer, with the shortened deadline where it is no use; returns its error and real seconds."""
+    scene.office.environ = {"CALENDLY_TOKEN": scene.token, name: url}
+    method, path = victim.split(" ")
+    began = time.monotonic()
+    with Http() as wire, scene.office.worker(Shortened(wire, f"{method} {url}{path}")) as worker:
+        try:
+            worker.run_once()
+        except SyncerError as error:
+            return error, time.monotonic() - began
+        return None, time.monotonic() - began
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("victim", [one for one in VICTIMS if FULL or one != "invitees"])
+def test_a_run_ends_by_its_deadline_whatever_the_peer_does(
+    stage: base.Stage, tmp_path: Path, victim: str, mode: str
+) -> None:
+    """Some tries of one deadline each and no more; nothing left that it is not sure of; the next run sends it all."""
+    name = "ENGAGELAB_API_URL" if victim == "templates" else "CALENDLY_API_URL"
+    with (
+        stage.scene(tmp_path, TARGETS["invitees"]) as scene,
+        Peer(int(stage.url.rpartition(":")[2]), VICTIMS[victim], mode) as peer,
+    ):
+        error, seconds = bounded(scene, peer.url, name, VICTIMS[victim])
+        sent = scene.sent()
+        scene.run()
+        scene.run()
+
+        assert peer.swallowed > 0
+        assert error is None if victim == "templates" else isinstance(error, NoUsableAnswer)
+        assert set(sent) <= set(stage.reference)
+        assert sent == [] or victim == "invitees"
+        assert scene.sent() == stage.reference
+        assert seconds < peer.swallowed * LIMIT + 2
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_send_that_is_never_answered_ends_by_its_deadline_and_is_never_repeated(
+    stage: base.Stage, tmp_path: Path, mode: str
+) -> None:
+    """The request came whole and no answer did: that text is unknown and stays so; the others leave later, once."""
+    with (
+        stage.scene(tmp_path, TARGETS["page 1"]) as scene,
+        Peer(int(stage.url.rpartition(":")[2]), SEND, mode) as peer,
+    ):
+        error, seconds = bounded(scene, peer.url, "ENGAGELAB_API_URL", SEND)
+        came = peer.swallowed
+        bounded(scene, peer.url, "ENGAGELAB_API_URL", SEND)
+        left = sorted(json.loads(body)["custom_args"]["key"] for body in peer.bodies)
+        scene.run()
+        scene.run()
+        with scene.office.worker(None) as worker:
+            unknown = worker.store.messages(states=[State.UNKNOWN])
+
+        assert error is None
+        assert seconds < came * LIMIT + 2
+        assert came > 0
+        assert len(set(left)) == len(left)
+        assert sorted(one.key for one in unknown) == left
+        assert scene.sent() == [one for one in stage.reference if one[1] not in left]
+
+
+@pytest.mark.parametrize("name", ["CALENDLY_API_URL", "ENGAGELAB_API_URL"])
+def test_a_run_ends_by_its_deadline_when_nobody_takes_the_connection(
+    stage: base.Stage, tmp_path: Path, name: str
+) -> None:
+    """A black hole: the first packet of a connection is never answered. No byte left, so nothing is unknown."""
+    with stage.scene(tmp_path, TARGETS["page 1"]) as scene, black_hole() as url:
+        error, seconds = bounded(scene, url, name)
+        sent = scene.sent()
+        with scene.office.worker(None) as worker:
+            unknown = worker.store.messages(states=[State.UNKNOWN, State.SENDING])
+        scene.run()
+
+        assert isinstance(error, NotConnected) if name.startswith("CALENDLY") else error is None
+        assert (sent, unknown) == ([], [])
+        assert scene.sent() == stage.reference
+        assert seconds < 4 * ATTEMPTS * LIMIT + 2
+
+
+@contextlib.contextmanager
+def black_hole() -> Iterator[str]:
+    """Listen with a full queue: the kernel then drops the first packet of every further connection."""
+    with contextlib.ExitStack() as kept:
+        listener = kept.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        address = listener.getsockname()
+        for _ in range(4):
+            filler = kept.enter_context(socket.socket())
+            filler.settimeout(0)
+            filler.connect_ex(address)
+        yield f"http://127.0.0.1:{address[1]}"
