@@ -15,6 +15,7 @@ import sqlite3
 import sys
 import threading
 import time
+from collections import deque
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
@@ -43,8 +44,6 @@ if TYPE_CHECKING:
 TEMPLATE = "1001"
 RULE = "confirmation"
 LIFE = timedelta(hours=6)
-ONE_SECOND_LATER = 1.1
-"""A booking of the very second of the database's birth would be neither before nor after it."""
 SETTINGS = """\
 interval = "5s"
 
@@ -66,12 +65,23 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What becomes of one send: whether a phone has it, what is answered (None = nothing), whether that says so."""
+
+    answer: Answer | None
+    accepted: bool = True
+    clear: bool = True
+
+
 class Provider:
     """Both APIs on loopback, in threads of this process; as EngageLab it takes everything. For `with` statements.
 
     Attributes:
         ledger: every complete body of a send, oldest first.
         latency: seconds between a body's arrival and its answer.
+        orders: what becomes of the next sends; when there are none, each is accepted and its sender is told.
+        on_templates: called when somebody asks for the templates, before the answer.
     """
 
     def __init__(
@@ -94,6 +104,8 @@ class Provider:
         """
         self.ledger: list[Arrival] = list(ledger)
         self.latency = latency
+        self.orders: deque[Order] = deque()
+        self.on_templates: Callable[[], None] = lambda: None
         self._calendly = create_app(world)
         self._keep_alive = keep_alive
         self._changed = threading.Condition()
@@ -131,30 +143,34 @@ class Provider:
             if not path.startswith("/v1/"):
                 connection.answer(ask(self._calendly, request))
             elif path == "/v1/messages":
-                text = json.loads(request.content or b"")
-                accepted = self._take(text)
+                answer = self._take(json.loads(request.content or b""))
                 time.sleep(self.latency())
-                connection.answer(accepted, close=not self._keep_alive)
+                if answer is None:
+                    raise ConnectionAbortedError
+                connection.answer(answer, close=not self._keep_alive)
             else:
+                self.on_templates()
                 connection.answer(TEMPLATES, close=not self._keep_alive)
 
-    def _take(self, text: dict[str, Any]) -> Answer:
-        """Count a text, and make its answer."""
+    def _take(self, text: dict[str, Any]) -> Answer | None:
+        """Count a text, and make its answer; None = there is none."""
         with self._changed:
+            ident = str(10**18 + len(self.ledger) + 1)
+            accepted = in_json({"plan_id": ident, "total_count": 1, "accepted_count": 1, "message_id": ident})
+            order = self.orders.popleft() if self.orders else Order(accepted)
             self.ledger.append(
                 Arrival(
                     key=text["custom_args"]["key"],
                     to=",".join(text["to"]),
                     template=text["template"]["id"],
                     params=text["template"]["params"],
-                    accepted=True,
-                    clear=True,
+                    accepted=order.accepted,
+                    clear=order.clear,
                     at=now(),
                 )
             )
-            ident = str(10**18 + len(self.ledger))
             self._changed.notify_all()
-        return in_json({"plan_id": ident, "total_count": 1, "accepted_count": 1, "message_id": ident})
+        return order.answer
 
 
 class _Server(socketserver.ThreadingTCPServer):
@@ -258,9 +274,12 @@ class Site:
         return replace(self, folder=folder, provider=provider, due=dict(self.due), forge=forge)
 
     def be_born(self) -> None:
-        """Make the database, and wait until what is booked is news."""
+        """Make the database, a minute ago: what is booked from here on is news."""
         self.run("run", "--once").check(0)
-        time.sleep(ONE_SECOND_LATER)
+        before = utc_text(now() - timedelta(minutes=1))
+        with contextlib.closing(sqlite3.connect(self.db)) as db, db:
+            db.execute("UPDATE meta SET value = ? WHERE name = 'born_at'", [before])
+            db.execute("UPDATE rules SET born_at = ?", [before])
 
     def book(self, count: int = 1) -> None:
         """Book so many meetings of one invitee each, in three days: a text is due to each of them now."""

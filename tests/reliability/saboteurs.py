@@ -1,0 +1,279 @@
+"""Ways to break the send step, and the stories that show each of them. A story is told of the sound build, too."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import threading
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from harness import Order, in_json
+from variants import Change
+
+from syncer.http import Answer
+from syncer.model import State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from checker import Verdict
+    from harness import Site
+
+A_WHILE = 5.0
+"""Seconds that the gateway takes for an answer in which something else happens; nobody waits for their end."""
+SENDING = "syncer/sending.py"
+ENGAGELAB = "syncer/engagelab.py"
+MESSAGES = "syncer/store/messages.py"
+
+
+# The stories. Each begins with a database and nothing booked, one text in flight at a time.
+
+
+def crash(site: Site) -> Verdict:
+    """The program is killed while it waits for the answer to the first of three texts."""
+    site.book(3)
+    site.provider.latency = lambda: A_WHILE
+    process = site.start("run", "--once")
+    site.provider.wait_for(1, wanted=lambda: process.poll() is None)
+    process.kill()
+    process.wait()
+    site.provider.latency = lambda: 0.0
+    return afterwards(site, ambiguous=1)
+
+
+def ordered(*orders: Order, ambiguous: int) -> Callable[[Site], Verdict]:
+    """Make a story in which the gateway answers the first texts as ordered."""
+
+    def story(site: Site) -> Verdict:
+        site.book(3)
+        site.provider.orders.extend(orders)
+        site.run("run", "--once").check(0)
+        return afterwards(site, ambiguous=ambiguous)
+
+    return story
+
+
+def side_by_side(site: Site) -> Verdict:
+    """Two runs without a lock know of the same three texts before either of them claims one."""
+    site.book(3)
+    meeting = threading.Barrier(2, timeout=A_WHILE)
+    site.provider.on_templates = meeting.wait  # type: ignore[assignment]  # what it returns matters to nobody
+    site.provider.latency = lambda: 0.2
+    both = [site.start("run", "--once") for _ in range(2)]
+    for process in both:
+        process.wait()
+    site.provider.on_templates = lambda: None
+    return afterwards(site, ambiguous=0)
+
+
+def a_second_one(site: Site) -> Verdict:
+    """Another run starts while the first one waits for an answer, which comes."""
+    site.book(1)
+    site.provider.latency = lambda: 1.5
+    first = site.start("run", "--once")
+    site.provider.wait_for(1, wanted=lambda: first.poll() is None)
+    site.run("run", "--once")
+    first.wait()
+    site.provider.latency = lambda: 0.0
+    return afterwards(site, ambiguous=0)
+
+
+def long_outage(site: Site) -> Verdict:
+    """A confirmation is put off, and the machine is off until its six hours are over."""
+    site.book(1)
+    site.provider.orders.append(REFUSED_FOR_NOW)
+    site.run("run", "--once").check(0)
+    hours = timedelta(hours=7)
+    with contextlib.closing(sqlite3.connect(site.db)) as db, db:
+        for column in ("scheduled_at", "next_at", "expires_at"):
+            db.execute(f"UPDATE messages SET {column} = strftime('%Y-%m-%dT%H:%M:%SZ', {column}, '-7 hours')")  # noqa: S608
+        db.execute("UPDATE meta SET value = '' WHERE name = 'paused_until'")
+    site.due = {
+        key: replace(due, at=due.at - hours, expires=due.expires - hours, ends=frozenset({State.EXPIRED}))
+        for key, due in site.due.items()
+    }
+    site.provider.ledger.clear()  # that one was refused, within its life
+    site.restart()
+    return site.judge(0)
+
+
+def a_changed_place(site: Site) -> Verdict:
+    """An event is read again because its place changed: the same texts are wanted, and they are out."""
+    site.book(1)
+    site.run("run", "--once").check(0)
+    [event] = site.world.events
+    site.world.set_location(event, {"type": "physical", "location": "Pier 4"})
+    return afterwards(site, ambiguous=0)
+
+
+def afterwards(site: Site, *, ambiguous: int) -> Verdict:
+    """Run twice with nothing in the way, let all delays pass, and run twice more."""
+    site.restart()
+    if site.let_time_pass():
+        site.restart()
+    return site.judge(ambiguous)
+
+
+REFUSED = Order(Answer(400, {}, b'{"code": 3002, "message": "no such number"}'), accepted=False)
+REFUSED_FOR_NOW = Order(Answer(400, {}, b'{"code": 5001, "message": "later"}'), accepted=False)
+CUT_OFF = Order(None, clear=False)
+BROKEN = Order(Answer(500, {}, b"oops"), clear=False)
+WITHOUT_ID = Order(in_json({"total_count": 1, "accepted_count": 1}), clear=False)
+GOOD: tuple[Order, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Saboteur:
+    """One of them.
+
+    Attributes:
+        what: what it does.
+        story: the story that shows it.
+        caught: the class of the checker's verdict.
+        changes: the build.
+        beside: what the sound build of the same story is changed by: nothing, or no lock.
+    """
+
+    what: str
+    story: Callable[[Site], Verdict]
+    caught: str
+    changes: tuple[Change, ...]
+    beside: tuple[Change, ...] = ()
+
+
+def failed_is_fine(site: Site) -> Verdict:
+    """The gateway refuses the first text for good."""
+    site.book(3)
+    site.provider.orders.append(REFUSED)
+    site.run("run", "--once").check(0)
+    refused = site.provider.ledger[0].key
+    site.due[refused] = replace(site.due[refused], ends=frozenset({State.FAILED}))
+    return afterwards(site, ambiguous=0)
+
+
+NO_LOCK = Change("syncer/store/lock.py", "fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)", "pass")
+CLAIM = "            claimed = self.run.store.claim(message, now)\n            self.course.attempted += 1\n"
+BEGIN = "            self.flights.begin(claimed, partial(self.gateway.send, prepared))\n"
+SABOTEURS = [
+    Saboteur(
+        "1 sends before the claim",
+        crash,
+        "duplicates",
+        (
+            Change(
+                SENDING,
+                CLAIM + BEGIN,
+                "            outcome = self.gateway.send(prepared)\n"
+                + CLAIM
+                + "            self.flights.begin(claimed, lambda: outcome)\n",
+            ),
+        ),
+    ),
+    Saboteur(
+        "2 commits the result before the text leaves",
+        failed_is_fine,
+        "false_sent",
+        (
+            Change(
+                SENDING,
+                CLAIM,
+                CLAIM
+                + '            self.run.store.settle(claimed, Settlement(State.SENT, message_id="it will be"), now)\n',
+            ),
+        ),
+    ),
+    Saboteur(
+        "3 schedules again what a crash left in sending",
+        crash,
+        "duplicates",
+        (
+            Change(
+                "syncer/worker.py",
+                "                NoAnswer(LEFT_BY_A_CRASH),",
+                "                NotNow(LEFT_BY_A_CRASH),",
+            ),
+            Change("syncer/worker.py", "from syncer.outbox import NoAnswer,", "from syncer.outbox import NotNow,"),
+        ),
+    ),
+    Saboteur(
+        "4 tries again after a reset",
+        ordered(CUT_OFF, ambiguous=1),
+        "duplicates",
+        (
+            Change(
+                ENGAGELAB,
+                'return NoAnswer(f"EngageLab gave no usable answer: {error}")',
+                'return NotNow(f"EngageLab gave no usable answer: {error}")',
+            ),
+        ),
+    ),
+    Saboteur(
+        "5 claims without compare-and-set",
+        side_by_side,
+        "duplicates",
+        (
+            NO_LOCK,
+            Change(MESSAGES, "WHERE key = :key AND state = :before", "WHERE key = :key AND :before = :before"),
+            Change(MESSAGES, " AND attempts = :attempts_before", " AND :attempts_before = :attempts_before"),
+        ),
+        beside=(NO_LOCK,),
+    ),
+    Saboteur(
+        "7 tries again after a 500",
+        ordered(BROKEN, ambiguous=1),
+        "duplicates",
+        (
+            Change(
+                ENGAGELAB,
+                "a time-out on their side, 5xx, …\n        return NoAnswer(reason)",
+                "a time-out on their side, 5xx, …\n        return NotNow(reason)",
+            ),
+        ),
+    ),
+    Saboteur(
+        "8 takes a 200 without an id for sent",
+        ordered(WITHOUT_ID, ambiguous=1),
+        "false_sent",
+        (
+            Change(ENGAGELAB, "if count == 1 and message_id:", "if count == 1:"),
+            Change(ENGAGELAB, "return Accepted(message_id, plan_id)", 'return Accepted(message_id or "none", plan_id)'),
+        ),
+    ),
+    Saboteur("9 takes no lock", a_second_one, "unknown", (NO_LOCK,)),
+    Saboteur(
+        "10 calls everything unknown",
+        ordered(*GOOD, ambiguous=0),
+        "unknown",
+        (
+            Change(
+                "syncer/outbox.py",
+                "        case Accepted():\n",
+                '        case Accepted():\n            return Settlement(State.UNKNOWN, "who knows")\n',
+            ),
+        ),
+    ),
+    Saboteur(
+        "11 sends what has expired",
+        long_outage,
+        "unexpected",
+        (
+            Change("syncer/delivery.py", "for message in self.run.store.expire(now):", "for message in ():"),
+            Change(MESSAGES, "m.next_at <= ? AND m.expires_at > ?", "m.next_at <= ? AND ? != ''"),
+            Change("syncer/delivery.py", "if message.expires_at <= now:", "if False:"),
+        ),
+    ),
+    Saboteur(
+        "12 has a moment that moves by itself in the key",
+        a_changed_place,
+        "unexpected",
+        (
+            Change(
+                "syncer/plan.py",
+                "{rule.name}/{utc_text(booking.event.start)}{tag}",
+                "{rule.name}/{booking.read_at.timestamp()}{tag}",
+            ),
+        ),
+    ),
+]
