@@ -154,6 +154,10 @@ def failed_is_fine(site: Site) -> Verdict:
 
 
 NO_LOCK = Change("syncer/store/lock.py", "fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)", "pass")
+NO_COMPARE_AND_SET = (
+    Change(MESSAGES, "WHERE key = :key AND state = :before", "WHERE key = :key AND :before = :before"),
+    Change(MESSAGES, " AND attempts = :attempts_before", " AND :attempts_before = :attempts_before"),
+)
 CLAIM = "            claimed = self.run.store.claim(message, now)\n            self.course.attempted += 1\n"
 BEGIN = "            self.flights.begin(claimed, partial(self.gateway.send, prepared))\n"
 SABOTEURS = [
@@ -213,11 +217,7 @@ SABOTEURS = [
         "5 claims without compare-and-set",
         side_by_side,
         "duplicates",
-        (
-            NO_LOCK,
-            Change(MESSAGES, "WHERE key = :key AND state = :before", "WHERE key = :key AND :before = :before"),
-            Change(MESSAGES, " AND attempts = :attempts_before", " AND :attempts_before = :attempts_before"),
-        ),
+        (NO_LOCK, *NO_COMPARE_AND_SET),
         beside=(NO_LOCK,),
     ),
     Saboteur(
