@@ -171,3 +171,14 @@ class CalendlyBusy(CalendlyRefused):
     def __init__(self, message: str, *, status: int, retry_after: float | None = None) -> None:
         super().__init__(message, status=status)
         self.retry_after = retry_after
+
+
+def unexpected(fault: Exception) -> SyncerError:
+    """Turn a mistake in syncer itself into one line that can be reported: where it happened, and no personal data."""
+    spot, frame = "?", fault.__traceback__
+    while frame is not None:
+        _, ours, name = frame.tb_frame.f_code.co_filename.rpartition("syncer/")
+        spot = f"{name}:{frame.tb_lineno}" if ours else spot  # the last one that is ours, whatever library it called
+        frame = frame.tb_next
+    remedy = "Please report this line; the next run tries again"
+    return SyncerError(f"unexpected {type(fault).__name__} at {spot}", remedy)

@@ -22,7 +22,17 @@ import schedule
 import structlog
 
 from syncer.delivery import Delivery
-from syncer.errors import GuardRefused, Hindered, NotThere, RunHalted, Stopped, StoreError, SyncerError, WrongDatabase
+from syncer.errors import (
+    GuardRefused,
+    Hindered,
+    NotThere,
+    RunHalted,
+    Stopped,
+    StoreError,
+    SyncerError,
+    WrongDatabase,
+    unexpected,
+)
 from syncer.listing import read_listing
 from syncer.log import Tell, tell
 from syncer.model import State, utc_text
@@ -205,7 +215,7 @@ class Worker:
                 raise RunHalted(f"sending is halted: {halted}", "syncer check")
             outcome = "completed"
         except Exception as fault:
-            error = fault if isinstance(fault, SyncerError) else _unexpected(fault)
+            error = fault if isinstance(fault, SyncerError) else unexpected(fault)
             outcome, failure = _outcome(error), str(error)
             broken = isinstance(error, StoreError) and not isinstance(error, (Hindered, WrongDatabase))
             event = {"refused": "run.refused", "stopped": "run.skipped"}.get(outcome, "run.failed")
@@ -247,17 +257,6 @@ class Worker:
             what = "unknown" if settled.state is State.UNKNOWN else "retry_scheduled"
             run.report.count(what)
             say_message(self.tell, what, settled)
-
-
-def _unexpected(fault: Exception) -> SyncerError:
-    """Turn a mistake in syncer itself into one line that can be reported: where it happened, and no personal data."""
-    where = fault.__traceback__
-    while where is not None and where.tb_next is not None:
-        where = where.tb_next
-    spot = f"{where.tb_frame.f_code.co_filename.rpartition('syncer/')[2]}:{where.tb_lineno}" if where else "?"
-    return SyncerError(
-        f"unexpected {type(fault).__name__} at {spot}", "Please report this line; the next run tries again"
-    )
 
 
 def _outcome(error: SyncerError) -> str:

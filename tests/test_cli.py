@@ -9,10 +9,12 @@ import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 from shop import PHONE, now
 
-from syncer.model import State
+from syncer.cli import run
+from syncer.model import State, from_utc_text
 from syncer.sandbox.world import PENDING, TEMPLATE_CONFIRM
 from syncer.store import Store, database
 from syncer.store.lock import run_lock
@@ -359,6 +361,25 @@ def test_since_and_until_widen_the_window(shop: Shop) -> None:
     ]
 
     assert (narrow, wide) == (0, 1)
+
+
+def test_a_mistake_of_our_own_is_one_line_too(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where it happened and what it was; not what it was about, which may be a person's name."""
+
+    def mistaken(**_: object) -> None:
+        msgspec.json.decode("Ines Okafor")
+
+    def ours(**_: object) -> None:
+        from_utc_text("Ines Okafor")
+
+    codes = run(mistaken), run(ours)
+
+    first, second = capsys.readouterr().err.splitlines()
+    assert codes == (1, 1)
+    assert first == "syncer: unexpected DecodeError at cli/__init__.py:" + first.rpartition(":")[2].partition(".")[
+        0
+    ] + (". Please report this line; the next run tries again")
+    assert second.startswith("syncer: unexpected ValueError at model.py:")
 
 
 def test_version_and_help(shop: Shop) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from syncer import __version__
-from syncer.errors import SettingsError, SyncerError
+from syncer.errors import SettingsError, SyncerError, unexpected
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -168,6 +168,10 @@ def run(command: Callable[..., Any], arguments: Sequence[str] | None = None) -> 
     except OSError as error:  # a full disk behind stdout, a file that cannot be read
         _say(f"{error.strerror or error}: {error.filename or 'output'}")
         return 1
+    except Exception as fault:  # noqa: BLE001  a mistake in syncer: one line that can be reported
+        line = unexpected(fault)
+        _say(f"{line}. {line.remedy}")
+        return line.exit_code
     return done if isinstance(done, int) else 0
 
 
