@@ -7,19 +7,21 @@ that strace sees nothing but the program: nine in ten system calls of a fresh st
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
 PATIENCE = 60.0
 """Seconds after which a process that was not killed must have ended."""
@@ -170,6 +172,21 @@ class Forge:
         finally:
             overdue.cancel()
         return command.done(code)
+
+
+@functools.cache
+def why_not_traced() -> str:
+    """Why nothing can be traced here; empty = it can."""
+    if shutil.which("strace") is None:
+        return "strace is not installed"
+    with tempfile.TemporaryDirectory() as name, Forge() as forge:
+        folder = Path(name)
+        try:
+            command = Command(["--version"], folder, {"PATH": os.environ["PATH"]}, folder / "log")
+            forge.run(command, strace=["-o", os.devnull])
+        except RuntimeError as refused:
+            return f"strace may not trace here: {refused}"
+    return ""
 
 
 @contextlib.contextmanager

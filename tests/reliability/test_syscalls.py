@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from harness import Provider, a_site
-from processes import PATIENCE, Forge
+from processes import PATIENCE, Forge, why_not_traced
 
 from syncer.model import State
 
@@ -153,15 +153,10 @@ class Ground:
 
 
 @pytest.fixture(scope="module")
-def strace(tmp_path_factory: pytest.TempPathFactory) -> None:
+def strace() -> None:
     """Skip where it is not there, or where this machine does not let it trace."""
-    if shutil.which("strace") is None:
-        pytest.skip("strace is not installed")
-    with a_site(tmp_path_factory.mktemp("strace") / "tried") as site:
-        try:
-            site.run("--version", strace=["-o", os.devnull])
-        except RuntimeError as refused:
-            pytest.skip(f"strace may not trace here: {refused}")
+    if why := why_not_traced():
+        pytest.skip(why)
 
 
 @pytest.fixture(scope="module", params=["news", "remnants", "first start", "sockets"])
