@@ -6,7 +6,7 @@ last run: each run was clean by then, and no process is at work.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -155,17 +155,17 @@ def judge(
         outbox: all rows, at the end.
         ambiguous: how many messages may be unknown: kills and unclear answers, each times what it can hit at once.
         now: whose life is over by then must have ended.
-        retried: keys that a person sent again, once each: their second arrival and their state prove nothing.
+        retried: keys that a person sent again, each as often: what arrives after it and their state prove nothing.
     """
     verdict = Verdict(ambiguous=ambiguous, due=len(due))
     arrived: dict[str, list[Arrival]] = defaultdict(list)
     for arrival in arrivals:
         arrived[arrival.key].append(arrival)
         verdict.unexpected += _unlike(arrival, due.get(arrival.key))
-    rows = {message.key: message for message in outbox}
+    rows, again = {message.key: message for message in outbox}, Counter(retried)
     for key, times in arrived.items():
-        again = sum(any(earlier.may_have_left for earlier in times[:at]) for at in range(len(times)))
-        if again > (key in retried):
+        left = [sum(earlier.may_have_left for earlier in times[:at]) for at in range(len(times))]
+        if max(left) > again[key]:
             verdict.duplicates.append(f"{key} arrived {len(times)} times")
         verdict.ghosts += _ghost(key, rows.get(key), times) if key not in retried else []
     for key, message in rows.items():
