@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -58,12 +59,17 @@ class Course:
 
 @dataclass(slots=True)
 class Sending:
-    """The sends of one delivery."""
+    """The sends of one delivery.
+
+    Attributes:
+        claimed: when each message in flight was claimed, in ticks.
+    """
 
     run: Run
     gateway: Gateway
     flights: Flights
     course: Course
+    claimed: dict[str, float] = field(default_factory=dict)
 
     @contextlib.contextmanager
     def landing(self) -> Iterator[None]:
@@ -107,6 +113,7 @@ class Sending:
                 self._settle(self.run.store.claim(message, now), Refused(f"not sendable: {error}"))
                 return
             claimed = self.run.store.claim(message, now)
+            self.claimed[claimed.key] = self.run.ticks()
             self.course.attempted += 1
             self.flights.begin(claimed, partial(self.gateway.send, prepared))
 
@@ -120,7 +127,9 @@ class Sending:
 
     def _settle(self, claimed: Message, outcome: Outcome) -> None:
         """Commit what an answer means, and heed what it says about the messages after it."""
-        now = self.run.clock()
+        # Not by the clock: one that was set meanwhile must not put off what may be tried again, nor date what was sent.
+        ticks = self.run.ticks()
+        now = claimed.changed_at + timedelta(seconds=ticks - self.claimed.pop(claimed.key, ticks))
         settlement = self._settlement(claimed, outcome, now)
         if settlement.message_id:
             # Before the commit: should that fail, this line lets a person `resolve --sent` what was left in `sending`.

@@ -15,7 +15,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import schedule
@@ -195,7 +195,7 @@ class Worker:
     @contextlib.contextmanager
     def _reported(self, options: Options) -> Iterator[tuple[Run, Delivery]]:
         """Put a run's events and its row around it."""
-        run_id, began, started = secrets.token_hex(6), time.monotonic(), self.clock()
+        run_id, began, started = secrets.token_hex(6), self.ticks(), self.clock()
         run = Run(
             options=options,
             settings=self.settings,
@@ -225,11 +225,13 @@ class Worker:
             raise error from fault
         finally:
             run.report.requests = self.calendly.requests - requests
-            run.report.duration_ms = int((time.monotonic() - began) * 1000)
+            took = timedelta(seconds=self.ticks() - began)  # whoever sets the clock meanwhile
+            run.report.duration_ms = int(took.total_seconds() * 1000)
             if outcome == "completed":
                 self.tell("run.completed", **run.report.as_dict())
             if not options.dry_run and not broken:  # after an error of the disk nothing is written to it any more
                 row = {"id": run_id, "started_at": utc_text(started), "outcome": outcome, "error": failure}
+                row["ended_at"] = utc_text(started + took)
                 # The trouble that ended the run is the one to report; after a good run this one is.
                 with contextlib.suppress(*[StoreError] if outcome != "completed" else []):
                     self._record(run, row)
@@ -239,7 +241,7 @@ class Worker:
         """Write the row of a run."""
         if row["outcome"] == "stopped":
             row["outcome"] = "failed"
-        row |= {"ended_at": utc_text(self.clock()), "counts": json.dumps(run.report.as_dict())}
+        row["counts"] = json.dumps(run.report.as_dict())
         self.store.record_run(row)
 
     def _settle_remnants(self, run: Run) -> None:
