@@ -206,7 +206,7 @@ class Worker:
             tell=self.tell,
         )
         delivery = Delivery(run, self.gateway, self.sleep, self.stop.is_set, self.executor)
-        requests, outcome, failure, broken = self.calendly.requests, "failed", "", False
+        requests, outcome, failure = self.calendly.requests, "failed", ""
         structlog.contextvars.bind_contextvars(run_id=run_id, **({"dry_run": True} if options.dry_run else {}))
         try:
             self.tell("run.started", dry_run=options.dry_run)
@@ -217,7 +217,6 @@ class Worker:
         except Exception as fault:
             error = fault if isinstance(fault, SyncerError) else unexpected(fault)
             outcome, failure = _outcome(error), str(error)
-            broken = isinstance(error, StoreError) and not isinstance(error, (Hindered, WrongDatabase))
             event = {"refused": "run.refused", "stopped": "run.skipped"}.get(outcome, "run.failed")
             self.tell(event, reason=failure, remedy=error.remedy, error=type(error).__name__)
             if error is fault:
@@ -229,9 +228,9 @@ class Worker:
             run.report.duration_ms = int(took.total_seconds() * 1000)
             if outcome == "completed":
                 self.tell("run.completed", **run.report.as_dict())
-            if not options.dry_run and not broken:  # after an error of the disk nothing is written to it any more
-                row = {"id": run_id, "started_at": utc_text(started), "outcome": outcome, "error": failure}
-                row["ended_at"] = utc_text(started + took)
+            if not options.dry_run and outcome != "broken":
+                row = {"id": run_id, "outcome": outcome, "error": failure}
+                row |= {"started_at": utc_text(started), "ended_at": utc_text(started + took)}
                 # The trouble that ended the run is the one to report; after a good run this one is.
                 with contextlib.suppress(*[StoreError] if outcome != "completed" else []):
                     self._record(run, row)
@@ -266,4 +265,6 @@ def _outcome(error: SyncerError) -> str:
         return "refused"
     if isinstance(error, Stopped):
         return "stopped"
+    if isinstance(error, StoreError) and not isinstance(error, (Hindered, WrongDatabase)):
+        return "broken"  # after an error of the disk nothing is written to it any more
     return "halted" if isinstance(error, RunHalted) else "failed"
