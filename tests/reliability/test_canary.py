@@ -29,6 +29,7 @@ from syncer.sandbox.page import env_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
     from shop import Shop
 
     from syncer.config import Settings
@@ -38,8 +39,7 @@ PROC = Path("/proc")
 TOKEN, KEY, PASSWORD = "canary-token-5e9c", "canary-key-77aa", "canary-secret-1b2d"
 NUMBER, OTHER = "+13125559876", "+1 (312) 555-4321"
 NAME, EMAIL, ANSWER = "Zebedea Quill", "zebedea.quill@canary.example", "the blue house behind Pier 4"
-CANARIES = (PROC = Path("/proc")
-TOKEN, KEY, PASSWORD, NUMBER, NUMBER[1:], "312-555-4321", OTHER, "Zebedea", "Quill", EMAIL, ANSWER)
+CANARIES = (TOKEN, KEY, PASSWORD, NUMBER, NUMBER[1:], "312-555-4321", OTHER, "Zebedea", "Quill", EMAIL, ANSWER)
 ECHO = f"{NAME} <{EMAIL}> {NUMBER} {OTHER}: {ANSWER} {TOKEN} {KEY} {PASSWORD}"
 """What a careless gateway might quote back, and what a mistake of our own might hold."""
 ASKED = f"{EMAIL} {NUMBER} {OTHER} {TOKEN}"
@@ -134,8 +134,7 @@ def test_no_canary_in_the_log(
 ) -> None:
     """At level debug, with the loggers of all libraries open, through all outcomes and faults."""
     made = replace(settings("[limits]\nper_number_per_day = 1000\n"), token=Secret(TOKEN), dev_key=Secret(KEY))
-    log.configure(log_format=shape, level="debug", secrets=[PROC = Path("/proc")
-TOKEN, KEY, PASSWORD])
+    log.configure(log_format=shape, level="debug", secrets=[TOKEN, KEY, PASSWORD])
     lines()
     for rounds in range(40 if full else 4):
         everything(made, store, rounds)
