@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+PIPE = subprocess.PIPE
 PHONE = "+13125550142"
 
 
@@ -32,15 +33,17 @@ class Shop:
         self.world, self.url, self.folder = world, url, folder
         (folder / ".env").write_text("\n".join(env_lines(url)), encoding="utf-8")
 
-    def start(self, *arguments: str, environ: dict[str, str] | None = None) -> subprocess.Popen[str]:
+    def start(
+        self, *arguments: str, environ: dict[str, str] | None = None, stdout: Any = PIPE, stderr: Any = PIPE
+    ) -> subprocess.Popen[str]:
         """Start a command in the folder, with nothing in its environment."""
         return subprocess.Popen(
             [sys.executable, "-m", "syncer", *arguments],
             cwd=self.folder,
             env={"PATH": os.environ["PATH"], "PYTHONWARNINGS": "error", **(environ or {})},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stdin=PIPE,
+            stdout=stdout,
+            stderr=stderr,
             text=True,
         )
 

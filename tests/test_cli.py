@@ -7,6 +7,7 @@ import json
 import signal
 import time
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -21,7 +22,6 @@ from syncer.store.lock import run_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from shop import Shop
 
@@ -361,6 +361,19 @@ def test_since_and_until_widen_the_window(shop: Shop) -> None:
     ]
 
     assert (narrow, wide) == (0, 1)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_output_that_nobody_can_read_is_no_success(shop: Shop, stream: str) -> None:
+    """The run itself is done; but it is watched by its log, and a scheduler must not call that green."""
+    shop.run("migrate")
+    command = ["run", "--once", *(["--dry-run"] if stream == "stdout" else [])]
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        process = shop.start(*command, stdout=full) if stream == "stdout" else shop.start(*command, stderr=full)
+        process.communicate(timeout=60)
+
+    assert process.returncode == 1
 
 
 def test_a_mistake_of_our_own_is_one_line_too(capsys: pytest.CaptureFixture[str]) -> None:

@@ -275,6 +275,18 @@ def test_only_a_move_in_place_has_its_date_corrected(same: bool) -> None:
     assert date(moved, {old.uri: replace(old, read_at=restored + SECOND)}) == moved.moved_at
 
 
+def test_two_halves_of_a_move_in_one_reading_know_each_other() -> None:
+    """Somebody takes another seat of the same event, and syncer sees both for the first time."""
+    event = an_event(total=2, active=1)
+    old, new = an_invitee(event, "old"), an_invitee(event, "new", old_invitee=f"{event.uri}/invitees/old")
+
+    found = {one.uri: one for one in diff(event, [old, new], before={}, now=NOW, settle=SETTLE).bookings}
+
+    assert found[old.uri].invitee.rescheduled
+    assert found[old.uri].canceled
+    assert not found[new.uri].canceled
+
+
 def test_a_cancellation_without_a_date_is_of_the_first_look() -> None:
     """Calendly does not say when: then it is when syncer saw it, and stays so."""
     event = an_event(active=0)

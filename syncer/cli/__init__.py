@@ -5,6 +5,7 @@ Data goes to stdout, the log to stderr. Each command imports what it needs when 
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import sys
@@ -142,7 +143,24 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 failed, 2 usage or settings, 3 refused by a guard, 75 locked."""
-    sys.exit(run(cli.main, arguments))
+    code = run(cli.main, arguments)
+    sys.exit(code if _all_was_written() else code or 1)
+
+
+def _all_was_written() -> bool:
+    """Whether all output found its way: a log that nobody can read must not look like a good run.
+
+    Python itself would end with 120, a code of its own, when it tries once more at its end: hence the null device.
+    """
+    written = True
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):  # a full disk, a closed pipe; a stream that was closed from the start
+            written = False
+            with contextlib.suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    return written
 
 
 def run(command: Callable[..., Any], arguments: Sequence[str] | None = None) -> int:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Self
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-PATIENCE = 60.0
+PATIENCE = 240.0
 """Seconds after which a process that was not killed must have ended."""
 
 FORGE = """\
