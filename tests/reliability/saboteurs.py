@@ -158,7 +158,11 @@ NO_COMPARE_AND_SET = (
     Change(MESSAGES, "WHERE key = :key AND state = :before", "WHERE key = :key AND :before = :before"),
     Change(MESSAGES, " AND attempts = :attempts_before", " AND :attempts_before = :attempts_before"),
 )
-CLAIM = "            claimed = self.run.store.claim(message, now)\n            self.course.attempted += 1\n"
+CLAIM = (
+    "            claimed = self.run.store.claim(message, now)\n"
+    "            self.claimed[claimed.key] = self.run.ticks()\n"
+    "            self.course.attempted += 1\n"
+)
 BEGIN = "            self.flights.begin(claimed, partial(self.gateway.send, prepared))\n"
 SABOTEURS = [
     Saboteur(

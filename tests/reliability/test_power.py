@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 MEMORY = Path("/dev/shm")  # noqa: S108  folders of our own in it
 DATABASE = "syncer/store/database.py"
-OFTEN = Change(DATABASE, '"trusted_schema": 0,', '"trusted_schema": 0, "wal_autocheckpoint": 8,')
+OFTEN = Change(DATABASE, "PAGES_IN_THE_LOG = 500", "PAGES_IN_THE_LOG = 8")
 """The log (WAL) is moved into the file in the middle of things, not only at the end."""
 NORMAL = Change(DATABASE, '"synchronous": 2,', '"synchronous": 1,')
 DELETE = Change(DATABASE, '"journal_mode": "wal",', '"journal_mode": "delete",')
