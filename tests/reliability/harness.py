@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 
 from bulk import ask
 from checker import Arrival, Due, judge
-from processes import Command, Done, Forge
+from processes import PATIENCE, Command, Done, Forge
 
 from syncer.http import Answer, Prepared
 from syncer.model import utc_text
@@ -316,6 +316,15 @@ class Site:
             with Forge(self.code) as forge:
                 return forge.run(self.command(*arguments), strace=strace)
         return self.command(*arguments).run()
+
+    def die_waiting(self) -> None:
+        """Do a run that is killed while it waits for the answer to its first text."""
+        self.provider.latency = lambda: PATIENCE
+        process = self.start("run", "--once")
+        self.provider.wait_for(len(self.provider.ledger) + 1, wanted=lambda: process.poll() is None)
+        process.kill()
+        process.wait()
+        self.provider.latency = lambda: 0.0
 
     def restart(self) -> None:
         """Run twice, with nothing in the way: what every history ends with."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from disk import OPTIONS, Disk, story
 from harness import RULE, a_site
-from processes import PATIENCE, Forge
+from processes import Forge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -38,12 +38,7 @@ def news(site: Site) -> None:
 def remnants(site: Site) -> None:
     """The last run was killed while it waited for an answer: its log (WAL) is still there."""
     news(site)
-    site.provider.latency = lambda: PATIENCE
-    process = site.start("run", "--once")
-    site.provider.wait_for(1, wanted=lambda: process.poll() is None)
-    process.kill()
-    process.wait()
-    site.provider.latency = lambda: 0.0
+    site.die_waiting()
 
 
 def first_start(site: Site) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from harness import Site
 
 A_WHILE = 5.0
-"""Seconds that the gateway takes for an answer in which something else happens; nobody waits for their end."""
+"""Seconds after which two that should meet have missed each other."""
 SENDING = "syncer/sending.py"
 ENGAGELAB = "syncer/engagelab.py"
 MESSAGES = "syncer/store/messages.py"
@@ -34,12 +34,7 @@ MESSAGES = "syncer/store/messages.py"
 def crash(site: Site) -> Verdict:
     """The program is killed while it waits for the answer to the first of three texts."""
     site.book(3)
-    site.provider.latency = lambda: A_WHILE
-    process = site.start("run", "--once")
-    site.provider.wait_for(1, wanted=lambda: process.poll() is None)
-    process.kill()
-    process.wait()
-    site.provider.latency = lambda: 0.0
+    site.die_waiting()
     return afterwards(site, ambiguous=1)
 
 

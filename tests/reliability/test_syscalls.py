@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from harness import Provider, a_site
-from processes import PATIENCE, Forge, why_not_traced
+from processes import Forge, why_not_traced
 
 from syncer.model import State
 
@@ -172,11 +172,7 @@ def ground(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
             case "remnants":  # the last run was killed between a text and its result, its log (WAL) is still there
                 site.be_born()
                 site.book(4)
-                site.provider.latency = lambda: PATIENCE
-                process = site.start("run", "--once")
-                site.provider.wait_for(1, wanted=lambda: process.poll() is None)
-                process.kill()
-                process.wait()
+                site.die_waiting()
                 yield Ground("remnants", site, unknown=1, arrived=tuple(site.provider.ledger))
             case "first start":  # there is no database, and who has booked before is not texted
                 site.book(2)
