@@ -145,7 +145,7 @@ def test_a_file_may_not_grow(
 ) -> None:
     """An error of the disk in the log (WAL): exit 1 without a second commit, and the next start finds all in order."""
     code, found = variant(tmp_path / "code", FILE_SIZE), []
-    for size in [*range(8, 700, 4 if full else 172), 10_000]:
+    for size in [*range(8, 700, 8 if full else 172), 10_000]:
         with Provider(ground.world) as provider:
             site = ground.copy(tmp_path / str(size), provider)
             site.code, site.environ = code, {"BYTES": str(size * KIB), "PYTHONDONTWRITEBYTECODE": "1"}
@@ -160,7 +160,7 @@ def test_a_small_disk(ground: Site, forge: Forge, tmp_path: Path, *, full: bool,
     """The ballast makes the room for what a text that left must record; laid anew when there is room."""
     small_disk_or_skip(tmp_path)
     code, found = variant(tmp_path / "code", NO_RESERVE), []
-    for room in [*range(0, 700, 4), 8000] if full else range(100, 124, 4):
+    for room in [*range(0, 700, 8), 4000] if full else range(100, 124, 4):
         with Provider(ground.world) as provider:
             site = ground.copy(tmp_path / str(room), provider)
             (tmp_path / "mounted").mkdir(exist_ok=True)
