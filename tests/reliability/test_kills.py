@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     from harness import Site
 
-SHORT, FULL = 100, 1000
+KILLS = {1: (100, 1000), 8: (50, 500)}
+"""How many, by the number of texts in flight: in the short form and in the full one."""
 KILLS_IN_A_STORY = 25
 STORIES_AT_ONCE = 2
 SECONDS_OF_A_RUN = 0.45
@@ -114,10 +115,10 @@ def story(folder: Path, seed: str, *, kills: int, concurrency: int) -> dict[str,
         return {"kills": kills, **verdict.counts()}
 
 
-@pytest.mark.parametrize("concurrency", [1, 8], ids=["one at a time", "eight in flight"])
+@pytest.mark.parametrize("concurrency", KILLS, ids=["one at a time", "eight in flight"])
 def test_random_kills(tmp_path: Path, concurrency: int, *, full: bool, figures: Callable[..., None]) -> None:
     """No duplicate, loss, false `sent` or ghost; unknown at most what can have been in flight at each kill."""
-    kills = (FULL if full else SHORT) // 2
+    kills = KILLS[concurrency][full]
     seed = os.environ.get("SYNCER_SEED") or f"{time.time_ns() % 10**9}"
     stories = range(kills // KILLS_IN_A_STORY)
     began = time.monotonic()

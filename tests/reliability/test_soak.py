@@ -224,7 +224,7 @@ def test_days_of_a_busy_office(
             soak.restore(soak.now - HOUR)
         if hour % 6 == 0:
             soak.retry_some()
-        if hour == hours * 2 // 3:  # as many bookings are ahead by then as there ever are
+        if hour == hours * 5 // 6:  # as many bookings are ahead by then as there ever are
             early, files = memory(), open_files()
     soak.gateway.chance = calm = random.Random(seed)  # noqa: S311
     calm.random = lambda: 1.0  # type: ignore[method-assign]  # nothing fails any more
