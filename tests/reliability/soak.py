@@ -78,7 +78,7 @@ class Script:
     def _booking(self, at: datetime, old: Invitee | None = None) -> None:
         """Somebody books, or moves an older booking here; later, some of them cancel or move."""
         self._serial += 1
-        # From an hour and a half to a day and a quarter, and never so that a reminder is due within minutes of the booking.
+        # An hour and a half to a day and a quarter; never so that a reminder is due within minutes of the booking.
         ahead = self._chance.choice([90, 300, 900, 1300, 1500, 1600, 1700, 1800]) + self._chance.randint(0, 60)
         start = (at + ahead * MINUTE).replace(second=0)
         number = old.text_reminder_number if old else f"+1312{5_000_000 + self._serial}"
