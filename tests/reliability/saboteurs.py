@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from checker import Verdict
     from harness import Site
 
-A_WHILE = 5.0
+A_WHILE = 30.0
 """Seconds after which two that should meet have missed each other."""
 SENDING = "syncer/sending.py"
 ENGAGELAB = "syncer/engagelab.py"

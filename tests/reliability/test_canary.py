@@ -222,7 +222,7 @@ def test_the_process_shows_no_secret(canaries: Shop) -> None:
     process = canaries.start("run")
     shown = b""
     try:
-        while b"syncer" not in shown:  # it is still on its way from here to there
+        while b"syncer" not in shown and process.poll() is None:  # it is still on its way from here to there
             shown = (PROC / str(process.pid) / "cmdline").read_bytes()
         shown += (PROC / str(process.pid) / "environ").read_bytes()
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -39,8 +40,9 @@ def test_with_the_lock_three_of_four_end_with_75(tmp_path: Path, *, full: bool, 
             gone = threading.Event()
             site.provider.on_templates = lambda gone=gone: gone.wait(PATIENCE)  # type: ignore[misc]  # no name for it
             processes = start_all(site)
-            while sum(process.poll() is None for process in processes) > 1:
-                pass
+            until = time.monotonic() + PATIENCE
+            while sum(process.poll() is None for process in processes) > 1 and time.monotonic() < until:
+                time.sleep(0.01)
             gone.set()
             codes.update(process.wait(PATIENCE) for process in processes)
         site.provider.on_templates = lambda: None
