@@ -4,7 +4,7 @@
 
 CREATE TABLE meta (
     name  TEXT NOT NULL PRIMARY KEY CHECK (name IN ('born_at', 'instance', 'salt', 'account', 'user', 'token_digest', 'policy',
-                                                    'paused_until', 'restored_at', 'claims')),
+                                                    'paused_until', 'restored_at', 'claims', 'scrub')),
     value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 INSERT INTO meta (name, value) VALUES ('claims', '0');
@@ -125,16 +125,39 @@ BEGIN
     UPDATE meta SET value = CAST(value AS INTEGER) + 1 WHERE name = 'claims';
 END;
 
--- What is on its way or out stays as it was when it was claimed. Only a person who was erased is taken out of it.
+-- What is on its way or out stays as it was when it was claimed. Only a person who was erased is taken out of it, and
+-- whose booking is forgotten goes by the keyed hash of its address.
 CREATE TRIGGER messages_frozen BEFORE UPDATE OF recipient, template, params, rule, booking ON messages
 WHEN old.state IN ('sending', 'sent', 'unknown')
      AND (old.recipient, old.template, old.params, old.rule, old.booking)
          IS NOT (new.recipient, new.template, new.params, new.rule, new.booking)
      AND NOT (old.state != 'sending' AND new.recipient IN (old.recipient, 'erased') AND new.params = '{}'
-              AND (old.template, old.rule, old.booking) IS (new.template, new.rule, new.booking))
+              AND (old.template, old.rule) IS (new.template, new.rule)
+              AND (old.booking IS new.booking OR new.booking GLOB 'forgotten:*'))
 BEGIN
     SELECT RAISE(ABORT, 'a message is frozen once it is claimed');
 END;
+
+-- Numbers never to text. The keyed hash decides; it stays when the person is forgotten, the number does not.
+CREATE TABLE optouts (
+    digest   TEXT NOT NULL PRIMARY KEY,
+    number   TEXT NOT NULL CHECK (number = '' OR number GLOB '+[1-9]*'),
+    added_at TEXT NOT NULL,
+    reason   TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Keyed hashes of what was erased and that Calendly may still list: bookings, and places that hold a guest's number.
+CREATE TABLE forgotten (
+    digest TEXT NOT NULL PRIMARY KEY,
+    at     TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- A hash of each template's wording as last seen: when it changes, somebody should know.
+CREATE TABLE templates (
+    template TEXT NOT NULL PRIMARY KEY,
+    digest   TEXT NOT NULL,
+    seen_at  TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
 
 -- The story of each message, written by the database itself; `explain` reads it. It holds no personal data.
 CREATE TABLE history (

@@ -16,7 +16,7 @@ from syncer.errors import NotConnected, NoUsableAnswer, Overtaken, RunHalted
 from syncer.flights import Flights
 from syncer.log import mask
 from syncer.model import Audience, State
-from syncer.outbox import OVER_CAP, SUPERSEDED
+from syncer.outbox import OPTED_OUT, OVER_CAP, SUPERSEDED
 from syncer.plan import QUIET
 from syncer.rules import Trigger
 from syncer.sending import Course, Sending, halt, say_message
@@ -205,6 +205,9 @@ class Delivery:
         """Look at one message, at the very moment: in time, not too often, not at night."""
         if message.expires_at <= now:
             self._end(message, State.EXPIRED, "its time passed", now)
+            return False
+        if self.run.store.is_opted_out(message.to):
+            self._end(message, State.SKIPPED, OPTED_OUT, now)
             return False
         # Caps are against strangers who book in somebody else's name; a host's number comes from the operator.
         if message.audience is Audience.INVITEE and not self._under_caps(message, now):

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from syncer.forgetting import without_contents
 from syncer.model import Booking, Change, ChangeKind
 from syncer.rules import Trigger
 
@@ -200,9 +201,7 @@ def noticed_after(news: News, *, before: Mapping[str, Booking], restored_at: dat
 def _booking(event: Event, invitee: Invitee, old: Booking | None, now: datetime) -> Booking:
     if invitee.erased:
         # What Calendly leaves of an erased person is not documented; here nothing is left but the made-up address.
-        invitee = replace(
-            invitee, name="", first_name="", last_name="", text_reminder_number="", answers=(), cancel_reason=""
-        )
+        invitee = without_contents(invitee)
     if (event.canceled or invitee.status == "canceled") and invitee.canceled_at is None:
         # Calendly does not say when: then it is when syncer noticed, and stays so.
         noticed = old.invitee.canceled_at if old is not None else None

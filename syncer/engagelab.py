@@ -45,6 +45,8 @@ HALTING = frozenset({2001, 2002, 2004})
 """Codes: wrong key, key expired or disabled, key not allowed to send."""
 REFUSING = frozenset({3001, 3002, 3003, 5011, 5012, 5013, 5014, 5015, 5017, 5018, 5019, 5020})
 """Codes: never with this number, template or text. From 5011 on they are of EngageLab's sister products."""
+OPTED_OUT = frozenset({5013, 5019})
+"""Of those, codes that say: blocked, or unsubscribed. No further text is worth a try."""
 LATER: Mapping[int, NotNow] = {
     3004: NotNow("", tries=1),  # the same text to the same number too soon
     4001: NotNow("", holds_template=True),
@@ -110,7 +112,7 @@ def _by_code(code: int | None, reason: str, headers: Mapping[str, str], *, clien
     if money and (code in _MAY_BE_MONEY or (code not in REFUSING | LATER.keys() and (client_error or code))):
         return Halt(reason)
     if code in REFUSING:
-        return Refused(reason)
+        return Refused(reason, opted_out=code in OPTED_OUT)
     if code is not None and code in LATER:
         return replace(LATER[code], reason=reason, retry_after=_asked(headers))
     return Refused(reason) if client_error and code else NoAnswer(reason)

@@ -35,7 +35,8 @@ def read_listing(run: Run) -> Listed:
     scope = _scope(run)
     began, ticks = run.clock(), run.ticks()
     since, until = window(run, began)
-    events = run.calendly.events(scope, since, until).events
+    veil = run.store.veil
+    events = [veil.event(event) for event in run.calendly.events(scope, since, until).events]
     now = run.clock()
     run.report.events = len(events)
     known = run.store.known(since)
@@ -49,7 +50,7 @@ def read_listing(run: Run) -> Listed:
     _mark_missing(run, lost, now)
     rules = run.settings.policy.rules
     stale = diff.stale(known, events, now=now, reread=run.settings.reread, rules=rules)
-    return Listed(at=began, ticks=ticks, until=until, stale=stale)
+    return Listed(at=began, ticks=ticks, since=since, until=until, stale=stale)
 
 
 def _scope(run: Run) -> dict[str, str]:

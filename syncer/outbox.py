@@ -16,6 +16,9 @@ from syncer.rules import OnUnknown
 BY_OPERATOR = "canceled by the operator"
 OVER_CAP = "over limits.per_number_per_day"
 RESTORED = "due before a backup was put back: it may have been sent"
+OPTED_OUT = "opted out"
+ERASED = "person was erased"
+LEFT_BY_A_CRASH = "syncer stopped before the answer came"
 SUPERSEDED = "a later reminder of the same meeting is due as well"
 FINAL_REASONS = frozenset({BY_OPERATOR, OVER_CAP})
 """What was canceled or skipped for one of these stays so, also when planning would want it again."""
@@ -44,9 +47,10 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Surely not taken, and never will be: the message fails."""
+    """Surely not taken, and never will be: the message fails; `opted_out`: this number wants no more texts."""
 
     reason: str
+    opted_out: bool = False
 
 
 @dataclass(frozen=True, slots=True)

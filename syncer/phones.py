@@ -42,6 +42,7 @@ _EXTENSION = re.compile(r"(?<=\d)[\s,;(]*(?:#|;?(?:extension|extn|ext|x|durchwah
 _SEVERAL = re.compile(r"\+.*\+|(?:\d[\s().-]*){7,}[/,;|&\n](?:[\s().+-]*\d){7,}", re.DOTALL)
 _WRITTEN = re.compile(r"\+?[\d\s()./-]+")
 _DASHES = str.maketrans(dict.fromkeys("‐‑‒–—―−－", "-"))
+_FEW = 4
 _LONGEST = 100
 """A field longer than this is no number, and the patterns above meet nothing longer."""
 
@@ -95,6 +96,27 @@ def parse(text: str, country: str) -> PhoneNumber | NoRecipient:
         return phonenumbers.parse(text, country or None)
     except phonenumbers.NumberParseException:
         return NOT_VALID
+
+
+def possible(text: str, country: str) -> str | NoRecipient:
+    """Read a number that an operator names, in E.164, or say why it is none. Whether it takes texts is not asked."""
+    found = parse(text, country)
+    if isinstance(found, NoRecipient):
+        return found
+    return e164(found) if phonenumbers.is_possible_number(found) else NOT_VALID
+
+
+def is_number(text: str, number: str) -> bool:
+    """Whether a text is or holds this number (E.164), as people type it, with or without its country code."""
+    digits = "".join(str(unicodedata.decimal(one)) for one in text if one.isdecimal())
+    if number[-_FEW:] not in digits:
+        return False
+    whole = phonenumbers.parse(number)
+    national = phonenumbers.national_significant_number(whole)
+    if number.lstrip("+") in digits or digits.lstrip("0") == national.lstrip("0"):
+        return True
+    found = parse(text, "")
+    return not isinstance(found, NoRecipient) and e164(found) == number
 
 
 def e164(number: PhoneNumber) -> str:

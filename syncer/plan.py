@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 from syncer import quiet, wording
 from syncer.diff import settled
 from syncer.model import WAITING, Audience, Message, State, utc_text
-from syncer.outbox import RESTORED
+from syncer.outbox import OPTED_OUT, RESTORED
 from syncer.recipients import NoRecipient, Recipient, recipients, template_for
 from syncer.rules import Late, Policy, Rule, Trigger
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
     from syncer.model import Booking
@@ -46,6 +46,7 @@ class Context:
         restored_at: when a backup was put back: what was due before may have been sent by what was lost.
         told: who was told of this booking (or of what it was moved from): see `told`.
         phone_questions: questions of the event type that ask for a number; None = not known.
+        opted_out: whether a number (E.164) is never to be texted.
     """
 
     now: datetime
@@ -54,6 +55,7 @@ class Context:
     restored_at: datetime | None = None
     told: frozenset[Audience] = frozenset()
     phone_questions: frozenset[str] | None = None
+    opted_out: Callable[[str], bool] = lambda _: False
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +192,8 @@ def _to(
     """Make the message to one recipient, or say why there is none."""
     if isinstance(one, NoRecipient):
         return _message(rule, booking, context, when, None, one.reason)
+    if context.opted_out(one.number):
+        return _message(rule, booking, context, when, one, OPTED_OUT)
     # The template's own language first: no French date in an English text.
     language, template = template_for(rule, one.language, policy.language)
     params = wording.render(rule, booking, replace(one, language=language), policy)

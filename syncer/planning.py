@@ -57,6 +57,7 @@ class Planner:
                 restored_at=self.store.restored_at,
                 told=self._told(booking, messages),
                 phone_questions=self._phone_questions(booking, now),
+                opted_out=self.store.is_opted_out,
             )
             wanted = plan(booking, self.policy, context)
             todo += reconcile(wanted, messages[booking.uri], booking=booking, now=now)

@@ -52,15 +52,20 @@ def read_batch(run: Run, batch: Sequence[tuple[Event, str]]) -> dict[str, Syncer
     # A young cancellation is one by Calendly's clock, which may be behind ours.
     now = min(run.clock(), run.calendly.last_date or run.clock())
     found = [(*row, answer) for row, answer in zip(batch, answers, strict=True) if not isinstance(answer, SyncerError)]
-    written, rows = _digest(run, found, now)
     try:
-        _commit(run, written, planner(run, now).todo(rows, now), now)
+        _follow(run, found, now)
     except Overtaken:  # an operator's command came first: plan by what is there now
-        _commit(run, written, planner(run, now).todo(rows, now), now)
+        _follow(run, found, now)
     run.report.changed += len(found)
     return {
         event.uri: answer for (event, _), answer in zip(batch, answers, strict=True) if isinstance(answer, SyncerError)
     }
+
+
+def _follow(run: Run, found: Sequence[tuple[Event, str, Sequence[Invitee]]], now: datetime) -> None:
+    """Compare what was read with the snapshot, and commit it with what follows from it."""
+    written, rows = _digest(run, found, now)
+    _commit(run, written, planner(run, now).todo(rows, now), now)
 
 
 def _digest(
@@ -71,7 +76,10 @@ def _digest(
     readings: list[Reading] = []
     bookings: dict[str, Booking] = {}
     changes: list[Change] = []
-    for event, why, invitees in found:
+    veil = run.store.veil
+    for listed, why, named in found:
+        # What was forgotten stays hidden, also in what was read before it was.
+        event, invitees = veil.event(listed), [veil.invitee(one) for one in named]
         before = run.store.bookings([i.old_invitee for i in invitees if i.old_invitee], events=[event.uri])
         news = diff.diff(event, invitees, before=before, now=now, settle=settle)
         if run.store.restored_at is not None:

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import phonenumbers
 from phonenumbers import PhoneNumber
 
-from syncer import phones
+from syncer import outbox, phones
 from syncer.model import Audience
 from syncer.phones import NoRecipient
 from syncer.rules import HostSettings
@@ -50,7 +50,7 @@ class Recipient:
 
 
 NO_NUMBER = NoRecipient("no number")
-ERASED = NoRecipient("person was erased")
+ERASED = NoRecipient(outbox.ERASED)
 NO_HOST_NUMBER = NoRecipient("no host has a number (settings: hosts, HOST_PHONE)")
 WRONG_HOST_NUMBER = NoRecipient("the host's number is not a possible number (settings: hosts, HOST_PHONE)")
 SHARED_CALL = NoRecipient("the call's number of an event with several guests is not surely theirs")

@@ -50,6 +50,7 @@ class Listed:
     Attributes:
         at: when it was asked for; texts wait while that is too long ago.
         ticks: the same moment in seconds of a clock that nobody sets.
+        since: events that start earlier were not asked for.
         until: events that start later were not asked for; None = all were.
         stale: events that must still be read, nearest meeting first, each with the reason.
         unread: URIs of those that could not be read in this run.
@@ -57,6 +58,7 @@ class Listed:
 
     at: datetime
     ticks: float
+    since: datetime
     until: datetime | None
     stale: list[tuple[Event, str]]
     unread: set[str] = field(default_factory=set)

@@ -167,6 +167,10 @@ class Sending:
             reason = f"{IN_A_ROW} messages in a row got no answer; the rest waits for the next run"
             self.course.over = "EngageLab does not answer"
             self.run.tell("limit.reached", limit="EngageLab", reason=reason, value=IN_A_ROW)
+        if isinstance(outcome, Refused) and outcome.opted_out:
+            for message in self.run.store.opt_out([claimed.to], code(outcome.reason), now)[1]:
+                self.run.report.count("skipped")
+                say_message(self.run.tell, "skipped", message)
         if isinstance(outcome, Halt):
             halt(self.run, self.course, outcome.reason, claimed.key)
         elif isinstance(outcome, NotNow) and outcome.pauses_all:

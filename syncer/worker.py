@@ -36,7 +36,7 @@ from syncer.errors import (
 from syncer.listing import read_listing
 from syncer.log import Tell, tell
 from syncer.model import State, utc_text
-from syncer.outbox import NoAnswer, jitter_of, settle
+from syncer.outbox import LEFT_BY_A_CRASH, NoAnswer, jitter_of, settle
 from syncer.ports import NoProgress, Progress
 from syncer.reading import plan_again_if_rules_changed, read_batch
 from syncer.run import Listed, Options, Run
@@ -54,7 +54,8 @@ BATCH = 25
 """Events read, planned and committed together: at Calendly's slowest limit, half a minute's worth."""
 FRESH_SHARE = 0.9
 """After this share of `max_snapshot_age` a long run lists anew, if a text would have to wait for it."""
-LEFT_BY_A_CRASH = "syncer stopped before the answer came"
+RETAINED_EVERY = timedelta(hours=1)
+"""How often finished bookings are looked for whose people are to be erased."""
 ONCE = Options(everything=True)
 LOOP = Options()
 
@@ -75,6 +76,7 @@ class Worker:
         stop: set by a signal: ends waits at once, and the run after the messages in hand.
         behind: whether the last run left events to read: then the loop does not wait for its interval.
         ended: when the last run of the loop ended, in ticks.
+        retained: when people of finished bookings were last erased.
         unread: why some event could not be read in this run: the run fails in the end, when the others are done.
     """
 
@@ -91,6 +93,7 @@ class Worker:
     behind: bool = False
     unread: SyncerError | None = None
     ended: float = 0.0
+    retained: datetime | None = None
 
     def run_once(self, options: Options = ONCE) -> Run:
         """Do one run; returns what it saw and did.
@@ -103,6 +106,7 @@ class Worker:
             if not options.dry_run:  # beside a running worker they are not remnants
                 self.store.lay_ballast()
                 self._settle_remnants(run)
+                self._clear_the_file(run)
             complete = False
             while not complete:
                 listed = read_listing(run)
@@ -112,6 +116,7 @@ class Worker:
                 # `--once` lists anew and goes on; the loop leaves the rest to its next run.
                 complete = not listed.stale or not options.everything
             self.behind = bool(listed.stale)
+            self._retain(run, listed)
             if self.unread is not None:
                 raise self.unread
         return run
@@ -242,6 +247,26 @@ class Worker:
             row["outcome"] = "failed"
         row["counts"] = json.dumps(run.report.as_dict())
         self.store.record_run(row)
+
+    def _retain(self, run: Run, listed: Listed) -> None:
+        """Erase the people of finished bookings, once an hour, where the settings ask for it.
+
+        What the listing still holds is left alone: it would be read again and be back.
+        """
+        now, after = self.clock(), self.settings.retention
+        if after is None or run.options.dry_run or (self.retained and now - self.retained < RETAINED_EVERY):
+            return
+        self.store.retain(min(now - after, listed.since), now)
+        self.retained = now
+
+    def _clear_the_file(self, run: Run) -> None:
+        """Rid the file of what was erased: the lock's holder may rewrite it."""
+        if self.store.wants_scrub():
+            try:
+                self.store.scrub()
+            except Hindered as error:  # erased it is, and the texts do not wait for this
+                reason = f"the file still holds erased data: {error}"
+                run.tell("limit.reached", limit="database", value=0, reason=reason)
 
     def _settle_remnants(self, run: Run) -> None:
         """Turn what an earlier run left in `sending` into `unknown`: the lock's holder knows that nobody sends it."""

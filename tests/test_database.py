@@ -696,7 +696,17 @@ def test_a_copy_is_brought_up_to_date_in_memory_only(path: Path, sound: bytes) -
     path.write_bytes(sound)
     path.chmod(0o600)
     change(path, "DELETE FROM _sqlite_migrations", "DROP TABLE runs", "DROP TABLE meta", "DROP TABLE rules")
-    for table in ("changes", "history", "messages", "event_types", "bookings", "events"):
+    for table in (
+        "optouts",
+        "forgotten",
+        "templates",
+        "changes",
+        "history",
+        "messages",
+        "event_types",
+        "bookings",
+        "events",
+    ):
         change(path, f"DROP TABLE {table}")
     before = files(path.parent)
 

@@ -32,6 +32,8 @@ COMMANDS = {
     "retry": "moving:retry",
     "cancel": "moving:cancel",
     "resolve": "moving:resolve",
+    "optout": "consent:optout",
+    "forget": "consent:forget",
     "restored": "moving:restored",
     "migrate": "migrating:migrate",
     "demo": "trying:demo",
@@ -51,8 +53,9 @@ class _Lazy(click.Group):
             return None
         module, _, name = COMMANDS[cmd_name].partition(":")
         command: click.Command = getattr(importlib.import_module(f"syncer.cli.{module}"), name)
-        here = {option for one in command.params for option in one.opts}
-        command.params += [option for option in _global_options(again=True) if not here & set(option.opts)]
+        for one in (command, *(command.commands.values() if isinstance(command, click.Group) else ())):
+            here = {option for parameter in one.params for option in parameter.opts}
+            one.params += [option for option in _global_options(again=True) if not here & set(option.opts)]
         return command
 
 

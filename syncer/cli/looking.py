@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -73,7 +74,7 @@ def explain(app: App, what: str, *, show_numbers: bool) -> int:
     from syncer.cli import showing
 
     with open_store(app) as store:
-        uris = _find(store, what)
+        uris = find(store, what, app.settings(need_secrets=False).policy.country)
         bookings = store.bookings(uris)
         showing.print_story(store, [bookings[uri] for uri in uris], show_numbers=show_numbers)
     if not uris:
@@ -81,14 +82,24 @@ def explain(app: App, what: str, *, show_numbers: bool) -> int:
     return 0 if uris else 1
 
 
-def _find(store: Store, what: str) -> list[str]:
+def find(store: Store, what: str, country: str) -> list[str]:
+    """Find the bookings that somebody means: by a message key, an e-mail, a number, or (the end of) an address.
+
+    Args:
+        store: open.
+        what: as typed. A number is found wherever a guest may have written it, also where it was refused.
+        country: of a number without a country code (ISO 3166).
+    """
+    from syncer import phones
+
     if message := store.messages(keys=[what]):
         return [message[0].booking]
     if "@" in what:
-        return store.booking_uris(email=what)
-    if what.lstrip("+").replace(" ", "").replace("-", "").isdigit():
-        digits = "".join(char for char in what if char.isdigit())
-        return store.booking_uris(number=f"+{digits}")
+        return store.booking_uris(email=what.strip())
+    if not what.strip(" +-()./0123456789"):
+        number = phones.possible(what if country or "+" in what else f"+{what}", country)
+        if isinstance(number, str):
+            return store.bookings_with(partial(phones.is_number, number=number))
     return store.booking_uris(ending=what)
 
 

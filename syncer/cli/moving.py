@@ -39,12 +39,22 @@ def _messages(store: Store, keys: Sequence[str], states: Collection[State], verb
     return list(found.values())
 
 
-def _confirm(question: str, *, yes: bool) -> None:
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask, unless the answer was given beforehand.
+
+    Raises:
+        SyncerError: the answer is no.
+    """
     if not yes and not click.confirm(question):
         raise SyncerError("nothing was changed", "Answer y, or give --yes")
 
 
-def _open(app: App, witness: Witness | None = None) -> Store:
+def open_to_change(app: App, witness: Witness | None = None) -> Store:
+    """Open the settings' database for a change beside a worker that may be running.
+
+    Raises:
+        SyncerError: it is not there, has an older schema, or cannot be used.
+    """
     from syncer.cli.building import now
     from syncer.store import Store, database
 
@@ -79,7 +89,7 @@ def retry(app: App, keys: tuple[str, ...], *, yes: bool) -> None:
     """Send the failed or unknown message KEY once more (or several)."""
     from syncer.cli.building import now
 
-    with _open(app) as store:
+    with open_to_change(app) as store:
         messages, at = _messages(store, keys, {State.FAILED, State.UNKNOWN}, "retried"), now()
         for message in messages:
             if _late(message, at):
@@ -87,14 +97,14 @@ def retry(app: App, keys: tuple[str, ...], *, yes: bool) -> None:
                 raise SyncerError(passed, "It would be wrong to send it now")
         unknown = sum(message.state is State.UNKNOWN for message in messages)
         if unknown:
-            _confirm(
+            confirm(
                 f"Nobody knows whether {unknown} of them went out; those people may get it twice. Send again?"
                 if len(messages) > 1
                 else "Nobody knows whether it went out; the person may get it twice. Send it again?",
                 yes=yes,
             )
         elif len(messages) > 1:
-            _confirm(f"Send {len(messages)} messages again?", yes=yes)
+            confirm(f"Send {len(messages)} messages again?", yes=yes)
         for message in messages:
             _again(store, message, "retried by the operator", at)
 
@@ -107,10 +117,10 @@ def cancel(app: App, keys: tuple[str, ...], *, yes: bool) -> None:
     """Never send the message KEY (or several)."""
     from syncer.cli.building import now
 
-    with _open(app) as store:
+    with open_to_change(app) as store:
         messages = _messages(store, keys, WAITING | {State.FAILED, State.UNKNOWN}, "canceled")
         if len(messages) > 1:
-            _confirm(f"Cancel {len(messages)} messages?", yes=yes)
+            confirm(f"Cancel {len(messages)} messages?", yes=yes)
         for message in messages:
             store.move(message, State.CANCELED, BY_OPERATOR, now())
             click.echo("canceled")
@@ -127,10 +137,10 @@ def resolve(app: App, keys: tuple[str, ...], *, sent: bool | None, yes: bool) ->
 
     if sent is None:
         raise click.UsageError("say --sent or --not-sent")
-    with _open(app) as store:
+    with open_to_change(app) as store:
         messages = _messages(store, keys, {State.UNKNOWN}, "resolved")
         if len(messages) > 1:
-            _confirm(f"Were all {len(messages)} of them {'sent' if sent else 'not sent'}?", yes=yes)
+            confirm(f"Were all {len(messages)} of them {'sent' if sent else 'not sent'}?", yes=yes)
         for message in messages:
             if sent:
                 store.move(message, State.SENT, "sent, says the operator", now())
@@ -150,10 +160,10 @@ def restored(app: App, *, yes: bool) -> None:
     path = app.settings(need_secrets=False).db
     if not path.exists():
         raise SyncerError(f"{path} does not exist", "Put the backup there first, or name it with --db or SYNCER_DB")
-    with run_lock(path) as witness, _open(app, witness) as store:
+    with run_lock(path) as witness, open_to_change(app, witness) as store:
         at = now()
         due = sum(message.scheduled_at <= at for message in store.messages(states=sorted(WAITING)))
-        _confirm(
+        confirm(
             f"{path} is a backup that was put back: set aside {due} waiting messages that were due before now,"
             " and those that its next runs find to have been due before now?",
             yes=yes,

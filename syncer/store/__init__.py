@@ -1,14 +1,13 @@
 """The snapshot and the outbox in SQLite: the only package that says SQL.
 
 `database` opens the file (`place`, `lock`: what lies around it), `snapshot` holds what Calendly said, `messages` is the
-outbox; `Store` puts them together.
+outbox, `people` opts them out and forgets them; `Store` puts them together.
 Each method is one transaction. What is read before a write is read outside it, so that every transaction only writes;
 transitions name the state they leave (`WHERE key = ? AND state = ?`) and must hit exactly one row.
 """
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
@@ -17,9 +16,10 @@ from syncer.errors import Older, StoreError, WrongDatabase
 from syncer.model import from_utc_text, utc_text
 from syncer.outbox import LONGEST_PAUSE, RESTORED
 from syncer.store import rows
-from syncer.store.messages import Due, Outbox
+from syncer.store.messages import Due
+from syncer.store.people import OptOut, People
 from syncer.store.place import Ballast
-from syncer.store.snapshot import Batch, Reading, Snapshot
+from syncer.store.snapshot import Batch, Reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
     from syncer.reconcile import Todo
     from syncer.store.lock import Witness
 
-__all__ = ["Batch", "Due", "Reading", "Store"]
+__all__ = ["Batch", "Due", "OptOut", "Reading", "Store"]
 
 RUNS_KEPT = timedelta(days=30)
 
 
-class Store(Snapshot, Outbox):
+class Store(People):
     """An open database, whole. Not for use from several threads at once.
 
     Attributes:
@@ -160,10 +160,6 @@ class Store(Snapshot, Outbox):
         until = rows.moment_or_none(self.meta("paused_until") or None)
         return until if until is not None and now < until <= now + LONGEST_PAUSE * 2 else None
 
-    def digest(self, text: str) -> str:
-        """Hash a text with this database's own key."""
-        return hmac.new(self._salt, text.encode(), hashlib.sha256).hexdigest()
-
     def born_by(self, now: datetime) -> None:
         """Correct a birth that lies ahead of a clock that was just checked: it was made while the clock was wrong."""
         if self.born_at > now + timedelta(minutes=2):
@@ -187,23 +183,43 @@ class Store(Snapshot, Outbox):
                 )
         return rules
 
+    def notice_wordings(self, contents: Mapping[str, str], now: datetime) -> list[str]:
+        """Compare templates' wordings with what they were when last seen, and remember what they are.
+
+        Args:
+            contents: template id -> its text.
+            now: when they were read.
+
+        Returns:
+            The ids of those that are not what they were; one never seen before is no change.
+        """
+        seen = {row["template"]: row["digest"] for row in self._query("SELECT template, digest FROM templates")}
+        digests = {template: self.digest(content) for template, content in contents.items()}
+        fresh = [{"template": t, "digest": d, "seen_at": utc_text(now)} for t, d in digests.items() if seen.get(t) != d]
+        if fresh:
+            with self._writing():
+                self._upsert("templates", fresh, key="template")
+        return [row["template"] for row in fresh if row["template"] in seen]
+
     def commit(self, batch: Batch, todo: Todo, now: datetime) -> None:
         """Write what was read and what follows from it, in one transaction.
 
         Raises:
-            Overtaken: a message was no longer in the state that the plan was made for; nothing is written.
+            Overtaken: a message was no longer in the state that the plan was made for, or somebody was forgotten
+                meanwhile; nothing is written.
         """
         if not (batch.readings or batch.bookings or batch.changes or batch.missing or todo.inserts or todo.updates):
             return
         events = [rows.event_row(row.event, read_at=row.read_at, settles_at=row.settles_at) for row in batch.readings]
         changes = [(utc_text(now), one.booking, one.event, one.kind, one.detail) for one in batch.changes]
         with self._writing():
+            self._check_forgotten(batch, todo)
             self._upsert("events", events, key="uri")
             self._upsert("bookings", [rows.booking_row(booking) for booking in batch.bookings], key="uri")
             self._insert("messages", [rows.message_row(message) for message in todo.inserts])
             for before, message in todo.updates:
                 self._update(message, before)
-            self._purge([booking.uri for booking in batch.bookings if booking.invitee.erased])
+            self._keep_forgotten(batch, now)
             self._executemany("INSERT INTO changes (at, booking, event, kind, detail) VALUES (?, ?, ?, ?, ?)", changes)
             self._executemany(
                 "UPDATE events SET missing_at = ? WHERE uri = ? AND missing_at IS NULL",

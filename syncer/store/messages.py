@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from syncer.errors import Hindered, NoRoom, Overtaken
-from syncer.model import State, utc_text
+from syncer.forgetting import without_words
+from syncer.model import WAITING, Audience, State, utc_text
 from syncer.store import rows
 from syncer.store.place import has_room
 from syncer.store.sql import Sql
@@ -70,18 +71,15 @@ class Outbox(Sql):
         sql = "SELECT at, kind, detail FROM changes WHERE booking = ? ORDER BY id"
         return [(rows.moment_of(row["at"]), row["kind"], row["detail"]) for row in self._query(sql, [booking])]
 
-    def booking_uris(self, *, email: str = "", ending: str = "", number: str = "") -> list[str]:
-        """Find bookings by e-mail, by (the end of) their own or their event's URI, or by a number (E.164)."""
+    def booking_uris(self, *, email: str = "", ending: str = "") -> list[str]:
+        """Find bookings by e-mail, or by (the end of) their own or their event's URI."""
         sql = (
             "SELECT b.uri FROM bookings b JOIN events e ON e.uri = b.event"
             " WHERE (? != '' AND lower(b.email) = lower(?))"
             " OR (? != '' AND (b.uri = ? OR b.event = ? OR substr(b.uri, -length(?) - 1) = '/' || ?"
-            " OR substr(b.event, -length(?) - 1) = '/' || ?))"
-            " OR (? != '' AND replace(replace(b.text_reminder_number, ' ', ''), '-', '') = ?)"
-            " OR (? != '' AND b.uri IN (SELECT booking FROM messages WHERE recipient = ?)) ORDER BY e.start_at, b.uri"
+            " OR substr(b.event, -length(?) - 1) = '/' || ?)) ORDER BY e.start_at, b.uri"
         )
-        values = [email] * 2 + [ending] * 7 + [number] * 4
-        return [row["uri"] for row in self._query(sql, values)]
+        return [row["uri"] for row in self._query(sql, [email] * 2 + [ending] * 7)]
 
     def due(self, now: datetime) -> list[Due]:
         """Read the messages that may be claimed now, nearest meeting first."""
@@ -238,18 +236,25 @@ class Outbox(Sql):
         found = {row["state"]: row["n"] for row in self._query("SELECT state, count(*) n FROM messages GROUP BY state")}
         return {str(state): found.get(state, 0) for state in State}
 
-    def _purge(self, bookings: Sequence[str]) -> None:
-        """Take erased people out of their messages; keys and states stay, so that nobody is texted again."""
-        self._executemany(
-            "UPDATE messages SET recipient = 'erased', params = '{}' WHERE booking = ? AND audience = 'invitee'"
-            " AND recipient NOT IN ('', 'erased') AND state NOT IN ('scheduled', 'retryable', 'sending')",
-            [(uri,) for uri in bookings],
+    def _purge(self, bookings: Sequence[str]) -> int:
+        """Take erased people out of their messages; keys and states stay, so that nobody is texted again.
+
+        Returns:
+            How many messages held something of them.
+        """
+        found = self._query_in("SELECT * FROM messages WHERE booking IN", bookings)
+        held = [m for m in map(rows.message_of, found) if m.state not in {*WAITING, State.SENDING} and _is_personal(m)]
+        for message in held:
+            to = "erased" if message.to and message.audience is Audience.INVITEE else message.to
+            zone = "UTC" if message.audience is Audience.INVITEE else message.timezone
+            reason = without_words(message.reason)
+            self._update(replace(message, to=to, params={}, timezone=zone, reason=reason), message.state)
+        told = self._query_in(
+            "SELECT id, reason FROM history WHERE reason LIKE '%EngageLab%:%' AND key IN", [m.key for m in held]
         )
-        self._executemany(
-            "UPDATE messages SET params = '{}' WHERE booking = ? AND audience = 'host'"
-            " AND state NOT IN ('scheduled', 'retryable', 'sending')",
-            [(uri,) for uri in bookings],
-        )
+        texts = [(without_words(row["reason"]), row["id"]) for row in told]
+        self._executemany("UPDATE history SET reason = ? WHERE id = ?", texts)
+        return len(held)
 
     def _update(self, message: Message, before: State, *, attempts: int | None = None) -> None:
         """Write a message over its row, which must be in the state `before` (and at this attempt)."""
@@ -260,3 +265,9 @@ class Outbox(Sql):
         done = self._execute(sql, row | {"before": before, "attempts_before": attempts})
         if done != 1:
             raise Overtaken(f"message {message.key} is no longer {before}", "Somebody else changed it; run again")
+
+
+def _is_personal(message: Message) -> bool:
+    """Whether something in a message leads to the booking's guest."""
+    to = message.to not in {"", "erased"} and message.audience is Audience.INVITEE
+    return to or bool(message.params) or message.reason != without_words(message.reason)

@@ -1,0 +1,319 @@
+"""What people may ask for: no more texts, and to be forgotten."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import hmac
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from syncer.errors import Busy, Overtaken
+from syncer.forgetting import ALIAS, Veil, place_of_guest, without_person
+from syncer.model import WAITING, State, utc_text
+from syncer.outbox import ERASED, OPTED_OUT
+from syncer.store import rows
+from syncer.store.database import errors
+from syncer.store.messages import Outbox
+from syncer.store.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from datetime import datetime
+
+    from syncer.model import Booking, Event, Message
+    from syncer.reconcile import Todo
+    from syncer.store.snapshot import Batch
+
+MARK = 32
+"""Hexadecimal digits of a mark: 128 bits."""
+AT_A_TIME = 200
+"""Bookings whose people are erased in one transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class OptOut:
+    """A number never to text; `number` is empty once its person was forgotten."""
+
+    number: str
+    added_at: datetime
+    reason: str
+
+
+class People(Snapshot, Outbox):
+    """Opt-outs by the keyed hash of their number; forgotten bookings by that of their address."""
+
+    _salt: bytes
+    _marks: frozenset[str] | None = None
+
+    def digest(self, text: str) -> str:
+        """Hash a text with this database's own key."""
+        return hmac.new(self._salt, text.encode(), hashlib.sha256).hexdigest()
+
+    def _mark(self, text: str) -> str:
+        return self.digest(text)[:MARK]
+
+    # Opt-outs.
+
+    def is_opted_out(self, number: str) -> bool:
+        """Whether a number (E.164) is never to be texted."""
+        return next(self._query("SELECT 1 FROM optouts WHERE digest = ?", [self._mark(number)]), None) is not None
+
+    def opt_outs(self) -> list[OptOut]:
+        """List all opt-outs, oldest first."""
+        found = self._query("SELECT number, added_at, reason FROM optouts ORDER BY added_at, number")
+        return [OptOut(row["number"], rows.moment_of(row["added_at"]), row["reason"]) for row in found]
+
+    def opt_out(self, numbers: Iterable[str], reason: str, now: datetime) -> tuple[int, list[Message]]:
+        """Never text these numbers (E.164) again, and take what waits for them off the way.
+
+        Returns:
+            How many were not on the list before, and the messages that are `skipped` now.
+        """
+        given = dict.fromkeys(numbers)
+        new, skipped = 0, []
+        waiting = [message for number in given for message in self.messages_to(number) if message.state in WAITING]
+        with self._writing():
+            for number in given:
+                new += self._execute(
+                    "INSERT INTO optouts (digest, number, added_at, reason) VALUES (?, ?, ?, ?)"
+                    " ON CONFLICT (digest) DO UPDATE SET number = excluded.number WHERE number = ''",
+                    [self._mark(number), number, utc_text(now), reason],
+                )
+            for message in waiting:
+                gone = replace(message, state=State.SKIPPED, reason=OPTED_OUT, changed_at=now)
+                with contextlib.suppress(Overtaken):  # claimed meanwhile
+                    self._update(gone, message.state)
+                    skipped.append(gone)
+        return new, skipped
+
+    def opt_in(self, numbers: Iterable[str], now: datetime) -> int:
+        """Take numbers off the list; bookings with texts they were refused are looked at again by the next run.
+
+        Returns:
+            How many were on it.
+        """
+        gone = 0
+        with self._writing():
+            for number in dict.fromkeys(numbers):
+                gone += self._execute("DELETE FROM optouts WHERE digest = ?", [self._mark(number)])
+                self._execute(
+                    "UPDATE events SET settles_at = ? WHERE uri IN (SELECT b.event FROM bookings b"
+                    " JOIN messages m ON m.booking = b.uri WHERE m.recipient = ? AND m.state = 'skipped'"
+                    " AND m.reason = ?)",
+                    [utc_text(now), number, OPTED_OUT],
+                )
+        return gone
+
+    # Finding a person.
+
+    def bookings_with(self, is_theirs: Callable[[str], bool]) -> list[str]:
+        """Find the bookings in which a number stands, wherever guests write one, by start.
+
+        Args:
+            is_theirs: whether a text is that number, as people write it.
+        """
+        sql = "SELECT uri FROM bookings"
+        uris = [row["uri"] for row in self._query(sql)]
+        texted = {uri for uri, to in self._recipients() if is_theirs(to)}
+        found = [
+            booking
+            for booking in self.bookings(uris).values()
+            if booking.uri in texted or any(map(is_theirs, texts_of(booking)))
+        ]
+        return [booking.uri for booking in sorted(found, key=lambda one: (one.event.start, one.uri))]
+
+    def _recipients(self) -> list[tuple[str, str]]:
+        sql = "SELECT DISTINCT booking, recipient FROM messages WHERE audience = 'invitee' AND recipient != ''"
+        return [(row["booking"], row["recipient"]) for row in self._query(sql)]
+
+    def same_person(self, uris: Iterable[str]) -> list[str]:
+        """Add to these bookings all with the same e-mail, and those they were moved from or to."""
+        known, fresh = set[str](), set(uris)
+        while fresh:
+            known |= fresh
+            bookings = self.bookings(sorted(fresh)).values()
+            emails = {booking.invitee.email for booking in bookings} - {""}
+            fresh = {uri for email in emails for uri in self.booking_uris(email=email)}
+            links = {uri for one in bookings for uri in (one.invitee.old_invitee, one.invitee.new_invitee)}
+            fresh |= self.bookings(sorted(links - {""})).keys()
+            fresh -= known
+        return sorted(known)
+
+    # Forgetting.
+
+    @property
+    def veil(self) -> Veil:
+        """What hides forgotten people where Calendly still shows them."""
+        if self._marks is None:
+            self._marks = self._read_marks()
+        return Veil(self._marks, self._mark)
+
+    def _read_marks(self) -> frozenset[str]:
+        return frozenset(row["digest"] for row in self._query("SELECT digest FROM forgotten"))
+
+    def forget(self, uris: Sequence[str], now: datetime, *, same: Callable[[str, str], bool]) -> int:
+        """Erase the people of these bookings; the bookings and their message keys stay, by keyed hashes.
+
+        What waits is `skipped`. The file is not clear of them before `scrub`.
+
+        Args:
+            uris: of the bookings.
+            now: when.
+            same: whether a text, as people write it, is a number (E.164): so opt-outs of theirs are found.
+
+        Returns:
+            How many bookings were forgotten.
+
+        Raises:
+            Busy: a text of theirs is on its way at this very moment.
+        """
+        bookings = [one for one in self.bookings(uris).values() if not one.uri.startswith(ALIAS)]
+        if any(row.state is State.SENDING for some in self.messages_of(uris).values() for row in some):
+            raise Busy("a text about this person is on its way at this moment", "Type it again in a minute")
+        texts = {text for booking in bookings for text in texts_of(booking)}
+        texts |= {to for uri, to in self._recipients() if uri in set(uris)}
+        with self._writing():
+            for booking in bookings:
+                self._forget(booking, now)
+            self._blank_opt_outs(lambda number: any(same(text, number) for text in texts))
+            self._remember_scrub()
+        self._marks = None
+        return len(bookings)
+
+    def _forget(self, booking: Booking, now: datetime) -> None:
+        """Put a booking's alias in its place, in every table."""
+        hidden = replace(booking, invitee=self.veil.hidden(booking.invitee))
+        self._upsert("bookings", [rows.booking_row(hidden)], key="uri")
+        self._execute(
+            "UPDATE messages SET state = 'skipped', reason = ?, changed_at = ?"
+            " WHERE booking = ? AND state IN ('scheduled', 'retryable')",
+            [ERASED, utc_text(now), booking.uri],
+        )
+        self._purge([booking.uri])
+        pair = [hidden.uri, booking.uri]
+        self._execute(
+            "UPDATE history SET key = ? || substr(key, length(?) + 1)"
+            " WHERE key IN (SELECT key FROM messages WHERE booking = ?)",
+            [*pair, booking.uri],
+        )
+        self._execute(
+            "UPDATE messages SET key = ? || substr(key, length(?) + 1), booking = ?, params = '{}' WHERE booking = ?",
+            [*pair, hidden.uri, booking.uri],
+        )
+        self._execute("UPDATE changes SET booking = ? WHERE booking = ?", pair)
+        self._execute("UPDATE bookings SET old_invitee = ? WHERE old_invitee = ?", pair)
+        self._execute("UPDATE bookings SET new_invitee = ? WHERE new_invitee = ?", pair)
+        self._execute("DELETE FROM bookings WHERE uri = ?", [booking.uri])
+        self._hide(booking.uri, now)
+        self._hide_place(booking.event, now)
+
+    def _hide(self, text: str, now: datetime) -> None:
+        sql = "INSERT INTO forgotten (digest, at) VALUES (?, ?) ON CONFLICT (digest) DO NOTHING"
+        self._execute(sql, [self._mark(text), utc_text(now)])
+
+    def _hide_place(self, event: Event, now: datetime) -> None:
+        """Hide the place of an event that the guest typed."""
+        if place := place_of_guest(event):
+            self._hide(place, now)
+            hidden = Veil(frozenset({self._mark(place)}), self._mark).event(event)
+            self._execute("UPDATE events SET location = ? WHERE uri = ?", [rows.json_text(hidden.location), event.uri])
+
+    def _blank_opt_outs(self, is_theirs: Callable[[str], bool]) -> None:
+        """Take the numbers of forgotten people off the list of opt-outs; their keyed hashes go on to count."""
+        gone = [one.number for one in self.opt_outs() if one.number and is_theirs(one.number)]
+        self._executemany("UPDATE optouts SET number = '' WHERE number = ?", [(number,) for number in gone])
+
+    def retain(self, ended_before: datetime, now: datetime) -> int:
+        """Erase the people of bookings that ended before then and for which nothing waits; keys and states stay.
+
+        Returns:
+            How many bookings it was done to.
+        """
+        sql = (
+            "SELECT b.uri FROM bookings b JOIN events e ON e.uri = b.event"
+            " WHERE e.start_at < ? AND e.end_at < ? AND b.name || b.email || b.text_reminder_number != ''"
+            " AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.booking = b.uri"
+            " AND m.state IN ('scheduled', 'retryable', 'sending'))"
+        )
+        uris = [row["uri"] for row in self._query(sql, [utc_text(ended_before)] * 2)]
+        for at in range(0, len(uris), AT_A_TIME):
+            bookings = self.bookings(uris[at : at + AT_A_TIME]).values()
+            empty = [replace(one, invitee=without_person(one.invitee)) for one in bookings]
+            with self._writing():
+                self._upsert("bookings", [rows.booking_row(one) for one in empty], key="uri")
+                self._purge([one.uri for one in empty])
+                for one in empty:
+                    self._hide_place(one.event, now)
+                self._remember_scrub()
+            self._marks = None
+        return len(uris)
+
+    # What a run writes.
+
+    def _check_forgotten(self, batch: Batch, todo: Todo) -> None:
+        """Refuse to write back what was forgotten since it was read.
+
+        Raises:
+            Overtaken: a `forget` came first; read and plan again.
+        """
+        fresh = self._read_marks()
+        if fresh == self._marks:
+            return
+        self._marks = fresh
+        veil = self.veil
+        uris = {booking.uri for booking in batch.bookings} | {message.booking for message in todo.inserts}
+        events = {reading.event.uri: reading.event for reading in batch.readings}
+        if any(map(veil.hides, uris)) or any(veil.event(event) != event for event in events.values()):
+            raise Overtaken("a person was forgotten meanwhile", "The next run goes on without them")
+
+    def _keep_forgotten(self, batch: Batch, now: datetime) -> None:
+        """Remember what a forgotten booking was moved to, and hide what erased guests had typed as a place."""
+        moved = [one.uri.removeprefix(ALIAS) for one in batch.bookings if one.uri.startswith(ALIAS)]
+        self._executemany(
+            "INSERT INTO forgotten (digest, at) VALUES (?, ?) ON CONFLICT (digest) DO NOTHING",
+            [(mark, utc_text(now)) for mark in moved],
+        )
+        erased = [one for one in batch.bookings if one.invitee.erased]
+        for booking in erased:
+            self._hide_place(booking.event, now)
+        if self._purge([one.uri for one in erased]):
+            self._remember_scrub()
+        self._marks = None if erased else self._marks
+
+    # The file.
+
+    def _remember_scrub(self) -> None:
+        sql = "INSERT INTO meta (name, value) VALUES ('scrub', '1') ON CONFLICT (name) DO UPDATE SET value = '1'"
+        self._execute(sql)
+
+    def wants_scrub(self) -> bool:
+        """Whether something was erased that the file may still hold between its rows."""
+        return next(self._query("SELECT 1 FROM meta WHERE name = 'scrub'"), None) is not None
+
+    def scrub(self) -> None:
+        """Write the whole file anew, without what was erased, and empty its log. For the holder of the run lock only.
+
+        `secure_delete` clears deleted rows; what moved from page to page before that only a new file is rid of.
+
+        Raises:
+            Hindered: somebody reads the file, or there is no room for a copy; the next run tries again.
+        """
+        with errors("database"):
+            # In memory: a container may have no folder for temporary files.
+            self._execute("PRAGMA temp_store = 2")
+            self._execute("VACUUM")
+            self._execute("DELETE FROM meta WHERE name = 'scrub'")
+            self.db.commit()
+            busy = next(self._query("PRAGMA wal_checkpoint(TRUNCATE)"))["busy"]
+        if busy:
+            with self._writing():
+                self._remember_scrub()
+            raise Busy("the database's log cannot be emptied while somebody reads it", "Close what reads it")
+
+
+def texts_of(booking: Booking) -> list[str]:
+    """List what a booking holds where guests write their numbers."""
+    invitee = booking.invitee
+    typed = [invitee.text_reminder_number, place_of_guest(booking.event), *(one.answer for one in invitee.answers)]
+    return [text for text in typed if text]

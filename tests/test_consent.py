@@ -1,0 +1,189 @@
+"""`syncer optout` and `syncer forget`, typed: what is printed, and every byte of the files afterwards."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from shop import PHONE, now
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from shop import Shop
+
+NAME = "Theodora Quillfeather"
+EMAIL = "Theodora.Q@Quill.example"
+WRITTEN = "+1 (312) 555-0142"
+TRACES = (b"Theodora", b"Quillfeather", b"quill.example", b"Quill.example", b"5550142", b"555-0142", b"left knee")
+
+
+def traces(folder: Path) -> dict[str, list[bytes]]:
+    """What is left of her in the database file and those beside it."""
+    found = {}
+    for path in sorted(folder.glob("syncer.db*")):
+        content = path.read_bytes()
+        found[path.name] = [trace for trace in TRACES if trace in content]
+    return {name: left for name, left in found.items() if left}
+
+
+def wait_until(true: Callable[[], bool]) -> bool:
+    """Wait half a minute at most; says whether it came true."""
+    deadline = time.monotonic() + 30
+    while not true() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return true()
+
+
+def begin(shop: Shop) -> None:
+    """Make the database; what is booked afterwards, in a later second, is news."""
+    assert shop.run("run", "--once")[0] == 0
+    time.sleep(1.1)
+
+
+def book_her(shop: Shop) -> list[str]:
+    """Three bookings of hers, with the number wherever one can stand, among others of other people."""
+    for number in range(12):
+        shop.world.book(
+            start=now() + timedelta(days=2, minutes=number),
+            name=f"Somebody Else{number}",
+            email=f"else{number}@example.com",
+            phone=f"+131255501{number + 43}",
+            answers=[("Why?", "x" * 300)],
+        )
+    given = {"name": NAME, "email": EMAIL, "answers": [("Reason for the visit", "My left knee")]}
+    places = ("text_reminder_number", "outbound_call", "question")
+    return [
+        shop.world.book(start=now() + timedelta(days=3, hours=at), phone=WRITTEN, phone_in=place, **given)  # type: ignore[arg-type]
+        for at, place in enumerate(places)
+    ]
+
+
+@pytest.mark.parametrize("who", [EMAIL.lower(), PHONE])
+def test_forget_leaves_no_byte(shop: Shop, who: str) -> None:
+    """Not in the database, its WAL or its index, not in a later log; and what is still listed is not texted again."""
+    (shop.folder / "syncer.toml").write_text('settle = "0s"\ninterval = "5s"', encoding="utf-8")
+    begin(shop)
+    hers = book_her(shop)
+    assert shop.run("run", "--once")[0] == 0
+    assert traces(shop.folder)
+    told = [text.body for text in shop.world.texts if text.to == PHONE]
+
+    code, out, err = shop.run("forget", who, "--yes")
+    left = [traces(shop.folder)]
+    runs = [shop.run("run", "--once", "--log-format", "json")]
+    shop.world.cancel(hers[0])
+    shop.world.move(hers[1], now() + timedelta(days=5))
+    for _ in range(2):
+        runs.append(shop.run("run", "--once", "--log-format", "json"))
+        left.append(traces(shop.folder))
+
+    assert (code, err) == (0, "")
+    assert out.splitlines()[0].startswith("forgotten: 3 bookings")
+    assert out.splitlines()[1] == "the database file is clear of them"
+    assert left == [{}] * 3
+    assert [run[0] for run in runs] == [0] * 3
+    assert [trace for trace in TRACES if trace.decode() in out + "".join(run[1] + run[2] for run in runs)] == []
+    assert len(told) == 3
+    assert [text.body for text in shop.world.texts if text.to == PHONE] == told
+    assert shop.run("explain", who)[0] == 1
+    assert "sent 30" in shop.run("status")[1]
+
+
+def test_forget_beside_a_running_worker(shop: Shop) -> None:
+    """Erased at once; the file is cleared by the worker, which holds the lock, in its next run."""
+    (shop.folder / "syncer.toml").write_text('interval = "5s"', encoding="utf-8")
+    begin(shop)
+    book_her(shop)
+    with (shop.folder / "log").open("w", encoding="utf-8") as stderr:
+        worker = shop.start("run", "--log-format", "json", stderr=stderr)
+    try:
+        wait_until(lambda: sum(text.to == PHONE for text in shop.world.texts) == 3)
+        code, out, err = shop.run("forget", PHONE, "--yes")
+        left = wait_until(lambda: not traces(shop.folder))
+        # The worker is still at work, and has nothing to say about her.
+        time.sleep(6)
+        after = traces(shop.folder)
+    finally:
+        worker.terminate()
+        worker.communicate(timeout=30)
+    log = (shop.folder / "log").read_text(encoding="utf-8")
+
+    assert (code, err) == (0, ""), log
+    assert "a worker is running: its next run clears the database file" in out
+    assert (left, after) == (True, {}), log
+    assert worker.returncode == 0, log
+    assert [trace for trace in TRACES if trace.decode() in log] == []
+
+
+def test_forget_asks_first(shop: Shop) -> None:
+    """With the numbers of what goes; no means no. Nobody known is no failure."""
+    begin(shop)
+    book_her(shop)
+    assert shop.run("run", "--once")[0] == 0
+
+    refused = shop.run("forget", EMAIL, typed="n\n")
+    nobody = shop.run("forget", "nobody@example.com")
+
+    assert refused[0] == 1
+    assert "Erase the person of 3 bookings and 15 messages, 9 of them waiting? It cannot be undone" in refused[1]
+    assert "nothing was changed" in refused[2]
+    assert traces(shop.folder)
+    assert (nobody[0], nobody[1]) == (0, "")
+    assert "nothing is known of them" in nobody[2]
+
+
+def test_optout_add_list_remove(shop: Shop) -> None:
+    """Numbers as people write them, masked where they are shown."""
+    begin(shop)
+    shop.book()
+    empty = shop.run("optout", "list")[1]
+    added = shop.run("optout", "add", "+1 312-555-0142", "+44 7400 123456")
+    again = shop.run("optout", "add", PHONE)[1]
+    shop.run("run", "--once")
+    listed = shop.run("optout", "list")[1].splitlines()
+    rows = [json.loads(line) for line in shop.run("optout", "list", "--json", "--show-numbers")[1].splitlines()]
+    removed = shop.run("optout", "remove", PHONE, "+447400123457")[1]
+
+    assert empty == "no number is opted out\n"
+    assert added == (0, "2 added, 0 were on the list; 0 waiting messages are skipped\n", "")
+    assert again == "0 added, 1 were on the list; 0 waiting messages are skipped\n"
+    assert [text.to for text in shop.world.texts if text.to == PHONE] == []
+    assert [line.split()[0] for line in listed] == ["number", "+13*******42", "+44********56"]
+    assert [(row["number"], row["reason"]) for row in rows] == [
+        (PHONE, "by the operator"),
+        ("+447400123456", "by the operator"),
+    ]
+    assert removed == "1 removed, 1 were not on the list\n"
+    assert shop.run("run", "--once")[0] == 0
+    assert [text.to for text in shop.world.texts if text.to == PHONE] == [PHONE]
+
+
+def test_an_import_is_whole_or_nothing(shop: Shop) -> None:
+    """A CSV's first column or one number a line; each wrong line is named, and then nothing was changed."""
+    assert shop.run("run", "--once")[0] == 0
+    good, bad = shop.folder / "good.csv", shop.folder / "bad.txt"
+    good.write_text('\ufeffphone;since\n# asked by mail\n"+1 312-555-0142";2026\n\n+447400123456,x\n', encoding="utf-8")
+    bad.write_text("+13125550143\n0912 345 678\nnobody\n+123\n", encoding="utf-8")
+
+    wrong = shop.run("optout", "add", "--file", str(bad))
+    before = shop.run("optout", "list")[1]
+    right = shop.run("optout", "add", "--file", str(good))
+    none = shop.run("optout", "add")
+    abroad = shop.run("optout", "add", "312 555 0142")
+
+    assert wrong[0] == 1
+    assert wrong[2] == (
+        "syncer: line 2: needs a country code (setting: country); line 3: number has letters in it;"
+        " line 4: not a valid number. Nothing was changed. Write each as +13125550142\n"
+    )
+    assert before == "no number is opted out\n"
+    assert right == (0, "2 added, 0 were on the list; 0 waiting messages are skipped\n", "")
+    assert none[0] == 2
+    assert "name a number, or a --file of them" in none[2]
+    assert abroad[0] == 1
+    assert "number 1: needs a country code" in abroad[2]
