@@ -12,15 +12,15 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from syncer import quiet
-from syncer.errors import NotConnected, NoUsableAnswer, Overtaken, RunHalted
+from syncer.errors import Overtaken
 from syncer.flights import Flights
 from syncer.log import mask
 from syncer.model import Audience, State
 from syncer.outbox import OPTED_OUT, OVER_CAP, SUPERSEDED
 from syncer.plan import QUIET
+from syncer.preflight import Preflight
 from syncer.rules import Trigger
-from syncer.sending import Course, Sending, halt, say_message
-from syncer.wording import variables
+from syncer.sending import Course, Sending, say_message
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from syncer.model import Message
-    from syncer.ports import Gateway, Template
+    from syncer.ports import Gateway
     from syncer.run import Listed, Run
     from syncer.store import Due
 
@@ -78,8 +78,10 @@ class Delivery:
             self._told("expired", message)
         self.run.report.deferred = 0
         due = self._ready(self.run.store.due(now), listed, now)
-        if due and not self._paused(due, now) and (held := self._held(due)) is not None:
-            self._send_all(self._nearest([message for message in due if message.key not in held], now), listed)
+        if due and not self._paused(due, now):
+            fit = Preflight(self.run, self.gateway, self.course).passed(due)
+            if fit is not None:
+                self._send_all(self._nearest(fit, now), listed)
 
     def _ready(self, due: Sequence[Due], listed: Listed, now: datetime) -> list[Message]:
         """Leave out messages of events that changed, vanished, or were not listed."""
@@ -129,35 +131,6 @@ class Delivery:
     def _is_reminder(self, message: Message) -> bool:
         rule = self.run.settings.policy.rule(message.rule)
         return rule is not None and rule.on is Trigger.BEFORE_START
-
-    def _held(self, due: Sequence[Message]) -> set[str] | None:
-        """Hold messages whose template the gateway would not send, or would send with a hole; None = nothing can leave.
-
-        This request also meets most faults of name, route and certificate before the first claim.
-        """
-        try:
-            templates = {template.id: template for template in self.gateway.templates()}
-        except RunHalted as error:
-            halt(self.run, self.course, str(error))
-            return None
-        except (NotConnected, NoUsableAnswer) as error:
-            # Not the end of all sending in this run: the next batch asks again.
-            reason = f"EngageLab could not be asked for its templates: {error}"
-            self.run.report.deferred += len(due)
-            self.run.tell("limit.reached", limit="EngageLab", reason=reason, value=len(due))
-            for message in due:
-                self.run.store.note(message, reason, self.run.clock())
-            return None
-        held: set[str] = set()
-        for message in due:
-            if reason := why_held(templates.get(message.template), message):
-                self.run.store.note(message, reason, self.run.clock())
-                held.add(message.key)
-                self.run.report.deferred += 1
-                if reason not in self.course.rejected:
-                    self.run.tell("template.rejected", template=message.template, rule=message.rule, reason=reason)
-                self.course.rejected.add(reason)
-        return held
 
     def _send_all(self, due: Sequence[Message], listed: Listed) -> None:
         settings = self.run.settings
@@ -252,15 +225,3 @@ class Delivery:
     def _told(self, what: str, message: Message) -> None:
         self.run.report.count(what)
         say_message(self.run.tell, what, message)
-
-
-def why_held(template: Template | None, message: Message) -> str:
-    """Say why a message must wait for its template; empty = it need not."""
-    if template is None:
-        return f"template {message.template} does not exist at EngageLab"
-    if reason := template.why_not_usable():
-        return f"template {message.template}: {reason}"
-    if holes := sorted(variables(template.content) - set(message.params)):
-        # The gateway sends a variable without a value literally, braces and all, and calls it a success.
-        return f"template {message.template} has {{{', '.join(holes)}}}, which rule {message.rule} does not fill"
-    return ""

@@ -39,6 +39,7 @@ EVENTS = {
     "message.skipped": "info",
     "gateway.halted": "error",
     "template.rejected": "error",
+    "template.changed": "warning",
     "calendly.throttled": "warning",
     "limit.reached": "warning",
 }

@@ -20,7 +20,8 @@ OPTED_OUT = "opted out"
 ERASED = "person was erased"
 LEFT_BY_A_CRASH = "syncer stopped before the answer came"
 SUPERSEDED = "a later reminder of the same meeting is due as well"
-FINAL_REASONS = frozenset({BY_OPERATOR, OVER_CAP})
+TOO_LONG = "over limits.segments_per_message"
+FINAL_REASONS = frozenset({BY_OPERATOR, OVER_CAP, TOO_LONG})
 """What was canceled or skipped for one of these stays so, also when planning would want it again."""
 
 MOVES: dict[State, frozenset[State]] = {

@@ -124,6 +124,14 @@ def e164(number: PhoneNumber) -> str:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
+def country(number: str) -> str:
+    """Name the country of a number in E.164; "" if none, or if it is no number."""
+    try:
+        return country_of(phonenumbers.parse(number))
+    except phonenumbers.NumberParseException:
+        return ""
+
+
 def country_of(number: PhoneNumber) -> str:
     """Name a number's country (ISO 3166), "" if none; a number not assigned has that of its country code."""
     region = phonenumbers.region_code_for_number(number)

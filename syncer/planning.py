@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from syncer.doubles import without_doubles
 from syncer.errors import CalendlyRefused, NotConnected, NoUsableAnswer, Unreadable
 from syncer.plan import Context, plan, told
 from syncer.recipients import needs_questions
@@ -48,7 +49,7 @@ class Planner:
         """Say what to write to the outbox because of these bookings."""
         rows = list(bookings)
         messages = self.store.messages_of([booking.uri for booking in rows])
-        todo = Todo()
+        wanted = {}
         for booking in rows:
             context = Context(
                 now=now,
@@ -59,8 +60,11 @@ class Planner:
                 phone_questions=self._phone_questions(booking, now),
                 opted_out=self.store.is_opted_out,
             )
-            wanted = plan(booking, self.policy, context)
-            todo += reconcile(wanted, messages[booking.uri], booking=booking, now=now)
+            wanted[booking.uri] = plan(booking, self.policy, context)
+        wanted = without_doubles(rows, wanted, messages)
+        todo = Todo()
+        for booking in rows:
+            todo += reconcile(wanted[booking.uri], messages[booking.uri], booking=booking, now=now)
         return todo
 
     def _told(self, booking: Booking, messages: Mapping[str, Sequence[Message]]) -> frozenset[Audience]:

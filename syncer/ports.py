@@ -79,6 +79,18 @@ class Template(Protocol):
     def content(self) -> str:
         """Its text, with variables."""
 
+    @property
+    def sign_name(self) -> str:
+        """Its signature; empty = none."""
+
+    @property
+    def sign_position(self) -> int:
+        """Where that stands: 1 before the text, 2 after it."""
+
+    @property
+    def countries(self) -> tuple[str, ...]:
+        """Countries (ISO 3166) it was declared for; none = not told."""
+
     def why_not_usable(self) -> str:
         """Say why the gateway would not send it; empty = it would."""
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from syncer.model import Booking, Event, Host
+    from syncer.ports import Template
     from syncer.recipients import Recipient
     from syncer.rules import Policy, Rule
 
@@ -29,6 +30,8 @@ __all__ = [
     "clean_name",
     "fill",
     "in_words",
+    "is_gsm",
+    "preview",
     "render",
     "segments",
     "unknown_fields",
@@ -205,6 +208,20 @@ def fill(content: str, params: Mapping[str, str]) -> str:
     return _VARIABLE.sub(lambda match: params.get(match[1] or match[2], match[0]), content)
 
 
+def preview(template: Template, params: Mapping[str, str]) -> str:
+    """Write what a person reads, signature and all; how that is joined to the text is not documented."""
+    text = fill(template.content, params)
+    if not template.sign_name or template.sign_position not in {1, 2}:
+        return text
+    mark = f"[{template.sign_name}]"
+    return f"{mark} {text}" if template.sign_position == 1 else f"{text} {mark}"
+
+
+def is_gsm(text: str) -> bool:
+    """Whether all of a text is in GSM-7: one other character more than halves what fits into a segment."""
+    return set(text) <= _GSM | _GSM_TWICE
+
+
 _GSM = frozenset(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿"
     "abcdefghijklmnopqrstuvwxyzäöñüà"
@@ -217,7 +234,7 @@ def segments(text: str) -> int:
 
     The gateway documents no rule of its own, and the operator's count is what is billed: an estimate.
     """
-    if set(text) <= _GSM | _GSM_TWICE:
+    if is_gsm(text):
         length, single, part = sum(2 if one in _GSM_TWICE else 1 for one in text), 160, 153
     else:
         length, single, part = len(text.encode("utf-16-le", "surrogatepass")) // 2, 70, 67

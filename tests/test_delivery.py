@@ -10,8 +10,6 @@ import pytest
 from conftest import NOW, NUMBER, a_booking, a_message, an_event, an_invitee
 from stage import Stage, states, wait_for
 
-from syncer.delivery import why_held
-from syncer.engagelab import Template
 from syncer.errors import NotConnected, NoUsableAnswer, RunHalted
 from syncer.model import Audience, State
 from syncer.outbox import Accepted, Halt, NoAnswer, NotNow, Refused
@@ -331,31 +329,6 @@ def test_what_cannot_be_put_into_a_request_fails_and_the_others_go(stage: Stage)
 
     assert states(stage, messages) == [State.FAILED, State.SENT]
     assert len(stage.gateway.sends) == 1
-
-
-SIGNING = "the template's signature waits for its review"
-APPROVED = Template(id="1", content="Hello {{name}} at {time}", status=2)
-
-
-@pytest.mark.parametrize(
-    ("template", "params", "reason"),
-    [
-        (APPROVED, {"name": "I", "time": "t"}, ""),
-        (APPROVED, {"name": "I", "time": "t", "more": "m"}, ""),
-        (APPROVED, {"name": "I"}, "template 1001 has {time}, which rule confirmation does not fill"),
-        (None, {}, "template 1001 does not exist at EngageLab"),
-        (replace(APPROVED, status=1), {}, "template 1001: the template waits for its review"),
-        (replace(APPROVED, status=3, remark="no"), {}, "template 1001: the template was rejected: no"),
-        (
-            replace(APPROVED, sign_id="7", sign_status=1),
-            {},
-            "template 1001: the template's signature waits for its review",
-        ),
-    ],
-)
-def test_why_a_message_is_held(template: Template | None, params: dict[str, str], reason: str) -> None:
-    """Not there, not approved, its signature not approved, or with a hole."""
-    assert why_held(template, a_message(params=params)) == reason
 
 
 def test_an_operator_who_comes_first_is_left_alone(stage: Stage) -> None:

@@ -861,6 +861,7 @@ CALLS: list[Any] = [
     pytest.param(lambda store, _: store.phone_questions("t"), id="phone_questions"),
     pytest.param(lambda store, _: store.remember_questions("t", [], NOW), id="remember_questions"),
     pytest.param(lambda store, _: store.notice_wordings({"1001": "Hello"}, NOW), id="notice_wordings"),
+    pytest.param(lambda store, _: store.changed_wordings({"1001": "Hello"}), id="changed_wordings"),
     pytest.param(lambda store, message: store.opt_out([message.to], "why", NOW), id="opt_out"),
     pytest.param(lambda store, message: store.opt_in([message.to], NOW), id="opt_in"),
     pytest.param(lambda store, message: store.is_opted_out(message.to), id="is_opted_out"),

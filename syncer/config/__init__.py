@@ -77,6 +77,7 @@ class Settings:
     messages_per_run: int
     messages_per_day: int
     per_prefix_per_hour: int
+    segments_per_message: int
     concurrency: int
     sends_per_second: float
     policy: Policy
@@ -174,6 +175,7 @@ def load(
         messages_per_run=tables.limits.messages_per_run,
         messages_per_day=tables.limits.messages_per_day,
         per_prefix_per_hour=tables.limits.per_prefix_per_hour,
+        segments_per_message=tables.limits.segments_per_message,
         concurrency=tables.limits.concurrency,
         sends_per_second=tables.limits.sends_per_second,
         policy=made_policy,

@@ -183,23 +183,24 @@ class Store(People):
                 )
         return rules
 
+    def changed_wordings(self, contents: Mapping[str, str]) -> list[str]:
+        """Name the templates whose wording is not what it was when last noticed; one never seen before is no change."""
+        seen = self._wordings()
+        return [one for one, content in contents.items() if seen.get(one) not in {None, self.digest(content)}]
+
     def notice_wordings(self, contents: Mapping[str, str], now: datetime) -> list[str]:
-        """Compare templates' wordings with what they were when last seen, and remember what they are.
-
-        Args:
-            contents: template id -> its text.
-            now: when they were read.
-
-        Returns:
-            The ids of those that are not what they were; one never seen before is no change.
-        """
-        seen = {row["template"]: row["digest"] for row in self._query("SELECT template, digest FROM templates")}
-        digests = {template: self.digest(content) for template, content in contents.items()}
-        fresh = [{"template": t, "digest": d, "seen_at": utc_text(now)} for t, d in digests.items() if seen.get(t) != d]
+        """Remember what templates say (id -> text); returns those that `changed_wordings`."""
+        changed, seen = self.changed_wordings(contents), self._wordings()
+        fresh = [template for template in contents if template in changed or template not in seen]
         if fresh:
+            seen_at = utc_text(now)
+            found = [{"template": one, "digest": self.digest(contents[one]), "seen_at": seen_at} for one in fresh]
             with self._writing():
-                self._upsert("templates", fresh, key="template")
-        return [row["template"] for row in fresh if row["template"] in seen]
+                self._upsert("templates", found, key="template")
+        return changed
+
+    def _wordings(self) -> dict[str, str]:
+        return {row["template"]: row["digest"] for row in self._query("SELECT template, digest FROM templates")}
 
     def commit(self, batch: Batch, todo: Todo, now: datetime) -> None:
         """Write what was read and what follows from it, in one transaction.
