@@ -188,14 +188,7 @@ class Delivery:
         rule = self.run.settings.policy.rule(message.rule)
         if rule is None or not rule.quiet_hours or self.run.settings.policy.quiet_hours is None:
             return True
-        at = quiet.send_at(
-            now,
-            expires=message.expires_at,
-            meeting=message.meeting_at,
-            zone=message.timezone,
-            quiet=self.run.settings.policy.quiet_hours,
-            now=now,
-        )
+        at = quiet.leaves_at(message, now, self.run.settings.policy)
         if at is None:
             self._end(message, State.EXPIRED, QUIET, now)
         elif at > now:

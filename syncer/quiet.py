@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import date, time
 
-    from syncer.rules import QuietHours
+    from syncer.model import Message
+    from syncer.rules import Policy, QuietHours
 
 HEAD_START = timedelta(minutes=1)
 """How long before quiet hours a message goes out that cannot wait for their end."""
@@ -71,11 +72,25 @@ def send_at(
     return None
 
 
+def leaves_at(message: Message, now: datetime, policy: Policy) -> datetime | None:
+    """Say when a message that may leave now leaves: now, at the end of the quiet hours it falls into, or never (None).
+
+    Those that `send_at` put into quiet hours on purpose leave now.
+    """
+    return send_at(
+        now,
+        expires=message.expires_at,
+        meeting=message.meeting_at,
+        zone=message.timezone,
+        quiet=policy.quiet_hours,
+        now=now,
+    )
+
+
 def next_allowed(now: datetime, zone: str, quiet: QuietHours | None) -> datetime:
     """Say when somebody in that zone may next be texted: `now`, or the end of the quiet hours it falls into.
 
-    This knows nothing of a message's life. Whether a late message may leave now is `send_at` with `now` for `due`:
-    it lets those pass that `send_at` put into quiet hours on purpose.
+    This knows nothing of a message's life: whether a late message may leave now is `leaves_at`.
 
     Raises:
         ValueError: a naive datetime.

@@ -71,7 +71,7 @@ def test_countries(countries: tuple[str, ...], country: str, covered: bool) -> N
 
 @pytest.mark.parametrize(
     ("position", "text"),
-    [(0, "Hello Ines at 10:00"), (1, "[Pier] Hello Ines at 10:00"), (2, "Hello Ines at 10:00 [Pier]")],
+    [(0, "Hi Ines at 10:00"), (1, "[Pier] Hi Ines at 10:00"), (2, "Hi Ines at 10:00 [Pier]")],
 )
 def test_the_signature_counts(position: int, text: str) -> None:
     """Before the text, after it, or not at all."""

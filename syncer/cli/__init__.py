@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "run": "running:run",
     "check": "checking:check",
+    "plan": "foreseeing:plan",
     "messages": "looking:messages",
     "explain": "looking:explain",
     "status": "looking:status",

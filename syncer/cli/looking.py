@@ -74,9 +74,10 @@ def explain(app: App, what: str, *, show_numbers: bool) -> int:
     from syncer.cli import showing
 
     with open_store(app) as store:
-        uris = find(store, what, app.settings(need_secrets=False).policy.country)
+        policy = app.settings(need_secrets=False).policy
+        uris = find(store, what, policy.country)
         bookings = store.bookings(uris)
-        showing.print_story(store, [bookings[uri] for uri in uris], show_numbers=show_numbers)
+        showing.print_story(store, [bookings[uri] for uri in uris], policy, show_numbers=show_numbers)
     if not uris:
         click.echo(f"syncer: nothing is known of {what!r} in this database", err=True)
     return 0 if uris else 1

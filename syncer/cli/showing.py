@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from syncer.model import Booking, Message
+    from syncer.rules import Policy
     from syncer.run import Run
     from syncer.store import Store
 
@@ -116,8 +117,10 @@ def _line(message: Message) -> str:
     return f"{utc_text(message.next_at)}  {message.rule:<14} {mask(message.to) or '-':<16} {message.key}{reason}"
 
 
-def print_story(store: Store, bookings: Iterable[Booking], *, show_numbers: bool) -> None:
+def print_story(store: Store, bookings: Iterable[Booking], policy: Policy, *, show_numbers: bool) -> None:
     """Print everything about some bookings: what was noticed, what was sent, what waits, what not, and why."""
+    from syncer.foresight import why_not
+
     for booking in bookings:
         event = booking.event
         state = "moved away" if booking.invitee.rescheduled else "canceled" if booking.canceled else event.status
@@ -135,6 +138,9 @@ def print_story(store: Store, bookings: Iterable[Booking], *, show_numbers: bool
             click.echo("  no rule wants a message about it")
         for message in messages:
             _print_message_story(store, message, show_numbers=show_numbers)
+        for rule in policy.rules:
+            if rule.name not in {message.rule for message in messages} and (why := why_not(rule, booking, policy)):
+                click.echo(f"  {rule.name}: nothing, {why}")
         click.echo()
 
 
