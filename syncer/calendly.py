@@ -196,6 +196,10 @@ class Calendly:
         at = f"event_types/{_path_part(uri)}"
         return shapes.event_type(shapes.resource(self._get(f"{self._url}/{at}"), at))
 
+    def event_types(self, scope: Mapping[str, str]) -> tuple[EventType, ...]:
+        """Read all event types of a `user` or `organization` (URIs), by name ("List User's Event Types")."""
+        return tuple(self._list("/event_types", {**scope, "sort": "name:asc"}, shapes.event_type)[0])
+
     def _list(self, path: str, query: Mapping[str, str], read: Callable[[shapes.Record], T]) -> tuple[list[T], int]:
         """Read all pages, from the beginning once more if a page's address had grown too old on the way."""
         try:

@@ -82,20 +82,28 @@ def render(rule: Rule, booking: Booking, recipient: Recipient, policy: Policy) -
     """
     params = {}
     for variable, text in rule.params.items():
-        parts, end = [], 0
-        for match in _FIELD.finditer(text):
-            name, bar, default = match[1].partition("|")
-            value = _value(name.strip(), rule, booking, recipient, policy) or default.strip()
-            if not value and not bar:
-                return Empty(name.strip())
-            parts += [text[end : match.start()], value]
-            end = match.end()
-        value = dates.plain(_BRACE.sub("", "".join([*parts, text[end:]])))
-        if not value:
-            first, *_ = (*_FIELD.findall(text), variable)
-            return Empty(first.partition("|")[0].strip())
+        value = render_one(text, rule, booking, recipient, policy)
+        if isinstance(value, Empty):
+            return value if value.field else Empty(variable)
         params[variable] = value
     return params
+
+
+def render_one(text: str, rule: Rule, booking: Booking, recipient: Recipient, policy: Policy) -> str | Empty:
+    """Fill the fields of one param; see `render`. A text without any field that is blank has an empty field's name."""
+    parts, end = [], 0
+    for match in _FIELD.finditer(text):
+        name, bar, default = match[1].partition("|")
+        value = _value(name.strip(), rule, booking, recipient, policy) or default.strip()
+        if not value and not bar:
+            return Empty(name.strip())
+        parts += [text[end : match.start()], value]
+        end = match.end()
+    value = dates.plain(_BRACE.sub("", "".join([*parts, text[end:]])))
+    if value:
+        return value
+    first, *_ = (*_FIELD.findall(text), "")
+    return Empty(first.partition("|")[0].strip())
 
 
 def _value(name: str, rule: Rule, booking: Booking, recipient: Recipient, policy: Policy) -> str:

@@ -138,6 +138,11 @@ class FakeCalendly:
             raise NotThere("Calendly 404", status=404)
         return self.types[uri]
 
+    def event_types(self, scope: Mapping[str, str]) -> tuple[EventType, ...]:
+        """All event types, by name: one person owns them here."""
+        self._called("event_types", json.dumps(dict(scope)))
+        return tuple(sorted(self.types.values(), key=lambda one: one.name))
+
     def _hosts(self, scope: Mapping[str, str]) -> frozenset[str] | None:
         """Whose events a scope asks for; None = everybody's."""
         if scope == {"user": self._me.uri}:

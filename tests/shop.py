@@ -32,6 +32,7 @@ class Shop:
     def __init__(self, world: World, url: str, folder: Path) -> None:
         self.world, self.url, self.folder = world, url, folder
         (folder / ".env").write_text("\n".join(env_lines(url)), encoding="utf-8")
+        (folder / ".env").chmod(0o600)
 
     def start(
         self, *arguments: str, environ: dict[str, str] | None = None, stdout: Any = PIPE, stderr: Any = PIPE

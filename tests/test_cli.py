@@ -16,7 +16,6 @@ from shop import PHONE, now
 
 from syncer.cli import run
 from syncer.model import State, from_utc_text
-from syncer.sandbox.world import PENDING, TEMPLATE_CONFIRM
 from syncer.store import Store, database
 from syncer.store.lock import run_lock
 
@@ -305,38 +304,6 @@ def test_status_is_the_health_probe(shop: Shop) -> None:
     assert (before, code, late[0]) == (1, 0, 1)
     assert set(json.loads(out)["messages"]) == set(State)
     assert "too old" in late[1]
-
-
-def test_check_says_ok_and_fail_with_the_remedy(shop: Shop) -> None:
-    """A line a fact; nothing is written, nothing sent."""
-    good = shop.run("check")
-    shop.world.review(TEMPLATE_CONFIRM, PENDING)
-    bad = shop.run("check")
-    shop.world.key_codes["sandbox-key"] = 2002
-    shop.world.revoked_tokens.add("sandbox-token")
-    logins = shop.run("check")
-
-    assert (good[0], bad[0], logins[0]) == (0, 1, 1)
-    assert all(line.startswith("ok    ") for line in good[1].splitlines())
-    assert f"FAIL  rule confirmation, template {TEMPLATE_CONFIRM}" in bad[1]
-    assert "FAIL  CALENDLY_TOKEN" in logins[1]
-    assert "FAIL  ENGAGELAB_DEV_KEY" in logins[1]
-    assert [path.name for path in shop.folder.iterdir()] == [".env"]
-    assert shop.world.texts == []
-
-
-def test_check_compares_variables_and_explains_a_role(shop: Shop) -> None:
-    """A rule that fills something else than the template wants is named; so is a token without admin rights."""
-    shop.world.edit_template(TEMPLATE_CONFIRM, "Hello {{name}}, come at {{hour}}")
-    shop.world.review(TEMPLATE_CONFIRM, 2)
-    shop.world.token_users["sandbox-token"] = shop.world.host("jonas@northpier.example")["uri"]
-
-    code, out, _ = shop.run("check")
-
-    assert code == 1
-    assert "the rule does not fill hour" in out
-    assert "the template does not have time" in out
-    assert "needs the role owner or admin, this token's is user" in out
 
 
 def test_migrate_lists_and_applies(shop: Shop) -> None:

@@ -235,6 +235,17 @@ def test_gone(reader: Callable[[], Calendly | FakeCalendly], world: World) -> No
         api.event_type("https://api.calendly.com/event_types/nothing")
 
 
+def test_event_types(reader: Callable[[], Calendly | FakeCalendly], world: World) -> None:
+    """All of them, by name, with their questions that ask for a number."""
+    world.add_event_type("A walk")
+    api = reader()
+    mine, ours = api.event_types({"user": api.me().uri}), api.event_types({"organization": api.me().organization})
+
+    assert mine == ours
+    assert [one.name for one in ours] == sorted(str(row["name"]) for row in world.event_types.values())
+    assert any(one.phone_questions for one in ours)
+
+
 def test_event_type(reader: Callable[[], Calendly | FakeCalendly], world: World) -> None:
     """An event type says which of its questions ask for a number."""
     uri = next(iter(world.event_types))

@@ -17,6 +17,7 @@ from syncer.outbox import (
     MOVES,
     OVER_CAP,
     SUPERSEDED,
+    TOO_LONG,
     Accepted,
     Halt,
     NoAnswer,
@@ -271,7 +272,7 @@ def test_what_waits_is_what_may_be_claimed(state: State) -> None:
 
 
 def test_reasons_that_end_a_message() -> None:
-    """A person's word and the cap are final; being superseded needs no entry, for `expired` has no way out."""
-    assert {BY_OPERATOR, OVER_CAP} == FINAL_REASONS
+    """A person's word and the caps are final; being superseded needs no entry, for `expired` has no way out."""
+    assert {BY_OPERATOR, OVER_CAP, TOO_LONG} == FINAL_REASONS
     assert SUPERSEDED not in FINAL_REASONS
     assert not MOVES[State.EXPIRED]

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from syncer.config import Settings
+    from syncer.errors import Problem
 
 COMMANDS = {
     "run": "running:run",
@@ -69,11 +70,12 @@ class App:
     log_format: str | None
     log_level: str | None
 
-    def settings(self, *, need_secrets: bool = True) -> Settings:
+    def settings(self, *, need_secrets: bool = True, problems: list[Problem] | None = None) -> Settings:
         """Read the settings and set the log up by them.
 
         Args:
             need_secrets: False for commands that only look at the database.
+            problems: where to put what is wrong with them, instead of raising.
 
         Raises:
             SettingsError: all that is wrong with them.
@@ -90,6 +92,7 @@ class App:
             log_format=self.log_format,
             log_level=self.log_level,
             need_secrets=need_secrets,
+            problems=problems,
         )
         secrets = (settings.token, settings.dev_key, settings.dev_secret)
         log.configure(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from pathlib import Path
 
+    from syncer.errors import Problem
     from syncer.rules import Policy
 
 SETTINGS: Mapping[str, str] = schema.VARIABLES | dict(schema.meanings())
@@ -128,6 +129,7 @@ def load(
     log_format: str | None = None,
     log_level: str | None = None,
     need_secrets: bool = True,
+    problems: list[Problem] | None = None,
 ) -> Settings:
     """Read and check all settings.
 
@@ -139,6 +141,7 @@ def load(
         log_format: option `--log-format`.
         log_level: option `--log-level`.
         need_secrets: False for commands that reach neither API: then secrets that are missing or wrong are empty.
+        problems: where to put the problems instead of raising; what is wrong then has its default or is empty.
 
     Raises:
         SettingsError: every problem there is; none shows the value of a secret.
@@ -151,8 +154,10 @@ def load(
     raw, config_file = sources.tables(config)
     tables = schema.read_table(schema.Tables, raw, lambda key: values.dotted("", key), sources.problems)
     made_policy = policy.build(sources, tables, raw)
-    if sources.problems:
+    if sources.problems and problems is None:
         raise sources.error()
+    if problems is not None:
+        problems += sources.error().problems
     return Settings(
         token=secrets["CALENDLY_TOKEN"],
         dev_key=secrets["ENGAGELAB_DEV_KEY"],

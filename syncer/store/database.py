@@ -26,8 +26,23 @@ if TYPE_CHECKING:
     from datetime import datetime
     from importlib.resources.abc import Traversable
 
+SQLITE = sqlite3.sqlite_version
+"""The SQLite that Python has."""
+OLDEST_SQLITE = (3, 37)
+"""The first with STRICT tables."""
 PAGES_IN_THE_LOG = 500
 """When so many wait in the log (WAL), they are moved into the file: 2 MB, half of SQLite's usual."""
+
+
+def check_sqlite() -> None:
+    """Check the SQLite that Python has.
+
+    Raises:
+        StoreError: it is too old.
+    """
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        wanted = ".".join(map(str, OLDEST_SQLITE))
+        raise StoreError(f"SQLite {SQLITE} is too old", f"Use a Python with SQLite {wanted} or newer")
 
 
 def migrations() -> Migrations:

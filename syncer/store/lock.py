@@ -42,6 +42,21 @@ class Witness:
 
 
 @contextlib.contextmanager
+def witness_of(path: Path) -> Iterator[Witness | None]:
+    """Look at what the lock file beside a database knows of it, without the lock; None = there is none to be read."""
+    path = path.resolve()
+    try:
+        descriptor = os.open(path.with_name(path.name + ".lock"), os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        yield None
+        return
+    try:
+        yield Witness(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
 def run_lock(path: Path) -> Iterator[Witness]:
     """Hold the run lock beside the database; the kernel frees it when the process ends, however it ends.
 

@@ -19,6 +19,7 @@ BALLAST = 1024 * 1024
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 MAGIC = b"SQLite format 3\0"
 MOUNTS = Path("/proc/self/mountinfo")
+FOLDER = "The folder must be writable (SYNCER_DB)"
 ON_A_NETWORK = frozenset(
     "afs beegfs ceph cifs coda davfs fuse.davfs2 fuse.gcsfuse fuse.glusterfs fuse.rclone fuse.s3fs fuse.sshfs"
     " glusterfs gpfs lustre ncpfs nfs nfs4 orangefs smb3 smbfs".split()
@@ -33,6 +34,17 @@ def check_place(path: Path) -> None:
         WrongDatabase: SYNCER_DB names a place where none can be.
         StoreError: it cannot be opened there now, with what to do.
     """
+    check_folder(path)
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        check_file(path)
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror}", FOLDER) from None
+
+
+def check_folder(path: Path) -> None:
+    """Check where the database is to be, without touching anything; errors as for `check_place`."""
     folder = path.parent
     if not folder.is_dir():
         raise WrongDatabase(f"the folder {folder} does not exist", "Create it, or correct SYNCER_DB")
@@ -43,14 +55,10 @@ def check_place(path: Path) -> None:
     mode = folder.stat().st_mode
     if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
         raise StoreError(f"everybody may write to the folder {folder}", f"It holds phone numbers: chmod o-w {folder}")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise StoreError(f"the folder {folder} is not writable", FOLDER)
     if not has_room(path):
         raise StoreError(f"less than {FREE_SPACE >> 20} MiB are free at {folder}", "Make room; nothing was sent")
-    try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-    except FileExistsError:
-        _check_mode(path)
-    except OSError as error:
-        raise StoreError(f"{path}: {error.strerror}", "The folder must be writable (SYNCER_DB)") from None
 
 
 def has_room(path: Path) -> bool:
@@ -81,7 +89,7 @@ def file_system(path: Path, mounts: str | None = None) -> str:
     return kind
 
 
-def _check_mode(path: Path) -> None:
+def check_file(path: Path) -> None:
     """Refuse a file that others may read, a link to nothing (a volume not mounted?), and what is no database."""
     try:
         mode = path.stat().st_mode

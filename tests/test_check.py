@@ -1,0 +1,256 @@
+"""`syncer check`: a line a fact, good or bad with the remedy, all in one pass; it writes nothing and sends nothing."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from contextlib import closing
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from shop import now
+
+from syncer.sandbox.world import PENDING, SIGNATURE, TEMPLATE_CONFIRM, TEMPLATE_REMINDER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from shop import Shop
+
+ROOT = os.geteuid() == 0
+RULE = '[[rule]]\nname = "r"\non = "booked"\n'
+
+
+def fails(shop: Shop) -> list[str]:
+    """What is wrong, as it is printed."""
+    return [line.removeprefix("FAIL  ") for line in shop.run("check")[1].splitlines() if line.startswith("FAIL")]
+
+
+def test_check_says_ok_and_fail_with_the_remedy(shop: Shop) -> None:
+    """A line a fact; nothing is written, nothing sent."""
+    good = shop.run("check")
+    shop.world.review(TEMPLATE_CONFIRM, PENDING)
+    bad = shop.run("check")
+    shop.world.key_codes["sandbox-key"] = 2002
+    shop.world.revoked_tokens.add("sandbox-token")
+    logins = shop.run("check")
+
+    assert (good[0], bad[0], logins[0]) == (0, 1, 1)
+    assert all(line.startswith("ok    ") for line in good[1].splitlines())
+    assert f"FAIL  rule confirmation, template {TEMPLATE_CONFIRM}" in bad[1]
+    assert "FAIL  CALENDLY_TOKEN" in logins[1]
+    assert "FAIL  ENGAGELAB_DEV_KEY" in logins[1]
+    assert [path.name for path in shop.folder.iterdir()] == [".env"]
+    assert shop.world.texts == []
+
+
+def test_check_compares_variables_and_explains_a_role(shop: Shop) -> None:
+    """A rule that fills something else than the template wants is named; so is a token without admin rights."""
+    shop.world.edit_template(TEMPLATE_CONFIRM, "Hello {{name}}, come at {{hour}}")
+    shop.world.review(TEMPLATE_CONFIRM, 2)
+    shop.world.token_users["sandbox-token"] = shop.world.host("jonas@northpier.example")["uri"]
+
+    code, out, _ = shop.run("check")
+
+    assert code == 1
+    assert "the rule does not fill hour" in out
+    assert "the template does not have time" in out
+    assert "needs the role owner or admin, this token's is user" in out
+
+
+def toml(text: str) -> Callable[[Shop], None]:
+    """Write the settings' file."""
+
+    def write(shop: Shop) -> None:
+        (shop.folder / "syncer.toml").write_text(text, encoding="utf-8")
+
+    return write
+
+
+def in_review(shop: Shop) -> None:
+    """Edit the signature."""
+    shop.world.review_signature(SIGNATURE, PENDING)
+
+
+def read_by_all(shop: Shop) -> None:
+    """Give the secrets away."""
+    (shop.folder / ".env").chmod(0o644)
+
+
+def secret_for_all(shop: Shop) -> None:
+    """Let everybody replace a secret."""
+    (shop.folder / "token").write_text("sandbox-token", encoding="utf-8")
+    (shop.folder / "token").chmod(0o666)
+    env = shop.folder / ".env"
+    lines = env.read_text(encoding="utf-8").replace("CALENDLY_TOKEN=sandbox-token", "CALENDLY_TOKEN_FILE=token")
+    env.write_text(lines, encoding="utf-8")
+
+
+FORBIDDEN = {"title": "Permission Denied", "message": "Insufficient scope", "required_scopes": ["event_types:read"]}
+
+
+def without_event_types(shop: Shop) -> None:
+    """Take a scope from the token."""
+    shop.world.faults.fail("/event_types", status=403, body=FORBIDDEN)
+
+
+HOSTS = """[hosts."mara@northpier.example"]
+phone = "+13125550142"
+"""
+CASES = [
+    pytest.param(read_by_all, ".env: everybody on this machine may read its secrets. chmod 600 {folder}", id="env"),
+    pytest.param(
+        secret_for_all,
+        "CALENDLY_TOKEN_FILE: everybody on this machine may replace token. chmod o-w token",
+        id="a secret's file",
+    ),
+    pytest.param(
+        toml('[languages]\nby_event_type = { "Phone consultatoin" = "de" }'),
+        'languages.by_event_type: "Phone consultatoin" is no event type of this account. Did you mean "Phone con',
+        id="an event type with a typo",
+    ),
+    pytest.param(
+        toml(f'{RULE}template = "{TEMPLATE_CONFIRM}"\nevent_types = ["zzz"]'),
+        'rule r, event_types: "zzz" is no event type of this account. There are: Open clinic, Phone cons',
+        id="an event type that is nothing like one",
+    ),
+    pytest.param(
+        toml(f'{RULE}template = {{ en = "{TEMPLATE_CONFIRM}", fr = "{TEMPLATE_CONFIRM}" }}'),
+        "rule r, template: no setting leads to the language fr. Name it in [languages], in a host's sett",
+        id="a language that nobody has",
+    ),
+    pytest.param(
+        toml('[hosts."x@y.example"]\nphone = "+13125550142"'),
+        'hosts."x@y.example": is no member of this organization. Correct the e-mail, or take it out',
+        id="a host who is nobody",
+    ),
+    pytest.param(
+        toml(f'{RULE}to = "host"\ntemplate = "{TEMPLATE_CONFIRM}"\n{HOSTS}'),
+        "hosts: 1 of 2 members have no number: nobody is told of their bookings. Give them one in [hosts], or set HO",
+        id="a host without a number",
+    ),
+    pytest.param(
+        toml(f'{RULE}template = "{TEMPLATE_CONFIRM}"\nparams = {{ name = "{{name}}", place = "{{location}}" }}'),
+        """: the rule does not fill time. Fill them in the rule's params, or take them out of the template
+: the template does not have place. Take them out of the rule's params, or put them into the template""",
+        id="variables",
+    ),
+    pytest.param(
+        toml(f'{RULE}template = "123"'),
+        "rule r, template 123: does not exist at EngageLab. Correct the id (the rule's template or TEMPLATE_ID_*)",
+        id="a template that is not there",
+    ),
+    pytest.param(
+        in_review,
+        "\n".join(7 * ["signature waits for its review. Its messages wait until EngageLab has approved it"]),
+        id="a signature under review",
+    ),
+    pytest.param(
+        toml(f'[phones]\nallowed_countries = ["US", "TW"]\n{RULE}template = "{TEMPLATE_CONFIRM}"'),
+        ": is declared for US, GB, DE, but texts go to TW. Add them there (whether EngageLab refuses others is not",
+        id="a country",
+    ),
+    pytest.param(
+        without_event_types,
+        "CALENDLY_TOKEN: event types cannot be read: Calendly 403",
+        id="a scope",
+    ),
+    pytest.param(
+        toml("[limits]\nconcurrency = 900\n[quiet_hours]\nfrom = 1"),
+        """limits.concurrency: must be a whole number from 1 to 64, not 900
+quiet_hours.from: must be a time of day such as
+quiet_hours.to: is missing""",
+        id="settings, and the rest all the same",
+    ),
+]
+
+
+@pytest.mark.parametrize(("change", "expected"), CASES)
+def test_each_fault_has_its_line(shop: Shop, change: Callable[[Shop], None], expected: str) -> None:
+    """By the name of the setting, rule, template or variable, with what to do; everything else is looked at, too."""
+    change(shop)
+    if "or set HO" in expected:
+        env = (shop.folder / ".env").read_text(encoding="utf-8")
+        (shop.folder / ".env").write_text(env.replace("HOST_PHONE=", "#HOST_PHONE="), encoding="utf-8")
+    code, out, err = shop.run("check")
+    lines = out.splitlines()
+    found = [line.removeprefix("FAIL  ") for line in lines if line.startswith("FAIL")]
+
+    parts = expected.replace("{folder}", str(shop.folder)).splitlines()
+    assert code == (2 if "must be" in expected else 1), out
+    assert len(found) == len(parts), out
+    assert [part in line for line, part in zip(found, parts, strict=True)] == [True] * len(parts), out
+    assert len(lines) >= 12
+    assert err == ""
+
+
+def test_the_database_is_looked_at(shop: Shop) -> None:
+    """Its place, its owner, whether it has lost something; nothing is written, no file appears."""
+    shop.run("run", "--once")
+    before = {path.name: path.read_bytes() for path in shop.folder.iterdir()}
+    good = shop.run("check")
+    unchanged = {path.name: path.read_bytes() for path in shop.folder.iterdir()} == before
+    witness = shop.folder / "syncer.db.lock"
+    name = witness.read_text(encoding="ascii").split()[0] if witness.read_bytes() else ""
+    with closing(sqlite3.connect(shop.folder / "syncer.db")) as connection:
+        name = name or connection.execute("SELECT value FROM meta WHERE name = 'instance'").fetchone()[0]
+        witness.write_text(f"{name} 5".ljust(63) + "\n", encoding="ascii")
+        older = fails(shop)
+        witness.write_text("", encoding="ascii")
+        connection.execute("UPDATE meta SET value = 'https://api.calendly.com/organizations/x' WHERE name = 'account'")
+        connection.commit()
+    foreign = fails(shop)
+    (shop.folder / "syncer.db").chmod(0o644)
+    readable = fails(shop)
+    nowhere = shop.run("check", "--db", "none/syncer.db")[1]
+
+    assert good[0] == 0
+    assert "last complete run" in good[1]
+    assert unchanged
+    assert len(older) == 1
+    assert "SYNCER_DB: the database has lost 5 of the texts that left from here. If a backup was put back" in older[0]
+    assert len(foreign) == 1
+    assert "belongs to https://api.calendly.com/organizations/x, the token to" in foreign[0]
+    assert "can be read by everybody" in readable[0]
+    assert "FAIL  SYNCER_DB: the folder" in nowhere
+
+
+@pytest.mark.skipif(ROOT, reason="root may write everywhere")
+def test_a_folder_that_is_not_writable_is_named(shop: Shop) -> None:
+    """Before the first run fails."""
+    (shop.folder / "closed").mkdir(mode=0o500)
+
+    assert "is not writable. The folder must be writable (SYNCER_DB)" in shop.run("check", "--db", "closed/s.db")[1]
+
+
+def test_a_good_template_is_described(shop: Shop) -> None:
+    """How long its texts are, in which languages they are written, and that its wording has changed."""
+    (shop.folder / "syncer.toml").write_text('[languages]\nby_country = { US = "zh-TW" }', encoding="utf-8")
+    assert shop.run("run", "--once")[0] == 0
+    time.sleep(1.1)
+    shop.book()
+    shop.run("run", "--once")
+    shop.world.edit_template(TEMPLATE_REMINDER, "Dear {{name}}, in {{advance}}: {{time}}")
+    shop.world.review(TEMPLATE_REMINDER, 2)
+    lines = shop.run("check")[1].splitlines()
+    [line] = [line for line in lines if "rule reminder-1h" in line]
+
+    assert line.startswith(
+        f"ok    rule reminder-1h, template {TEMPLATE_REMINDER}: approved, variables advance, name, time; about 1 SMS in"
+    )
+    assert line.endswith(
+        " about 1 SMS in GSM-7 (en); about 2 SMS in UCS-2 (zh-TW); one text for all these languages, with dates in"
+        " each; its wording is not what it was"
+    )
+
+
+def test_a_clock_that_is_off_is_named(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By Calendly's Date."""
+    monkeypatch.setattr(shop.world, "_clock", lambda: now() - timedelta(minutes=5))
+
+    [line] = fails(shop)
+
+    assert line.startswith("clock: 30")
+    assert line.endswith(" s off Calendly's. Set the clock (timedatectl)")
