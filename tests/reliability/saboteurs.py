@@ -197,7 +197,7 @@ SABOTEURS = [
                 "                NoAnswer(LEFT_BY_A_CRASH),",
                 "                NotNow(LEFT_BY_A_CRASH),",
             ),
-            Change("syncer/worker.py", "from syncer.outbox import NoAnswer,", "from syncer.outbox import NotNow,"),
+            Change("syncer/worker.py", "import LEFT_BY_A_CRASH, NoAnswer,", "import LEFT_BY_A_CRASH, NotNow,"),
         ),
     ),
     Saboteur(

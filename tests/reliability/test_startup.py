@@ -301,7 +301,7 @@ CASES = [
     (directory, 2, r"syncer\.db is a folder\. SYNCER_DB names a file"),
     (no_folder, 2, r"the folder .*data does not exist. Create it, or correct SYNCER_DB"),
     (folder_is_a_file, 2, r"the folder .*data does not exist. Create it, or correct SYNCER_DB"),
-    (read_only_folder, 1, r"[Pp]ermission denied|readonly.*writable.*folder"),
+    (read_only_folder, 1, r"[Pp]ermission denied|readonly.*writable.*folder|folder .* is not writable"),
     (read_only_folder_and_no_database, 1, r"Permission denied.*writable"),
     (read_only_file, 1, r"syncer\.db is read-only\. .*writable"),
     (unreadable_file, 1, r"syncer\.db: Permission denied.*readable"),
