@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from dataclasses import replace
 
 import pytest
+from conftest import NUMBER, a_booking, an_event, an_invitee
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from syncer.cleaning import clean, clean_name, clean_own
+from syncer.engagelab import Template
+from syncer.recipients import Recipient
+from syncer.rules import DEFAULT_PARAMS, Policy, Rule, Trigger
+from syncer.wording import Empty, preview, render, segments
 
 LONG = "a" * 10_000
+CONFIRMATION = Rule(name="confirmation", on=Trigger.BOOKED, templates={"": "1"}, params=DEFAULT_PARAMS[Trigger.BOOKED])
+TEMPLATE = Template(
+    id="1", content="Hello {{name}}, confirmed: {{time}}", status=2, sign_name="North Pier", sign_position=1
+)
 
 HOSTILE = [
     # Links.
@@ -193,6 +203,26 @@ HONEST = [
 def test_hostile_names(text: str, name: str) -> None:
     """A name keeps no link, number, brace, control or invisible character."""
     assert name == clean_name(text)
+
+
+@pytest.mark.parametrize(("text", "name"), HOSTILE, ids=[f"{n}-{ascii(row[0])[:30]}" for n, row in enumerate(HOSTILE)])
+def test_hostile_texts(text: str, name: str) -> None:
+    """What its victim would read: the host's words and what is left of the name; or nothing, as the text is skipped."""
+    event = an_event()
+    booking = a_booking(event, replace(an_invitee(event), name=text))
+    to = Recipient(number=NUMBER, country="US", language="en", timezone="America/Chicago")
+    params = render(CONFIRMATION, booking, to, Policy(timezone="America/Chicago", timezone_is_set=True))
+    if not name:
+        assert params == Empty("name")
+        return
+    assert isinstance(params, dict)
+    read = preview(TEMPLATE, params)
+
+    assert read == f"[North Pier] Hello {name}, confirmed: Wed, Nov 25, 2026, 6:00 AM"
+    assert not FORBIDDEN.search(name)
+    assert not set("{}") & set(read)
+    assert read.isprintable()
+    assert segments(read) <= 2
 
 
 @pytest.mark.parametrize("name", HONEST)

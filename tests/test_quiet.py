@@ -49,6 +49,10 @@ def utc(text: str) -> datetime:
         pytest.param("2027-04-03 14:30", "Australia/Lord_Howe", LATE, "2027-04-03 16:00", id="half an hour put back"),
         pytest.param("2027-03-28 00:30", "Antarctica/Troll", LATE, "2027-03-28 02:30", id="two hours skipped: 04:30"),
         pytest.param("2011-12-30 08:00", "Pacific/Apia", NIGHT, "2011-12-30 18:00", id="a day that never was"),
+        pytest.param("2026-11-25 12:00", "Pacific/Kiritimati", NIGHT, "2026-11-25 18:00", id="a day ahead: 02:00"),
+        pytest.param("2026-11-25 06:59", "Pacific/Kiritimati", NIGHT, "2026-11-25 06:59", id="20:59 there"),
+        pytest.param("2026-11-25 07:00", "Pacific/Kiritimati", NIGHT, "2026-11-25 18:00", id="21:00 there"),
+        pytest.param("2026-11-25 12:00", "Pacific/Pago_Pago", NIGHT, "2026-11-25 19:00", id="and one behind: 01:00"),
         pytest.param("2027-11-07 03:00", "America/Sao_Paulo", NIGHT, "2027-11-07 11:00", id="no summer time there"),
     ],
 )
@@ -190,6 +194,35 @@ def test_send_at(due: str, expires: str, meeting: str, now: str, expected: str |
     )
 
     assert (None if expected is None else utc(expected)) == moved
+
+
+# A zone a day ahead: Auckland is 13 hours before UTC in November; 21:00 there is 08:00 UTC, 08:00 there 19:00 UTC.
+@pytest.mark.parametrize(
+    ("due", "expires", "meeting", "now", "expected"),
+    [
+        pytest.param("24 10:00", "24 12:00", "25 10:00", "20 00:00", "24 07:59", id="a day before a meeting at 23:00"),
+        pytest.param("24 20:00", "24 22:00", "25 20:00", "20 00:00", "24 20:00", id="09:00 on the next day there"),
+        pytest.param("24 18:00", "24 19:30", "24 19:30", "20 00:00", "24 19:00", id="the meeting at 08:30, their end"),
+        pytest.param("24 17:30", "24 18:30", "24 18:30", "20 00:00", "24 07:59", id="a meeting inside them, planned"),
+        pytest.param("24 17:30", "24 18:30", "24 18:30", "24 12:00", "24 17:30", id="inside them, booked at 01:00"),
+        pytest.param("24 09:30", "24 10:30", "24 10:30", "24 09:00", "24 09:30", id="inside them, before midnight"),
+        pytest.param("24 10:30", "24 11:30", "24 11:30", "24 10:00", None, id="the meeting at 00:30 is tomorrow's"),
+        pytest.param("24 08:30", "24 10:30", "25 08:30", "24 08:10", None, id="tomorrow's, and too late for either"),
+    ],
+)
+def test_send_at_a_day_ahead(due: str, expires: str, meeting: str, now: str, expected: str | None) -> None:
+    """The recipient's days and nights, not those of the machine."""
+    at = {name: utc(f"2026-11-{text}") for name, text in locals().items() if isinstance(text, str)}
+    moved = send_at(
+        at["due"],
+        expires=at["expires"],
+        meeting=at["meeting"],
+        zone="Pacific/Auckland",
+        quiet=NIGHT,
+        now=at["now"],
+    )
+
+    assert moved == at.get("expected")
 
 
 def test_without_quiet_hours_nothing_moves() -> None:
