@@ -42,7 +42,7 @@ class Veil:
     """What was forgotten, as marks; hides it wherever Calendly still shows it.
 
     Attributes:
-        marks: of the addresses of bookings, and of what guests typed as a place.
+        marks: of the addresses of bookings, and of what a guest typed as an event's place.
         mark: makes the mark of a text, with a key that only this database has.
     """
 
@@ -54,7 +54,7 @@ class Veil:
         return uri if not uri or uri.startswith(ALIAS) else ALIAS + self.mark(uri)
 
     def hides(self, text: str) -> bool:
-        """Whether the booking of this address, or this place, was forgotten."""
+        """Whether the booking of this address, or an event's place (`place_of_guest`), was forgotten."""
         return bool(self.marks) and self.mark(text) in self.marks
 
     def event(self, event: Event) -> Event:
@@ -80,10 +80,16 @@ class Veil:
         )
 
 
-def place_of_guest(event: Event) -> str:
+def typed_place(event: Event) -> str:
     """Read the place that the only guest typed, or anybody's number; empty = there is none, or it is hidden already."""
     location = event.location
     if location is None or location.kind not in TYPED_BY_GUESTS:
         return ""
     # In a group the others still need to know where.
     return "" if location.kind == "ask_invitee" and event.total > 1 else location.place
+
+
+def place_of_guest(event: Event) -> str:
+    """Name the place that a guest typed for this very event: the same words elsewhere are somebody else's, or later."""
+    place = typed_place(event)
+    return f"{event.uri} {place}" if place else ""

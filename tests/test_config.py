@@ -107,7 +107,7 @@ def test_nothing_but_the_secrets_gives_the_documented_defaults(tmp_path: Path) -
         messages_per_run=200,
         messages_per_day=0,
         per_prefix_per_hour=0,
-        segments_per_message=6,
+        segments_per_message=10,
         concurrency=8,
         sends_per_second=5.0,
         policy=rules.Policy(),

@@ -175,6 +175,15 @@ def test_not_about_money(text: str) -> None:
     assert isinstance(answered(400, error(3003, text)), Refused)
 
 
+@pytest.mark.parametrize("code", [3001, 3002, 3003, *range(5011, 5016), 5017, 5018, 5019, 5020])
+def test_only_blocked_and_unsubscribed_numbers_opt_out(code: int) -> None:
+    """Of all refusals for good, two say that the person wants nothing more."""
+    outcome = decipher(400, {}, json.dumps(error(code)).encode())
+
+    assert isinstance(outcome, Refused)
+    assert outcome.opted_out is (code in {5013, 5019})
+
+
 @pytest.mark.parametrize(("code", "kind"), [(3002, Refused), (4001, NotNow), (3004, NotNow), (5019, Refused)])
 def test_nobody_halts_it_by_their_name(code: int, kind: type[Outcome]) -> None:
     """A message about a wrong field may quote what somebody typed: it does not stop the texts of all others."""

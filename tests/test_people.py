@@ -235,13 +235,13 @@ def test_who_moves_a_forgotten_booking_stays_forgotten(stage: Stage) -> None:
 
 
 def test_a_new_booking_of_a_forgotten_person_is_a_new_one(stage: Stage) -> None:
-    """They come back of their own accord; who wants no texts is on the list of opt-outs."""
-    event = an_event()
-    stage.calendly.put(event, a_guest(event))
+    """They come back of their own accord, with the same number in the same place."""
+    event = an_event(location=PLACE)
+    stage.calendly.put(event, a_guest(event, text_reminder_number="", answers=()))
     stage.run()
     forget(stage.store)
-    again = an_event("e2", start=NOW + 3 * DAY)
-    stage.calendly.put(again, a_guest(again, "i2"))
+    again = an_event("e2", start=NOW + 3 * DAY, location=PLACE)
+    stage.calendly.put(again, a_guest(again, "i2", text_reminder_number="", answers=()))
     stage.now += MINUTE
     stage.run()
 
@@ -264,8 +264,8 @@ def test_an_opt_out_outlives_its_person(stage: Stage) -> None:
 
 
 def test_all_bookings_of_a_person_are_theirs(store: Store) -> None:
-    """By e-mail, however it is written, and along their moves; a shared number alone is not enough to go on."""
-    events = [an_event(f"e{number}") for number in range(5)]
+    """By e-mail and name, however they are written, and along their moves; either alone may be somebody else's."""
+    events = [an_event(f"e{number}") for number in range(6)]
     people = [
         a_guest(events[0]),
         a_guest(
@@ -278,13 +278,17 @@ def test_all_bookings_of_a_person_are_theirs(store: Store) -> None:
         a_guest(events[2], email="ada@work.example", answers=()),
         an_invitee(events[3], email="brother@quill.example"),
         an_invitee(events[4], text_reminder_number=OTHER, email=""),
+        a_guest(events[5], name="Byron King", text_reminder_number=OTHER, answers=()),
     ]
     bookings = [a_booking(event, invitee) for event, invitee in zip(events, people, strict=True)]
     store.commit(Batch([Reading(event, NOW) for event in events], bookings), Todo(), NOW)
 
+    uris = [booking.uri for booking in bookings]
     by_mail = store.same_person(store.booking_uris(email="ada@quill.example"))
 
-    assert by_mail == [one.uri for one in bookings[:3]]
+    assert by_mail == [*uris[:3], uris[5]]
+    assert store.same_person([uris[1]]) == uris[:3]
+    assert (store.same_email(uris[:3]), store.same_email([*uris[:3], uris[5]])) == (1, 0)
     assert store.bookings_with(lambda text: is_number(text, NUMBER)) == [bookings[i].uri for i in (0, 2, 3)]
     assert store.same_person([bookings[4].uri]) == [bookings[4].uri]
 

@@ -809,3 +809,24 @@ def test_when_something_is_due_does_not_hang_on_now(
     ]
     gone = [b for a, b in zip(first, second, strict=True) if a.reason in {planned.SEEN_LATE, planned.BEFORE_BIRTH}]
     assert all(message.state is not State.SCHEDULED for message in gone)
+
+
+# Opt-outs.
+
+
+def test_who_opted_out_is_skipped_with_number_and_times() -> None:
+    """The message says to whom and when it would have gone; it holds no text. Others get theirs."""
+    asked: list[str] = []
+
+    def opted_out(number: str) -> bool:
+        asked.append(number)
+        return number == NUMBER
+
+    context = replace(CONTEXT, opted_out=opted_out)
+    wanted = planned_for(booking(), CONFIRM)
+    skipped = planned_for(booking(), CONFIRM, context)
+    other = planned_for(booking(text_reminder_number="+13125550143"), CONFIRM, context)
+
+    assert skipped == replace(wanted, state=State.SKIPPED, reason="opted out", template="", params={})
+    assert other.state is State.SCHEDULED
+    assert asked == [NUMBER, "+13125550143"]

@@ -868,6 +868,7 @@ CALLS: list[Any] = [
     pytest.param(lambda store, _: store.opt_outs(), id="opt_outs"),
     pytest.param(lambda store, _: store.bookings_with(bool), id="bookings_with"),
     pytest.param(lambda store, message: store.same_person([message.booking]), id="same_person"),
+    pytest.param(lambda store, message: store.same_email([message.booking]), id="same_email"),
     pytest.param(lambda store, message: store.forget([message.booking], NOW, same=is_number), id="forget"),
     pytest.param(lambda store, _: store.retain(NOW + 365 * DAY, NOW), id="retain"),
     pytest.param(lambda store, _: store.veil, id="veil"),

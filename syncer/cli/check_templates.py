@@ -51,7 +51,7 @@ def check_engagelab(facts: Checklist, settings: Settings) -> None:
             for fault, remedy in faults:
                 facts.fail(f"{name}: {fault}", remedy)
             if not faults:
-                facts.ok(f"{name}: {_described(template, rule, settings, changed=ident in changed)}")
+                _describe(facts, f"{name}:", template, rule, settings, changed=ident in changed)
 
 
 def _unapproved_signatures(facts: Checklist, gateway: EngageLab, found: Mapping[str, Template]) -> set[str]:
@@ -96,7 +96,9 @@ def _faults(template: Template, rule: Rule, unsigned: set[str]) -> list[tuple[st
     return faults
 
 
-def _described(template: Template, rule: Rule, settings: Settings, *, changed: bool) -> str:
+def _describe(
+    facts: Checklist, name: str, template: Template, rule: Rule, settings: Settings, *, changed: bool
+) -> None:
     """Say what is good about a template, how long its texts are, and what is odd."""
     from syncer.cli.building import now
     from syncer.cli.checking import languages
@@ -108,15 +110,20 @@ def _described(template: Template, rule: Rule, settings: Settings, *, changed: b
         if template_for(rule, language, settings.policy.language)[1] == template.id
     ]
     written = {template_for(rule, language, settings.policy.language)[0] for language in used}
+    longest = 0
     for language in sorted(written):
         text = wording.preview(template, _sample(rule, settings, language, now()))
+        longest = max(longest, wording.segments(text))
         kind = "GSM-7" if wording.is_gsm(text) else "UCS-2"
         said.append(f"about {wording.segments(text)} SMS in {kind}" + (f" ({language})" if len(written) > 1 else ""))
     if len(written) > 1:
         said.append("one text for all these languages, with dates in each")
     if changed:
         said.append("its wording is not what it was")
-    return "; ".join(said)
+    if longest > settings.segments_per_message:
+        facts.fail(f"{name} {'; '.join(said)}", "That is over limits.segments_per_message: its texts would be skipped")
+    else:
+        facts.ok(f"{name} {'; '.join(said)}")
 
 
 def _sample(rule: Rule, settings: Settings, language: str, at: datetime) -> dict[str, str]:

@@ -140,8 +140,8 @@ def forget(app: App, what: str, *, yes: bool) -> None:
 
     settings = app.settings(need_secrets=False)
     with contextlib.ExitStack() as parts:
-        alone = _take_lock(parts, settings.db)
         store = parts.enter_context(open_to_change(app))
+        alone = _take_lock(parts, settings.db)
         uris = store.same_person(find(store, what, settings.policy.country))
         if not uris:
             click.echo("syncer: nothing is known of them in this database (a number needs its country code)", err=True)
@@ -150,12 +150,17 @@ def forget(app: App, what: str, *, yes: bool) -> None:
         waiting = sum(message.state in WAITING for message in messages)
         question = f"Erase the person of {len(uris)} bookings and {len(messages)} messages, {waiting} of them waiting?"
         confirm(f"{question} It cannot be undone", yes=yes)
+        others = store.same_email(uris)
         if alone:
             for message in messages:
                 if message.state is State.SENDING:
                     store.move(message, State.UNKNOWN, LEFT_BY_A_CRASH, now())
         count = store.forget(uris, now(), same=phones.is_number)
         click.echo(f"forgotten: {count} bookings. Logs and backups that were made before still hold what they held")
+        if others:
+            click.echo(
+                f"{others} more bookings have the same e-mail under other names: name the e-mail to erase them, too"
+            )
         _clear(store, alone=alone)
 
 

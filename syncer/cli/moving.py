@@ -60,7 +60,9 @@ def open_to_change(app: App, witness: Witness | None = None) -> Store:
 
     path = app.settings(need_secrets=False).db
     if not path.exists():
-        raise SyncerError(f"{path} does not exist", "Name the database with --db or SYNCER_DB")
+        raise SyncerError(
+            f"{path} does not exist", "Name the database with --db or SYNCER_DB, or make it with `syncer migrate`"
+        )
     # A worker of another release may be running on it: its schema is its own.
     if set(database.migration_names()) - set(database.applied_migrations(path)):
         raise SyncerError(f"{path} has an older schema", "Run `syncer migrate` first")

@@ -124,7 +124,7 @@ class LimitsTable(Struct, frozen=True, kw_only=True):
     per_prefix_per_hour: Annotated[
         int, Meta(ge=0, le=100_000, description="texts in an hour to numbers alike but for four digits; 0 = no cap")
     ] = 0
-    segments_per_message: Annotated[int, Meta(ge=1, le=20, description="longest text, in SMS as they are billed")] = 6
+    segments_per_message: Annotated[int, Meta(ge=1, le=20, description="longest text, in SMS as they are billed")] = 10
     concurrency: Annotated[int, Meta(ge=1, le=64, description="requests in flight, to each API")] = 8
     sends_per_second: Annotated[float, Meta(ge=0.01, le=500, description="texts handed to EngageLab")] = 5.0
 

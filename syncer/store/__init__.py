@@ -1,7 +1,7 @@
 """The snapshot and the outbox in SQLite: the only package that says SQL.
 
 `database` opens the file (`place`, `lock`: what lies around it), `snapshot` holds what Calendly said, `messages` is the
-outbox, `people` opts them out and forgets them; `Store` puts them together.
+outbox, `optouts` and `people` are what people may ask for; `Store` puts them together.
 Each method is one transaction. What is read before a write is read outside it, so that every transaction only writes;
 transitions name the state they leave (`WHERE key = ? AND state = ?`) and must hit exactly one row.
 """
@@ -17,7 +17,8 @@ from syncer.model import from_utc_text, utc_text
 from syncer.outbox import LONGEST_PAUSE, RESTORED
 from syncer.store import rows
 from syncer.store.messages import Due
-from syncer.store.people import OptOut, People
+from syncer.store.optouts import OptOut
+from syncer.store.people import People
 from syncer.store.place import Ballast
 from syncer.store.snapshot import Batch, Reading
 

@@ -1,109 +1,33 @@
-"""What people may ask for: no more texts, and to be forgotten."""
+"""Forgetting people: who they are, what is erased of them, and that nothing of it comes back."""
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import hmac
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from syncer.errors import Busy, Overtaken
-from syncer.forgetting import ALIAS, Veil, place_of_guest, without_person
-from syncer.model import WAITING, State, utc_text
-from syncer.outbox import ERASED, OPTED_OUT
+from syncer.forgetting import ALIAS, Veil, place_of_guest, typed_place, without_person
+from syncer.model import State, utc_text
+from syncer.outbox import ERASED
 from syncer.store import rows
 from syncer.store.database import errors
-from syncer.store.messages import Outbox
+from syncer.store.optouts import OptOuts
 from syncer.store.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
-    from syncer.model import Booking, Event, Message
+    from syncer.model import Booking, Event
     from syncer.reconcile import Todo
     from syncer.store.snapshot import Batch
 
-MARK = 32
-"""Hexadecimal digits of a mark: 128 bits."""
 AT_A_TIME = 200
 """Bookings whose people are erased in one transaction."""
 
 
-@dataclass(frozen=True, slots=True)
-class OptOut:
-    """A number never to text; `number` is empty once its person was forgotten."""
-
-    number: str
-    added_at: datetime
-    reason: str
-
-
-class People(Snapshot, Outbox):
-    """Opt-outs by the keyed hash of their number; forgotten bookings by that of their address."""
-
-    _salt: bytes
-    _marks: frozenset[str] | None = None
-
-    def digest(self, text: str) -> str:
-        """Hash a text with this database's own key."""
-        return hmac.new(self._salt, text.encode(), hashlib.sha256).hexdigest()
-
-    def _mark(self, text: str) -> str:
-        return self.digest(text)[:MARK]
-
-    # Opt-outs.
-
-    def is_opted_out(self, number: str) -> bool:
-        """Whether a number (E.164) is never to be texted."""
-        return next(self._query("SELECT 1 FROM optouts WHERE digest = ?", [self._mark(number)]), None) is not None
-
-    def opt_outs(self) -> list[OptOut]:
-        """List all opt-outs, oldest first."""
-        found = self._query("SELECT number, added_at, reason FROM optouts ORDER BY added_at, number")
-        return [OptOut(row["number"], rows.moment_of(row["added_at"]), row["reason"]) for row in found]
-
-    def opt_out(self, numbers: Iterable[str], reason: str, now: datetime) -> tuple[int, list[Message]]:
-        """Never text these numbers (E.164) again, and take what waits for them off the way.
-
-        Returns:
-            How many were not on the list before, and the messages that are `skipped` now.
-        """
-        given = dict.fromkeys(numbers)
-        new, skipped = 0, []
-        waiting = [message for number in given for message in self.messages_to(number) if message.state in WAITING]
-        with self._writing():
-            for number in given:
-                new += self._execute(
-                    "INSERT INTO optouts (digest, number, added_at, reason) VALUES (?, ?, ?, ?)"
-                    " ON CONFLICT (digest) DO UPDATE SET number = excluded.number WHERE number = ''",
-                    [self._mark(number), number, utc_text(now), reason],
-                )
-            for message in waiting:
-                gone = replace(message, state=State.SKIPPED, reason=OPTED_OUT, changed_at=now)
-                with contextlib.suppress(Overtaken):  # claimed meanwhile
-                    self._update(gone, message.state)
-                    skipped.append(gone)
-        return new, skipped
-
-    def opt_in(self, numbers: Iterable[str], now: datetime) -> int:
-        """Take numbers off the list; bookings with texts they were refused are looked at again by the next run.
-
-        Returns:
-            How many were on it.
-        """
-        gone = 0
-        with self._writing():
-            for number in dict.fromkeys(numbers):
-                gone += self._execute("DELETE FROM optouts WHERE digest = ?", [self._mark(number)])
-                self._execute(
-                    "UPDATE events SET settles_at = ? WHERE uri IN (SELECT b.event FROM bookings b"
-                    " JOIN messages m ON m.booking = b.uri WHERE m.recipient = ? AND m.state = 'skipped'"
-                    " AND m.reason = ?)",
-                    [utc_text(now), number, OPTED_OUT],
-                )
-        return gone
+class People(Snapshot, OptOuts):
+    """Forgotten bookings go by the keyed hash of their address."""
 
     # Finding a person.
 
@@ -128,29 +52,34 @@ class People(Snapshot, Outbox):
         return [(row["booking"], row["recipient"]) for row in self._query(sql)]
 
     def same_person(self, uris: Iterable[str]) -> list[str]:
-        """Add to these bookings all with the same e-mail, and those they were moved from or to."""
+        """Add to these bookings what is surely the same person's: the same e-mail and name, and what they moved.
+
+        The same e-mail with another name may be somebody else: an assistant books for many.
+        """
         known, fresh = set[str](), set(uris)
         while fresh:
             known |= fresh
-            bookings = self.bookings(sorted(fresh)).values()
-            emails = {booking.invitee.email for booking in bookings} - {""}
-            fresh = {uri for email in emails for uri in self.booking_uris(email=email)}
-            links = {uri for one in bookings for uri in (one.invitee.old_invitee, one.invitee.new_invitee)}
-            fresh |= self.bookings(sorted(links - {""})).keys()
-            fresh -= known
+            bookings = self.bookings(sorted(known)).values()
+            who = {_who(booking) for booking in bookings if booking.invitee.email}
+            alike = {uri for email, _ in who for uri in self.booking_uris(email=email)}
+            links = {uri for one in bookings for uri in (one.invitee.old_invitee, one.invitee.new_invitee)} - {""}
+            fresh = {one.uri for one in self.bookings(sorted(alike - known)).values() if _who(one) in who}
+            fresh |= self.bookings(sorted(links)).keys() - known
         return sorted(known)
+
+    def same_email(self, uris: Iterable[str]) -> int:
+        """Count the other bookings with an e-mail that these have."""
+        given = set(uris)
+        emails = {booking.invitee.email for booking in self.bookings(sorted(given)).values()} - {""}
+        return len({uri for email in emails for uri in self.booking_uris(email=email)} - given)
 
     # Forgetting.
 
     @property
     def veil(self) -> Veil:
         """What hides forgotten people where Calendly still shows them."""
-        if self._marks is None:
-            self._marks = self._read_marks()
-        return Veil(self._marks, self._mark)
-
-    def _read_marks(self) -> frozenset[str]:
-        return frozenset(row["digest"] for row in self._query("SELECT digest FROM forgotten"))
+        marks = frozenset(row["digest"] for row in self._query("SELECT digest FROM forgotten"))
+        return Veil(marks, self._mark)
 
     def forget(self, uris: Sequence[str], now: datetime, *, same: Callable[[str, str], bool]) -> int:
         """Erase the people of these bookings; the bookings and their message keys stay, by keyed hashes.
@@ -178,7 +107,6 @@ class People(Snapshot, Outbox):
                 self._forget(booking, now)
             self._blank_opt_outs(lambda number: any(same(text, number) for text in texts))
             self._remember_scrub()
-        self._marks = None
         return len(bookings)
 
     def _forget(self, booking: Booking, now: datetime) -> None:
@@ -219,11 +147,6 @@ class People(Snapshot, Outbox):
             hidden = Veil(frozenset({self._mark(place)}), self._mark).event(event)
             self._execute("UPDATE events SET location = ? WHERE uri = ?", [rows.json_text(hidden.location), event.uri])
 
-    def _blank_opt_outs(self, is_theirs: Callable[[str], bool]) -> None:
-        """Take the numbers of forgotten people off the list of opt-outs; their keyed hashes go on to count."""
-        gone = [one.number for one in self.opt_outs() if one.number and is_theirs(one.number)]
-        self._executemany("UPDATE optouts SET number = '' WHERE number = ?", [(number,) for number in gone])
-
     def retain(self, ended_before: datetime, now: datetime) -> int:
         """Erase the people of bookings that ended before then and for which nothing waits; keys and states stay.
 
@@ -246,7 +169,6 @@ class People(Snapshot, Outbox):
                 for one in empty:
                     self._hide_place(one.event, now)
                 self._remember_scrub()
-            self._marks = None
         return len(uris)
 
     # What a run writes.
@@ -257,10 +179,6 @@ class People(Snapshot, Outbox):
         Raises:
             Overtaken: a `forget` came first; read and plan again.
         """
-        fresh = self._read_marks()
-        if fresh == self._marks:
-            return
-        self._marks = fresh
         veil = self.veil
         uris = {booking.uri for booking in batch.bookings} | {message.booking for message in todo.inserts}
         events = {reading.event.uri: reading.event for reading in batch.readings}
@@ -279,7 +197,6 @@ class People(Snapshot, Outbox):
             self._hide_place(booking.event, now)
         if self._purge([one.uri for one in erased]):
             self._remember_scrub()
-        self._marks = None if erased else self._marks
 
     # The file.
 
@@ -312,8 +229,13 @@ class People(Snapshot, Outbox):
             raise Busy("the database's log cannot be emptied while somebody reads it", "Close what reads it")
 
 
+def _who(booking: Booking) -> tuple[str, str]:
+    invitee = booking.invitee
+    return invitee.email.lower(), " ".join(f"{invitee.name or invitee.first_name}".casefold().split())
+
+
 def texts_of(booking: Booking) -> list[str]:
     """List what a booking holds where guests write their numbers."""
     invitee = booking.invitee
-    typed = [invitee.text_reminder_number, place_of_guest(booking.event), *(one.answer for one in invitee.answers)]
+    typed = [invitee.text_reminder_number, typed_place(booking.event), *(one.answer for one in invitee.answers)]
     return [text for text in typed if text]
