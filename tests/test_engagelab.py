@@ -175,6 +175,11 @@ def test_not_about_money(text: str) -> None:
     assert isinstance(answered(400, error(3003, text)), Refused)
 
 
+def test_a_code_nobody_knows_refuses_in_its_own_words() -> None:
+    """A client error with a code means "not taken", whatever the code is."""
+    assert decipher(400, {}, json.dumps(error(9999)).encode()) == Refused(f"EngageLab 9999: {error(9999)['message']}")
+
+
 @pytest.mark.parametrize("code", [3001, 3002, 3003, *range(5011, 5016), 5017, 5018, 5019, 5020])
 def test_only_blocked_and_unsubscribed_numbers_opt_out(code: int) -> None:
     """Of all refusals for good, two say that the person wants nothing more."""
