@@ -22,7 +22,7 @@ from syncer.deadline import Deadline, TimedBackend
 from syncer.errors import NotConnected, NoUsableAnswer, Problem, SettingsError, Unsendable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime
     from types import TracebackType
 
@@ -161,13 +161,21 @@ class Http:
     Certificates are always checked. Proxies, `.netrc` and certificate files named in the environment are not used.
     """
 
-    def __init__(self, *, proxy: str = "", keepalive: float = 5.0, connections: int = 16) -> None:
+    def __init__(
+        self,
+        *,
+        proxy: str = "",
+        keepalive: float = 5.0,
+        connections: int = 16,
+        on_end: Callable[[], None] = lambda: None,
+    ) -> None:
         """Make the pool; nothing connects yet.
 
         Args:
             proxy: URL of a proxy for everything; empty = none.
             keepalive: seconds an idle connection is kept; `SENDS_KEEPALIVE` for sends.
             connections: most connections at once; more exchanges than that wait for each other.
+            on_end: called when an exchange has ended, however it ended, in its thread.
 
         Raises:
             SettingsError: the proxy cannot be used.
@@ -184,6 +192,7 @@ class Http:
             )
         except (ValueError, httpx.InvalidURL, ImportError):
             raise SettingsError([Problem("proxy", "not a usable proxy URL", "Write http://host:port")]) from None
+        self._on_end = on_end
         self._deadline = Deadline()
         pool = transport._pool  # noqa: SLF001  httpx has no public way to put a clock under its streams
         pool._network_backend = TimedBackend(pool._network_backend, self._deadline)  # noqa: SLF001  likewise
@@ -240,6 +249,8 @@ class Http:
             except (httpx.HTTPError, httpx.StreamError, OSError, UnicodeError, zlib.error) as error:
                 words = _WORDS.get(type(error), type(error).__name__)
                 raise NoUsableAnswer(f"{host}: {words}") from None
+            finally:
+                self._on_end()
 
 
 def _why_not_connected(error: Exception, deadline: float) -> str:

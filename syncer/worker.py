@@ -73,6 +73,7 @@ class Worker:
         clock: gives the present, aware UTC.
         ticks: gives the seconds of a clock that nobody sets.
         executor: makes what runs so many requests side by side.
+        alive: called by the loop itself, again and again: a watchdog may count on it.
         stop: set by a signal: ends waits at once, and the run after the messages in hand.
         behind: whether the last run left events to read: then the loop does not wait for its interval.
         ended: when the last run of the loop ended, in ticks.
@@ -89,6 +90,7 @@ class Worker:
     executor: Callable[[int], Executor] = ThreadPoolExecutor
     tell: Tell = tell
     progress: Progress = field(default_factory=NoProgress)
+    alive: Callable[[], None] = lambda: None
     stop: threading.Event = field(default_factory=threading.Event)
     behind: bool = False
     unread: SyncerError | None = None
@@ -162,6 +164,7 @@ class Worker:
         scheduler.every(max(1, round(self.settings.interval.total_seconds()))).seconds.do(self._run_surviving, options)
         self._run_surviving(options)
         while not self.stop.is_set():
+            self.alive()
             # `schedule` goes by local wall time, which goes back an hour in autumn: these seconds do not.
             overdue = self.ticks() - self.ended > self.settings.interval.total_seconds() + 1
             if self.behind or overdue:
@@ -175,6 +178,7 @@ class Worker:
         Raises:
             Stopped: it came.
         """
+        self.alive()
         if self.stop.wait(seconds):
             raise Stopped("asked to stop")
 

@@ -20,6 +20,7 @@ FAMILIES = {
     "pure": "rules diff recipients phones cleaning dates wording templates quiet plan reconcile outbox doubles"
     " foresight forgetting report ports",
     "log": "log",
+    "notify": "notify",
     "http": "http deadline",
     "calendly": "calendly calendly_answers calendly_shapes pace",
     "engagelab": "engagelab engagelab_shapes",
@@ -36,13 +37,14 @@ MAY_IMPORT = {
     "base": "",
     "pure": "base pure",
     "log": "",
+    "notify": "",
     "http": "base http",
     "calendly": "base pure http calendly",
     "engagelab": "base pure http engagelab",
     "store": "base pure store",
     "config": "base pure config",
     "work": "base pure log store config work",
-    "cli": "base pure log http calendly engagelab store config work cli demo sandbox",
+    "cli": "base pure log notify http calendly engagelab store config work cli demo sandbox",
     "demo": "base pure log http calendly engagelab store config work cli demo sandbox",
     "sandbox": "sandbox",
 }

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from syncer.ports import Progress
 
 
+SLICE = 10.0
+"""Seconds of a wait after which it is said that it goes on."""
+
+
 def now() -> datetime:
     """Read the clock: aware UTC."""
     return datetime.now(UTC)
@@ -51,9 +55,10 @@ def a_reader(
     *,
     sleep: Callable[[float], None] = time.sleep,
     on_wait: Callable[[float, str], None] | None = None,
+    alive: Callable[[], None] = lambda: None,
 ) -> Iterator[Calendly]:
-    """Make a reader of Calendly."""
-    with Http(proxy=settings.proxy) as http:
+    """Make a reader of Calendly; `alive` is called after each request."""
+    with Http(proxy=settings.proxy, on_end=alive) as http:
         yield Calendly(
             settings.calendly_url,
             settings.token.reveal(),
@@ -65,9 +70,14 @@ def a_reader(
 
 
 @contextlib.contextmanager
-def a_gateway(settings: Settings, *, sleep: Callable[[float], None] = time.sleep) -> Iterator[EngageLab]:
-    """Make the gateway."""
-    with Http(proxy=settings.proxy, keepalive=SENDS_KEEPALIVE) as http:
+def a_gateway(
+    settings: Settings,
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+    alive: Callable[[], None] = lambda: None,
+) -> Iterator[EngageLab]:
+    """Make the gateway; `alive` is called after each request."""
+    with Http(proxy=settings.proxy, keepalive=SENDS_KEEPALIVE, on_end=alive) as http:
         key, secret = settings.dev_key.reveal(), settings.dev_secret.reveal()
         yield EngageLab(settings.engagelab_url, key, secret, http, sleep=sleep)
 
@@ -81,6 +91,7 @@ def a_worker(
     clock: Callable[[], datetime] = now,
     tell: Tell = tell,
     stop: threading.Event | None = None,
+    alive: Callable[[], None] = lambda: None,
 ) -> Iterator[Worker]:
     """Make a worker on the settings' database, holding its lock; a dry run works on a copy in memory and locks nothing.
 
@@ -93,8 +104,11 @@ def a_worker(
     stop = stop or threading.Event()
 
     def sleep(seconds: float) -> None:
-        if stop.wait(seconds):
-            raise Stopped("asked to stop")
+        while seconds > 0:
+            alive()
+            if stop.wait(min(seconds, SLICE)):
+                raise Stopped("asked to stop")
+            seconds -= SLICE
 
     def wait(seconds: float, reason: str) -> None:
         tell("calendly.throttled", seconds=round(seconds, 1), reason=reason)
@@ -112,11 +126,12 @@ def a_worker(
         worker = Worker(
             settings=settings,
             store=store,
-            calendly=parts.enter_context(a_reader(settings, sleep=sleep, on_wait=wait)),
-            gateway=parts.enter_context(a_gateway(settings, sleep=sleep)),
+            calendly=parts.enter_context(a_reader(settings, sleep=sleep, on_wait=wait, alive=alive)),
+            gateway=parts.enter_context(a_gateway(settings, sleep=sleep, alive=alive)),
             clock=clock,
             tell=tell,
             stop=stop,
+            alive=alive,
         )
         if progress is not None:
             worker.progress = progress

@@ -72,12 +72,13 @@ def _check_content(facts: Checklist, path: Path, me: Me | None) -> None:
     from syncer.store.lock import witness_of
 
     with witness_of(path) as witness, Store(database.open_read_only(path), witness=witness) as store:
+        database.check_health(store.db, path)
         store.check_witness()
         bound = store.meta("account")
         if me is not None and bound and bound != me.organization:
             facts.fail(f"SYNCER_DB: {path} belongs to {bound}, the token to {me.organization}", "Name another file")
             return
-        facts.ok(f"SYNCER_DB: {path}, made {store.born_at:%Y-%m-%d %H:%M} UTC{_last(store)}")
+        facts.ok(f"SYNCER_DB: {path}, whole, made {store.born_at:%Y-%m-%d %H:%M} UTC{_last(store)}")
 
 
 def _last(store: Store) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import sys
 import threading
@@ -15,12 +16,14 @@ from syncer.cli import App, pass_app
 from syncer.cli.building import a_worker
 from syncer.errors import Locked, SettingsError, Stopped, SyncerError
 from syncer.log import tell
+from syncer.notify import Notifier
 from syncer.run import Options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from syncer.config import Settings
+    from syncer.log import Tell
     from syncer.ports import Progress
     from syncer.worker import Worker
 
@@ -56,11 +59,14 @@ def run(app: App, *, once: bool, since: datetime | None, until: datetime | None,
         raise click.UsageError("--since is after --until")
     options = Options(since=since, until=until, everything=once or dry_run, dry_run=dry_run, force=force)
     settings = _settings(app)
-    stop = threading.Event()
-    with _signals(stop), _progress(once=once) as progress:
+    stop, notifier = threading.Event(), Notifier(os.environ)
+    with _signals(stop, notifier), _progress(once=once) as progress:
         try:
             while True:
-                with a_worker(settings, dry_run=dry_run, progress=progress, stop=stop) as worker:
+                with a_worker(
+                    settings, dry_run=dry_run, progress=progress, tell=_shown(notifier), stop=stop, alive=notifier.alive
+                ) as worker:
+                    notifier.ready()
                     _run(worker, options, loop=not once and not dry_run)
                 # A dry loop looks at a fresh copy of the database each time.
                 if once or not dry_run or stop.wait(settings.interval.total_seconds()):
@@ -117,11 +123,26 @@ def _run(worker: Worker, options: Options, *, loop: bool) -> None:
         print_plan(done)
 
 
+def _shown(notifier: Notifier) -> Tell:
+    """Write to the log, and show how the last run ended to who asks the service manager."""
+
+    def tell_both(event: str, /, **fields: object) -> None:
+        tell(event, **fields)
+        if event == "run.completed":
+            shown = " ".join(f"{name} {fields[name]}" for name in ("events", "sent", "unknown", "failed", "deferred"))
+            notifier.status(f"last run: {shown}")
+        elif event in {"run.failed", "run.refused"}:
+            notifier.status(f"{event}: {fields.get('error', '')}")
+
+    return tell_both
+
+
 @contextlib.contextmanager
-def _signals(stop: threading.Event) -> Iterator[None]:
+def _signals(stop: threading.Event, notifier: Notifier) -> Iterator[None]:
     """Let SIGTERM and SIGINT set `stop`: the message in hand is finished, then the process ends with 0."""
 
     def on_signal(*_: object) -> None:
+        notifier.stopping()
         stop.set()
 
     before = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}

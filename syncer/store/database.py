@@ -98,7 +98,7 @@ def open_writable(path: Path, *, now: datetime, checkpoints: bool = True) -> Dat
         db = Database(connection, execute_plugins=False)
         _check_owner(db, path)
         _set_pragmas(db, path)
-        _check_health(db, path)
+        check_health(db, path)
         db.conn.execute(f"PRAGMA wal_autocheckpoint = {PAGES_IN_THE_LOG if checkpoints else 0}")
         _migrate(db, path)
         _give_birth(db, now)
@@ -176,7 +176,12 @@ def _set_pragmas(db: Database, path: Path) -> None:
         raise StoreError(f"{path}: SQLite did not take its settings: {told}", "Is it on a network file system?")
 
 
-def _check_health(db: Database, path: Path) -> None:
+def check_health(db: Database, path: Path) -> None:
+    """Check that the database is whole.
+
+    Raises:
+        StoreError: it is damaged.
+    """
     # Whole, not quick: only this compares each index with its table, and a key that its index has lost is a key twice.
     # A third more time (0.37 s for 130 MiB).
     health = db.conn.execute("PRAGMA integrity_check(1)").fetchone()[0]
