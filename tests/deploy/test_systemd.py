@@ -39,7 +39,7 @@ def seconds(text: str) -> float:
 @pytest.mark.parametrize("unit", SERVICES)
 def test_what_is_in_the_air_lands_before_it_is_killed(unit: str) -> None:
     """An answer may take a send's whole deadline, and its commit a moment."""
-    assert engagelab.DEADLINE * 2 < seconds(settings(unit)["TimeoutStopSec"][0])
+    assert seconds(settings(unit)["TimeoutStopSec"][0]) > engagelab.DEADLINE * 2
     assert settings(unit)["KillMode"] == ["mixed"]
 
 
@@ -95,6 +95,7 @@ def test_organizations_share_nothing() -> None:
 
     assert all("%i" in path for path in paths)
     assert len(paths) == len(re.findall(r"(?:/etc/syncer|%S/syncer|Directory=syncer|Directory=%S/syncer)[^\s]*", one))
+    assert settings("syncer@.service")["User"] == ["syncer-%i"]
 
 
 needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")
@@ -115,7 +116,9 @@ def units(tmp_path: Path) -> list[Path]:
 @needs_systemd
 def test_systemd_understands_every_line(units: list[Path]) -> None:
     """Unknown keys are no failure to it, only a line on stderr."""
-    done = subprocess.run(["systemd-analyze", "verify", "--man=no", *units], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", *units], capture_output=True, text=True, check=False
+    )
 
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -124,7 +127,7 @@ def test_systemd_understands_every_line(units: list[Path]) -> None:
 @pytest.mark.parametrize("number", range(3))
 def test_exposure(units: list[Path], number: int) -> None:
     """At most 1.5 by systemd's own judgement."""
-    command = ["systemd-analyze", "security", "--offline=true", "--no-pager", "--threshold=15", units[number]]
+    command = ["systemd-analyze", "security", "--offline=true", "--no-pager", "--threshold=15", str(units[number])]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     [level] = re.findall(r"exposure level for \S+: ([\d.]+)", done.stdout)
 
