@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from syncer.log import Tell
     from syncer.run import Run
     from syncer.worker import Worker
 
@@ -38,6 +39,7 @@ class Play:
     toml: str = ""
     without: tuple[str, ...] = ()
     told: list[dict[str, Any]] = field(default_factory=list)
+    also: Tell | None = None
 
     def at(self, moment: datetime) -> None:
         """Set the clock."""
@@ -57,6 +59,8 @@ class Play:
 
         def tell(event: str, /, **fields: object) -> None:
             self.told.append({"event": event, **fields})
+            if self.also is not None:
+                self.also(event, **fields)
 
         return a_worker(settings, clock=lambda: self.time[0], tell=tell)
 
