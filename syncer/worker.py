@@ -78,6 +78,7 @@ class Worker:
         behind: whether the last run left events to read: then the loop does not wait for its interval.
         ended: when the last run of the loop ended, in ticks.
         retained: when people of finished bookings were last erased.
+        told_of_scrub: whether it was told that the file could not be cleared.
         unread: why some event could not be read in this run: the run fails in the end, when the others are done.
     """
 
@@ -96,6 +97,7 @@ class Worker:
     unread: SyncerError | None = None
     ended: float = 0.0
     retained: datetime | None = None
+    told_of_scrub: bool = False
 
     def run_once(self, options: Options = ONCE) -> Run:
         """Do one run; returns what it saw and did.
@@ -270,7 +272,9 @@ class Worker:
                 self.store.scrub()
             except Hindered as error:  # erased it is, and the texts do not wait for this
                 reason = f"the file still holds erased data: {error}"
-                run.tell("limit.reached", limit="database", value=0, reason=reason)
+                if not self.told_of_scrub:
+                    run.tell("limit.reached", limit="database", value=0, reason=reason)
+                self.told_of_scrub = True
 
     def _settle_remnants(self, run: Run) -> None:
         """Turn what an earlier run left in `sending` into `unknown`: the lock's holder knows that nobody sends it."""

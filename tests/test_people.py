@@ -430,3 +430,32 @@ def test_what_waits_is_not_retained_away(store: Store) -> None:
     assert store.retain(NOW - 10 * DAY, NOW) == 1
     assert store.retain(NOW - 10 * DAY, NOW) == 0
     assert [one.invitee.name for one in store.bookings(events=[old.uri]).values()] == [ADA, ""]
+
+
+# The file.
+
+
+def test_who_reads_all_the_time_keeps_the_log_and_nothing_else(stage: Stage, tmp_path: Path) -> None:
+    """A reader's lock: the file is written anew once, the log is tried again each run, and that is told once."""
+    event = an_event()
+    stage.calendly.put(event, a_guest(event))
+    stage.run()
+    stage.store.db.conn.execute("PRAGMA busy_timeout = 0")
+    forget(stage.store)
+    with second(stage.store) as reader:
+        reader.db.conn.execute("BEGIN")
+        reader.db.conn.execute("SELECT * FROM meta").fetchall()
+        worker, told = stage.worker(), []
+        for _ in range(2):
+            stage.log.clear()
+            worker.run_once()
+            told.append([row["limit"] for row in stage.told("limit.reached")])
+        left = stage.store.meta("scrub")
+        reader.db.conn.rollback()
+    worker.run_once()
+
+    assert told == [["database"], []]
+    assert left == "log"
+    assert not stage.store.wants_scrub()
+    files = b"".join(path.read_bytes() for path in tmp_path.glob("syncer.db*"))
+    assert [trace for trace in TRACES if trace != "i1" and trace.encode() in files] == []

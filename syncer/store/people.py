@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from syncer.reconcile import Todo
     from syncer.store.snapshot import Batch
 
+WHOLE, LOG = "whole", "log"
+"""What is still to be cleared of what was erased: the file and its log, or the log alone."""
 AT_A_TIME = 200
 """Bookings whose people are erased in one transaction."""
 
@@ -200,33 +202,42 @@ class People(Snapshot, OptOuts):
 
     # The file.
 
-    def _remember_scrub(self) -> None:
-        sql = "INSERT INTO meta (name, value) VALUES ('scrub', '1') ON CONFLICT (name) DO UPDATE SET value = '1'"
-        self._execute(sql)
+    def _remember_scrub(self, what: str = WHOLE) -> None:
+        sql = (
+            "INSERT INTO meta (name, value) VALUES ('scrub', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+        )
+        self._execute(sql, [what])
 
     def wants_scrub(self) -> bool:
-        """Whether something was erased that the file may still hold between its rows."""
-        return next(self._query("SELECT 1 FROM meta WHERE name = 'scrub'"), None) is not None
+        """Whether something was erased that the file may still hold between its rows, or its log."""
+        return self._scrub_left() != ""
+
+    def _scrub_left(self) -> str:
+        row = next(self._query("SELECT value FROM meta WHERE name = 'scrub'"), None)
+        return str(row["value"]) if row else ""
 
     def scrub(self) -> None:
         """Write the whole file anew, without what was erased, and empty its log. For the holder of the run lock only.
 
-        `secure_delete` clears deleted rows; what moved from page to page before that only a new file is rid of.
+        `secure_delete` clears deleted rows; what moved from page to page before that only a new file is rid of. Who
+        reads the file all the time (Litestream) keeps the log from being emptied: then only that is tried again.
 
         Raises:
             Hindered: somebody reads the file, or there is no room for a copy; the next run tries again.
         """
+        if self._scrub_left() == WHOLE:
+            with errors("database"):
+                # In memory: a container may have no folder for temporary files.
+                self._execute("PRAGMA temp_store = 2")
+                self._execute("VACUUM")
+            with self._writing():
+                self._remember_scrub(LOG)
         with errors("database"):
-            # In memory: a container may have no folder for temporary files.
-            self._execute("PRAGMA temp_store = 2")
-            self._execute("VACUUM")
-            self._execute("DELETE FROM meta WHERE name = 'scrub'")
-            self.db.commit()
             busy = next(self._query("PRAGMA wal_checkpoint(TRUNCATE)"))["busy"]
         if busy:
-            with self._writing():
-                self._remember_scrub()
             raise Busy("the database's log cannot be emptied while somebody reads it", "Close what reads it")
+        with self._writing():
+            self._execute("DELETE FROM meta WHERE name = 'scrub'")
 
 
 def _who(booking: Booking) -> tuple[str, str]:

@@ -1,0 +1,157 @@
+"""Copies of the database, as the README says: made while a worker sends, put back, and nobody texted twice."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sqlite3
+import subprocess
+import time
+from contextlib import closing, suppress
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from shop import PHONE, now
+from tools import DEPLOY, needs, run, tool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from shop import Shop
+
+README = (DEPLOY / "backup" / "README.md").read_text(encoding="utf-8")
+
+
+def book(shop: Shop, number: int) -> None:
+    """Book a meeting of somebody else each time."""
+    shop.world.book(start=now() + timedelta(days=3, minutes=number), phone=f"+131255501{number + 10}")
+
+
+def busy(shop: Shop, while_busy: Callable[[], None]) -> None:
+    """Let a worker send, book meanwhile, and do something in the middle of it."""
+    assert shop.run("run", "--once")[0] == 0
+    time.sleep(1.1)
+    (shop.folder / "syncer.toml").write_text('interval = "5s"\n[limits]\nsends_per_second = 20', encoding="utf-8")
+    with (shop.folder / "log").open("w", encoding="utf-8") as log:
+        worker = shop.start("run", "--log-format", "json", stderr=log)
+    try:
+        for number in range(6):
+            book(shop, number)
+        wait(lambda: len(shop.world.texts) >= 4)
+        while_busy()
+        for number in range(6, 10):
+            book(shop, number)
+        wait(lambda: len(shop.world.texts) >= 20)
+        time.sleep(1)
+    finally:
+        worker.terminate()
+        worker.communicate(timeout=30)
+
+
+def wait(true: Callable[[], bool]) -> None:
+    """Half a minute at most."""
+    end = time.monotonic() + 30
+    while not true() and time.monotonic() < end:
+        time.sleep(0.05)
+    assert true()
+
+
+def put_back(shop: Shop, copy: Path) -> None:
+    """As the README says."""
+    for name in ("syncer.db", "syncer.db-wal", "syncer.db-shm"):
+        with suppress(FileNotFoundError):
+            (shop.folder / name).unlink()
+    shutil.copy(copy, shop.folder / "syncer.db")
+    (shop.folder / "syncer.db").chmod(0o600)
+
+
+def check_restored(shop: Shop, copy: Path) -> None:
+    """Put a copy back, forget to say so, say so; nobody is texted twice, and what may have been sent is known."""
+    with closing(sqlite3.connect(copy)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    put_back(shop, copy)
+    before = len(shop.world.texts)
+    code, _, err = shop.run("run", "--once", "--log-format", "json")
+    refused = code, "syncer restored" in err
+    restored = shop.run("restored", "--yes")[0]
+    after = [shop.run("run", "--once")[0] for _ in range(2)]
+    numbers = [text.to for text in shop.world.texts if text.to != PHONE]
+
+    assert refused == (1, True)
+    assert restored == 0
+    assert after == [0, 0]
+    assert len(shop.world.texts) == before
+    assert len(set(numbers)) == 11  # ten guests and the host
+    assert all(
+        numbers.count(number) == 1
+        for number in set(numbers)
+        if number.startswith("+131255501") and numbers.count(number) < 5
+    )
+
+
+def test_a_copy_made_while_it_sends(shop: Shop) -> None:
+    """By the command of the README, run as it stands."""
+    [code] = re.findall(r'python3 -c ("import sqlite3;.*?\\"\)")', README)
+    copies: list[int] = []
+    busy(
+        shop,
+        lambda: copies.append(
+            subprocess.run(f"{shutil.which('python3')} -c {code}", shell=True, cwd=shop.folder, check=False).returncode  # noqa: S602  the README's own
+        ),
+    )
+
+    assert copies == [0]
+    check_restored(shop, shop.folder / "backup.db")
+
+
+@needs("litestream")
+def test_litestream_beside_a_worker(shop: Shop, tmp_path: Path) -> None:
+    """Its replica is whole, and what it lacks is noticed."""
+    replica = tmp_path / "replica"
+    config = (DEPLOY / "backup" / "litestream.yml").read_text(encoding="utf-8")
+    config = config.replace("/var/lib/syncer/syncer.db", str(shop.folder / "syncer.db"))
+    (tmp_path / "litestream.yml").write_text(config.replace("/var/backups/syncer", str(replica)), encoding="utf-8")
+    beside: list[subprocess.Popen[bytes]] = []
+
+    def replicate() -> None:
+        command = [tool("litestream"), "replicate", "-config", str(tmp_path / "litestream.yml")]
+        beside.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+        time.sleep(3)
+
+    try:
+        busy(shop, replicate)
+        time.sleep(3)
+    finally:
+        for process in beside:
+            process.kill()
+            process.wait()
+    restore = [*"restore -config".split(), str(tmp_path / "litestream.yml"), "-o", str(tmp_path / "copy.db")]
+    run("litestream", *restore, str(shop.folder / "syncer.db"))
+    with closing(sqlite3.connect(tmp_path / "copy.db")) as connection:
+        sent = connection.execute("SELECT count(*) FROM messages WHERE state = 'sent'").fetchone()[0]
+
+    assert sent == len(shop.world.texts) == 20
+    check_whole(shop, tmp_path / "copy.db")
+
+
+def check_whole(shop: Shop, copy: Path) -> None:
+    """A replica that has everything is put back without a word."""
+    put_back(shop, copy)
+    before = len(shop.world.texts)
+
+    assert shop.run("run", "--once")[0] == 0
+    assert len(shop.world.texts) == before
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes")
+def test_a_copy_is_not_for_everybody(shop: Shop) -> None:
+    """Put back with the mode that cp leaves, it is refused with what to do."""
+    assert shop.run("run", "--once")[0] == 0
+    (shop.folder / "syncer.db").chmod(0o644)
+    code, _, err = shop.run("run", "--once", "--log-format", "json")
+
+    assert code == 1
+    assert "chmod 600" in err
