@@ -35,14 +35,15 @@ def archive() -> str:
     raise RuntimeError("no archive in /etc/apt")
 
 
+def suite() -> str:
+    """Name this machine's release of Debian."""
+    lines = Path("/etc/os-release").read_text(encoding="utf-8").splitlines()
+    return next(line.partition("=")[2] for line in lines if line.startswith("VERSION_CODENAME="))
+
+
 def make(root: Path) -> None:
     """Make the machine's disk: Debian with systemd, and syncer in /opt/syncer with its locked dependencies."""
-    suite = next(
-        line.partition("=")[2]
-        for line in Path("/etc/os-release").read_text(encoding="utf-8").splitlines()
-        if line.startswith("VERSION_CODENAME=")
-    )
-    debootstrap = ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", suite, str(root), archive()]
+    debootstrap = ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", suite(), str(root), archive()]
     subprocess.run(debootstrap, check=True, stdout=subprocess.DEVNULL)
     subprocess.run(["chroot", root, "python3", "-m", "venv", "--without-pip", "/opt/syncer"], check=True)
     site = next((root / "opt/syncer/lib").glob("python3.*")) / "site-packages"
