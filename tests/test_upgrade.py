@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from syncer.model import Booking, Message
 
-RELEASES = sorted((Path(__file__).parent / "samples" / "schemas").glob("*.sql"))
+RELEASES = sorted((Path(__file__).parent / "schemas").glob("*.sql"))
 HOUR = timedelta(hours=1)
 
 
@@ -131,4 +131,4 @@ def test_going_back_is_refused(old: Path) -> None:
 if __name__ == "__main__":  # PYTHONPATH=tests .venv/bin/python tests/test_upgrade.py: the sample of this release
     with Store(database.open_copy(Path("none there"), now=NOW - timedelta(days=7))) as made:
         fill(made)
-        (Path(__file__).parent / "samples" / "schemas" / f"{__version__}.sql").write_text(dump(made), encoding="utf-8")
+        (Path(__file__).parent / "schemas" / f"{__version__}.sql").write_text(dump(made), encoding="utf-8")

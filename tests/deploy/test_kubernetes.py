@@ -96,7 +96,7 @@ def pod(name: str) -> dict[str, Any]:
     return found
 
 
-needs_kubectl = needs("kubectl")
+needs_kubectl = needs("kubectl", "yaml")
 each = pytest.mark.parametrize("name", ORGANIZATIONS)
 
 
@@ -209,7 +209,7 @@ def test_nothing_comes_in(name: str) -> None:
     assert spec["podSelector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
 
 
-@needs("kubectl", "kubernetes-validate")
+@needs("kubectl", "yaml", "kubernetes-validate")
 @each
 def test_kubernetes_knows_every_field(name: str, tmp_path: Path) -> None:
     """Strictly: a misspelt field would be passed over."""

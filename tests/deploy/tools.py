@@ -14,11 +14,14 @@ import pytest
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 FULL = os.environ.get("SYNCER_FULL") == "1"
+YAML = ROOT / ".venv-deploy/bin/python"
 PLACES = (ROOT / ".tools/bin", ROOT / ".venv-deploy/bin", ROOT / ".venv-checkov/bin")
 
 
 def tool(name: str) -> str:
-    """Find a program; empty = it is not there."""
+    """Find a program; empty = it is not there. "yaml" is the Python that reads it."""
+    if name == "yaml":
+        return str(YAML) if YAML.exists() else ""
     beside = next((str(place / name) for place in PLACES if (place / name).exists()), "")
     return beside or shutil.which(name) or ""
 
@@ -46,7 +49,6 @@ def run(*command: str, cwd: Path | None = None, check: bool = True, timeout: flo
 def yaml_documents(text: str) -> list[dict[str, Any]]:
     """Read YAML documents, by the Python that has a reader of them."""
     code = "import json, sys, yaml; print(json.dumps(list(yaml.safe_load_all(sys.stdin))))"
-    python = ROOT / ".venv-deploy/bin/python"
-    done = subprocess.run([python, "-c", code], input=text, capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run([YAML, "-c", code], input=text, capture_output=True, text=True, check=True, timeout=60)
     found: list[dict[str, Any]] = json.loads(done.stdout)
     return [one for one in found if one]
