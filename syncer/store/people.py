@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from syncer.errors import Busy, Overtaken
@@ -227,8 +228,12 @@ class People(Snapshot, OptOuts):
         """
         if self._scrub_left() == WHOLE:
             with errors("database"):
-                # In memory: a container may have no folder for temporary files.
-                self._execute("PRAGMA temp_store = 2")
+                # Its copy on the way goes beside the database, unlinked at once: /tmp may be small or not there, and
+                # memory is no place for a file of any size.
+                folder = Path(next(self._query("PRAGMA database_list"))["file"]).parent
+                # Deprecated, and all there is: the environment is read once only, when SQLite is first used.
+                self._execute("PRAGMA temp_store_directory = '{}'".format(str(folder).replace("'", "''")))
+                self._execute("PRAGMA temp_store = 1")
                 self._execute("VACUUM")
             with self._writing():
                 self._remember_scrub(LOG)
