@@ -52,7 +52,14 @@ def ordered(*orders: Order, ambiguous: int) -> Callable[[Site], Verdict]:
 
 def side_by_side(site: Site) -> Verdict:
     """Two runs without a lock know of the same three texts before either of them claims one."""
+
+    def refuse() -> None:
+        raise ConnectionAbortedError
+
+    # Planned beforehand: two that plan at once would stop each other there.
     site.book(3)
+    site.provider.on_templates = refuse
+    site.run("run", "--once").check(0)
     meeting = threading.Barrier(2, timeout=A_WHILE)
     site.provider.on_templates = meeting.wait  # type: ignore[assignment]  # what it returns matters to nobody
     site.provider.latency = lambda: 0.2
