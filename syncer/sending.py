@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from syncer.ports import Gateway
     from syncer.run import Run
 
+PAUSE_GROWS = 4
+"""After so many rate limits of one message the pause of all grows no more: four minutes, if no more is asked for."""
 IN_A_ROW = 3
 """So many messages without an answer, one after the other, and the rest waits: an outage shall not make all unknown."""
 
@@ -174,7 +176,8 @@ class Sending:
         if isinstance(outcome, Halt):
             halt(self.run, self.course, outcome.reason, claimed.key)
         elif isinstance(outcome, NotNow) and outcome.pauses_all:
-            until = retry_at(now, claimed.attempts, outcome.retry_after)
+            # One message's own tries may grow to half an hour; all the others do not wait so long for it.
+            until = retry_at(now, min(claimed.attempts, PAUSE_GROWS), outcome.retry_after)
             self.run.store.pause(until)
             self.course.over = self.course.over or outcome.reason
             seconds = int((until - now).total_seconds())

@@ -100,6 +100,19 @@ def test_a_rate_limit_outlives_the_run_and_the_process(stage: Stage) -> None:
     assert states(stage, messages) == [State.SENT, State.SENT]
 
 
+def test_one_messages_many_tries_do_not_hold_up_the_others_for_long(stage: Stage) -> None:
+    """Its own next try may be half an hour away; the pause of all ends after some four minutes."""
+    [message] = wait_for(stage, {"state": State.RETRYABLE, "attempts": 9, "reason": "EngageLab 429"})
+    stage.gateway.answer(NotNow("EngageLab 429", pauses_all=True))
+    stage.run()
+    until = stage.store.paused_until(stage.now)
+    [row] = stage.store.messages(keys=[message.key])
+
+    assert until is not None
+    assert timedelta(minutes=4) <= until - NOW <= timedelta(minutes=5)
+    assert row.next_at - NOW >= timedelta(minutes=30)
+
+
 def test_a_pause_is_an_hour_at_most(stage: Stage) -> None:
     """Whatever the gateway wishes, and whatever a wrong clock has made of it: a day would be a loss."""
     messages = wait_for(stage, {}, {})

@@ -51,8 +51,10 @@ def test_a_worker_that_stays(shop: Shop, full: bool, figures: Callable[..., None
                 )
                 booked += 1
                 if full and booked % 20 == 0:
-                    shop.world.faults.fail("/v1/messages", status=429, headers={"Retry-After": "2"})
+                    shop.world.faults.fail("/v1/messages", status=400, body={"code": 5001, "message": "later"})
                     shop.world.faults.fail("/scheduled_events", status=503)
+                if full and booked == 300:
+                    shop.world.faults.fail("/v1/messages", status=429, headers={"Retry-After": "20"})
                 early = early or (memory(worker.pid) if booked > 10 else 0.0)
                 manager.listen(1.0)
             # What was refused comes again by itself.
