@@ -158,7 +158,8 @@ class People(Snapshot, OptOuts):
         """
         sql = (
             "SELECT b.uri FROM bookings b JOIN events e ON e.uri = b.event"
-            " WHERE e.start_at < ? AND e.end_at < ? AND b.name || b.email || b.text_reminder_number != ''"
+            " WHERE e.start_at < ? AND e.end_at < ?"
+            " AND (b.name || b.email || b.text_reminder_number || b.cancel_reason != '' OR b.answers != '[]')"
             " AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.booking = b.uri"
             " AND m.state IN ('scheduled', 'retryable', 'sending'))"
         )
