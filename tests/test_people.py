@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -103,6 +105,17 @@ def test_an_opt_out_between_choosing_and_sending_counts(stage: Stage) -> None:
 
     assert states(stage, [first, last]) == [State.SENT, State.SKIPPED]
     assert [sent.to for sent in stage.gateway.texts] == [OTHER]
+
+
+def test_what_was_planned_before_an_opt_out_and_written_after_it_does_not_leave(stage: Stage) -> None:
+    """The list is asked again just before the claim."""
+    stage.store.opt_out([NUMBER], "by the operator", NOW)
+    [late] = wait_for(stage, {"to": NUMBER})
+
+    stage.run()
+
+    assert states(stage, [late]) == [State.SKIPPED]
+    assert stage.gateway.sends == []
 
 
 def test_new_bookings_of_who_opted_out_are_skipped_with_the_reason(stage: Stage) -> None:
@@ -421,6 +434,20 @@ def test_finished_bookings_lose_their_people(settings: Callable[..., Any], store
     assert not store.wants_scrub()
 
 
+def test_who_is_still_listed_is_not_erased_to_be_read_again(settings: Callable[..., Any], store: Store) -> None:
+    """A listing that reaches further back than the retention would bring them back each time."""
+    stage = Stage(settings('lookback = "20d"\n[retention]\nafter = "1d"', {"HOST_PHONE": HOST}), store)
+    event = an_event()
+    stage.calendly.put(event, a_guest(event))
+    there = []
+    for day in (0, 10, 30):
+        stage.now = NOW + day * DAY
+        stage.run()
+        there.append(ADA in contents(store))
+
+    assert there == [True, True, False]
+
+
 def test_what_waits_is_not_retained_away(store: Store) -> None:
     """A booking with a message on its way, or one that is still to come, keeps its person."""
     old = an_event("e1", start=NOW - 30 * DAY)
@@ -459,3 +486,26 @@ def test_who_reads_all_the_time_keeps_the_log_and_nothing_else(stage: Stage, tmp
     assert not stage.store.wants_scrub()
     files = b"".join(path.read_bytes() for path in tmp_path.glob("syncer.db*"))
     assert [trace for trace in TRACES if trace != "i1" and trace.encode() in files] == []
+
+
+def test_the_file_is_rewritten_whatever_once_wrote_to_it(stage: Stage, tmp_path: Path) -> None:
+    """A program that did not clear what it deleted has left a copy between the rows: gone, and the log with it."""
+    event = an_event()
+    stage.calendly.put(event, a_guest(event))
+    stage.run()
+    file = tmp_path / "syncer.db"
+    with contextlib.closing(sqlite3.connect(file)) as careless:
+        careless.execute("PRAGMA secure_delete = 0")
+        for reason in (f"a left elbow {'x' * 900}", ""):
+            careless.execute("UPDATE bookings SET cancel_reason = ?", [reason])
+            careless.commit()
+    forget(stage.store)
+    stage.store.db.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    before = b"left elbow" in file.read_bytes()
+
+    stage.store.scrub()
+
+    files = b"".join(path.read_bytes() for path in tmp_path.glob("syncer.db*"))
+    assert before
+    assert b"left elbow" not in files
+    assert (tmp_path / "syncer.db-wal").stat().st_size < 10_000

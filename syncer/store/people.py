@@ -221,8 +221,9 @@ class People(Snapshot, OptOuts):
     def scrub(self) -> None:
         """Write the whole file anew, without what was erased, and empty its log. For the holder of the run lock only.
 
-        `secure_delete` clears deleted rows; what moved from page to page before that only a new file is rid of. Who
-        reads the file all the time (Litestream) keeps the log from being emptied: then only that is tried again.
+        `secure_delete` clears what this program deletes; whatever else once wrote to the file may have left copies
+        between its rows. Who reads the file all the time (Litestream) keeps the log from being emptied: then only that
+        is tried again.
 
         Raises:
             Hindered: somebody reads the file, or there is no room for a copy; the next run tries again.
