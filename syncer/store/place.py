@@ -56,7 +56,7 @@ def check_folder(path: Path) -> None:
     if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
         raise StoreError(f"everybody may write to the folder {folder}", f"It holds phone numbers: chmod o-w {folder}")
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise StoreError(f"the folder {folder} is not writable", FOLDER)
+        raise StoreError(f"{path}: the folder {folder} is not writable", FOLDER)
     if not has_room(path):
         raise StoreError(f"less than {FREE_SPACE >> 20} MiB are free at {folder}", "Make room; nothing was sent")
 
