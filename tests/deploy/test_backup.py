@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import sqlite3
@@ -12,7 +11,6 @@ from contextlib import closing, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-import pytest
 from shop import PHONE, now
 from tools import DEPLOY, needs, run, tool
 
@@ -146,7 +144,6 @@ def check_whole(shop: Shop, copy: Path) -> None:
     assert len(shop.world.texts) == before
 
 
-@pytest.mark.skipif(os.name != "posix", reason="modes")
 def test_a_copy_is_not_for_everybody(shop: Shop) -> None:
     """Put back with the mode that cp leaves, it is refused with what to do."""
     assert shop.run("run", "--once")[0] == 0

@@ -5,36 +5,25 @@ from __future__ import annotations
 import io
 import json
 import re
-import shutil
 import subprocess
 from collections import Counter
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import structlog
 from play import MEETING, PHONE, a_play
+from tools import DEPLOY, needs, tool
 
 from syncer import log
 from syncer.report import Report
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
-FOLDER = ROOT / "deploy" / "monitoring"
-TOOLS = ROOT / ".tools" / "bin"
+FOLDER = DEPLOY / "monitoring"
 METRIC = re.compile(r"\b(syncer[a-z0-9_:]+)\b")
-
-
-def tool(name: str) -> str:
-    """Find a program, of this machine or of `.ci/tools`."""
-    return shutil.which(name) or (str(TOOLS / name) if (TOOLS / name).exists() else "")
-
-
-needs_mtail = pytest.mark.skipif(not tool("mtail"), reason="needs mtail (.ci/tools)")
-needs_promtool = pytest.mark.skipif(not tool("promtool"), reason="needs promtool (.ci/tools)")
 
 
 def counted(lines: str, folder: Path) -> dict[str, float]:
@@ -84,7 +73,7 @@ def day(tmp_path: Path) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     structlog.reset_defaults()
 
 
-@needs_mtail
+@needs("mtail")
 def test_mtail_counts_what_the_runs_say(day: tuple[str, list[dict[str, Any]]], tmp_path: Path) -> None:
     """Every figure of every run.completed, summed; and the lines about messages, by rule."""
     text, lines = day
@@ -119,7 +108,7 @@ def test_mtail_counts_what_the_runs_say(day: tuple[str, list[dict[str, Any]]], t
     assert sum(figures[name] for name in figures if name.startswith("syncer_lines_total")) == len(lines)
 
 
-@needs_mtail
+@needs("mtail")
 def test_every_event_is_counted_somewhere(tmp_path: Path) -> None:
     """One line of each kind, and what it changes; a dry run's lines change nothing."""
     out = io.StringIO()
@@ -180,7 +169,7 @@ def test_each_alert_is_tested_both_ways() -> None:
     assert alerts.count("action:") == len(names)
 
 
-@needs_promtool
+@needs("promtool")
 def test_prometheus_agrees(tmp_path: Path) -> None:
     """Rules, their tests, and the dashboard's expressions as rules of their own."""
     board = "\n".join(

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import sys
 from collections import defaultdict
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from tools import DEPLOY, needs
 
 from syncer import calendly, engagelab, errors
 from syncer.config import schema
 
-FOLDER = Path(__file__).parents[2] / "deploy" / "systemd"
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FOLDER = DEPLOY / "systemd"
 SERVICES = ["syncer.service", "syncer-once.service", "syncer@.service"]
 UNITS = [*SERVICES, "syncer-once.timer"]
 LOOPS = ["syncer.service", "syncer@.service"]
@@ -98,9 +101,6 @@ def test_organizations_share_nothing() -> None:
     assert settings("syncer@.service")["User"] == ["syncer-%i"]
 
 
-needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")
-
-
 @pytest.fixture
 def units(tmp_path: Path) -> list[Path]:
     """Copies that can be verified here: this Python for the installed one, an instance for the template."""
@@ -113,7 +113,7 @@ def units(tmp_path: Path) -> list[Path]:
     return made
 
 
-@needs_systemd
+@needs("systemd-analyze")
 def test_systemd_understands_every_line(units: list[Path]) -> None:
     """Unknown keys are no failure to it, only a line on stderr."""
     done = subprocess.run(
@@ -123,7 +123,7 @@ def test_systemd_understands_every_line(units: list[Path]) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@needs_systemd
+@needs("systemd-analyze")
 @pytest.mark.parametrize("number", range(3))
 def test_exposure(units: list[Path], number: int) -> None:
     """At most 1.5 by systemd's own judgement."""
