@@ -27,11 +27,15 @@ CREATE TABLE events (
     hosts      TEXT NOT NULL CHECK (hosts GLOB '[[]*]'),
     total      INTEGER NOT NULL,
     active     INTEGER NOT NULL,
+    mark       INTEGER,       -- a keyed hash of what was listed of it: listed with the same, it is as it was
     read_at    TEXT NOT NULL,
+    reread_at  TEXT,          -- read it again from here on, whatever is listed
     settles_at TEXT,          -- a cancellation was younger than `settle` when it was read: read it again from here on
     missing_at TEXT           -- absent from complete listings since then; never a cancellation
 ) STRICT;
-CREATE INDEX events_start ON events (start_at);
+-- With all that says whether an event needs a look: a run without news reads nothing but this of the snapshot.
+CREATE INDEX events_listed ON events (start_at, mark, reread_at, read_at, missing_at, settles_at);
+CREATE INDEX events_mark ON events (mark);
 
 -- One row an invitee: the unit of everything that is texted.
 CREATE TABLE bookings (
@@ -101,6 +105,7 @@ CREATE TABLE messages (
 ) STRICT;
 CREATE INDEX messages_due ON messages (next_at) WHERE state IN ('scheduled', 'retryable');
 CREATE INDEX messages_expiring ON messages (expires_at) WHERE state IN ('scheduled', 'retryable');
+CREATE INDEX messages_meeting ON messages (meeting_at) WHERE state IN ('scheduled', 'retryable');
 CREATE INDEX messages_sending ON messages (key) WHERE state = 'sending';
 CREATE INDEX messages_booking ON messages (booking);
 CREATE INDEX messages_recipient ON messages (recipient, changed_at);

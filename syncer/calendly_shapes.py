@@ -8,20 +8,21 @@ Invitees", "Get current user", "List User Organization Memberships", "Get Event 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
+from syncer.calendly_pages import Record, decode, ident, marks_of, name_of, next_page, page, quoted_uri
 from syncer.errors import Unreadable
-from syncer.http import json_object
 from syncer.model import Answer, Event, Host, Invitee, Location
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-T = TypeVar("T")
+    from syncer.sieve import Sieve
+
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 Seats = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
@@ -56,18 +57,6 @@ class EventType:
     uri: str
     name: str = ""
     phone_questions: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One record as it came; `at` says where, for errors."""
-
-    raw: msgspec.Raw
-    at: str
-
-
-class _Pagination(msgspec.Struct):
-    next_page: str | None = None
 
 
 class _User(msgspec.Struct):
@@ -160,28 +149,27 @@ class _Invitee(msgspec.Struct):
     no_show: _NoShow | None = None
 
 
-def resource(fields: Mapping[str, msgspec.Raw], at: str) -> Record:
-    """Take the one record of an answer (`resource`)."""
-    if "resource" not in fields:
-        raise Unreadable(f"{at}: the answer has no resource")
-    return Record(fields["resource"], at)
+def changed(fields: Mapping[str, msgspec.Raw], at: str, sieve: Sieve) -> tuple[list[Event], str]:
+    """Take the events of a page that are not as the sieve knows them, and the address of the next page.
 
-
-def page(fields: Mapping[str, msgspec.Raw], at: str) -> tuple[list[Record], str]:
-    """Take the records of a page (`collection`) and the address of the next one, empty after the last.
-
-    A page without `pagination` is refused: nobody could say that the listing is complete.
+    Raises:
+        Unreadable: as for `page` and `event`; rows that the sieve knows were read before.
     """
-    if "collection" not in fields or "pagination" not in fields:
-        raise Unreadable(f"{at}: the answer has no collection or no pagination")
-    rows = _decode(list[msgspec.Raw], Record(fields["collection"], f"{at}, collection"))
-    pagination = _decode(_Pagination, Record(fields["pagination"], f"{at}, pagination"))
-    return [Record(raw, f"{at}, row {row}") for row, raw in enumerate(rows, 1)], pagination.next_page or ""
+    marks = marks_of(fields.get("collection", msgspec.Raw()), sieve)
+    if marks is None:
+        records, after = page(fields, at)
+        return list(map(event, records)), after
+    held = sieve.held(marks)
+    if all(held) and "pagination" in fields:
+        return [], next_page(fields, at)
+    records, after = page(fields, at)
+    rows = zip(records, marks, held, strict=True)
+    return [replace(event(record), mark=mark) for record, mark, is_held in rows if not is_held], after
 
 
 def me(record: Record) -> Me:
     """Read `/users/me`."""
-    user = _decode(_User, record)
+    user = decode(_User, record)
     if not user.current_organization:
         raise Unreadable(f"{record.at}: current_organization is missing")
     return Me(user.uri, user.current_organization, _text(user.email), _text(user.name), _zone(user.timezone))
@@ -189,14 +177,14 @@ def me(record: Record) -> Me:
 
 def member(record: Record) -> Member:
     """Read an organization membership."""
-    found = _decode(_Membership, record)
+    found = decode(_Membership, record)
     user = found.user
     return Member(user.uri, _text(user.email), _text(user.name), _zone(user.timezone), _text(found.role))
 
 
 def event_type(record: Record) -> EventType:
     """Read an event type."""
-    found = _decode(_EventType, record)
+    found = decode(_EventType, record)
     phone = (_text(question.name) for question in found.custom_questions or () if question.type == "phone_number")
     return EventType(found.uri, _text(found.name), frozenset(filter(None, phone)))
 
@@ -207,7 +195,7 @@ def event(record: Record) -> Event:
     Raises:
         Unreadable: URI, start, end or status is missing, or a field that is read has the wrong JSON type.
     """
-    found = _decode(_Event, record)
+    found = decode(_Event, record)
     place = found.location
     counter = found.invitees_counter or _Counter()
     return Event(
@@ -233,7 +221,7 @@ def invitee(record: Record, event_uri: str) -> Invitee:
         Unreadable: URI or status is missing, a field that is read has the wrong JSON type, or it belongs to another
             event.
     """
-    found = _decode(_Invitee, record)
+    found = decode(_Invitee, record)
     if found.event and ident(found.event) != ident(event_uri):
         raise Unreadable(f"{quoted_uri(found.uri)}: belongs to another event than the one that was asked for")
     ended = found.cancellation or _Cancellation()
@@ -263,32 +251,6 @@ def invitee(record: Record, event_uri: str) -> Invitee:
     )
 
 
-def ident(uri: str) -> str:
-    """Take the last part of a resource URI, which names it in paths (developer.calendly.com, "API conventions")."""
-    return uri.rsplit("/", 1)[-1]
-
-
-def quoted_uri(uri: str) -> str:
-    """Make a resource URI fit for an error: `quoted` would mask the digits of its id."""
-    return "".join(c for c in uri[:200] if c.isascii() and c.isprintable() and c != " ")
-
-
-def _decode(kind: type[T], record: Record) -> T:
-    try:
-        return msgspec.json.decode(record.raw, type=kind)
-    except msgspec.ValidationError as error:
-        # These texts name types and the field, never a value.
-        raise Unreadable(f"{_name(record)}: {error}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise Unreadable(f"{record.at}: not readable as JSON") from None
-
-
-def _name(record: Record) -> str:
-    """Name a record by its URI if it has one, else by its place."""
-    uri = json_object(bytes(record.raw)).get("uri")
-    return f"{quoted_uri(uri)} ({record.at})" if isinstance(uri, str) and uri else record.at
-
-
 def _hosts(found: Iterable[_Hosting]) -> Iterable[Host]:
     for one in found:
         if one.user or one.user_email:
@@ -309,7 +271,7 @@ def _utc(moment: datetime, record: Record) -> datetime:
     try:
         return moment.astimezone(UTC).replace(microsecond=0)
     except OverflowError:
-        raise Unreadable(f"{_name(record)}: a time beyond the calendar") from None
+        raise Unreadable(f"{name_of(record)}: a time beyond the calendar") from None
 
 
 def _maybe_utc(moment: datetime | None, record: Record) -> datetime | None:

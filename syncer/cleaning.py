@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 
 from phonenumbers import SUPPORTED_REGIONS
 
@@ -100,6 +101,7 @@ def clean_own(text: str, limit: int = 80) -> str:
     return _clean(text, _OWN, limit)
 
 
+@lru_cache(maxsize=1024)  # a name stands in every text of its booking
 def _clean(text: str, kind: _Kind, limit: int) -> str:
     """Clean until nothing changes: what a removal pushes together may be the next link."""
     text = text[:_INPUT_LIMIT]

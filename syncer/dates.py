@@ -23,6 +23,7 @@ ENDLESS = 10**9
 """A threshold no value reaches: format_timedelta would say "1 week" for seven days."""
 
 
+@lru_cache(maxsize=1024)  # the reminders of a booking name the same moment
 def when(start: datetime, *, language: str, zone: str, name_zone: bool) -> str:
     """Write a moment: date with weekday, then the time, in the language's order and hour style.
 
@@ -62,6 +63,7 @@ def differs(one: str, other: str, moment: datetime) -> bool:
     return one != other and _local(moment, one).utcoffset() != _local(moment, other).utcoffset()
 
 
+@lru_cache(maxsize=256)
 def in_words(offset: timedelta, language: str) -> str:
     """Write a distance in time in one unit: "24 hours", "1 hour", "90 minutes", "2 days"; "" for none.
 
@@ -80,7 +82,9 @@ def in_words(offset: timedelta, language: str) -> str:
 
 def plain(text: str) -> str:
     """Make all blanks plain and single, and drop what shows nothing: controls, bidi marks, zero-width characters."""
-    return " ".join("".join(_shown(text)).split())
+    if not (text.isascii() and text.isprintable()):
+        text = "".join(_shown(text))
+    return " ".join(text.split())
 
 
 def _shown(text: str) -> Iterable[str]:

@@ -88,12 +88,11 @@ class Delivery:
         waited = (int((now - row.message.next_at).total_seconds()) for row in due)
         self.run.report.oldest_due_s = max(self.run.report.oldest_due_s, *waited, 0)
         ready: list[Message] = []
-        pending = listed.pending()
         for row in due:
             beyond = listed.until is not None and row.message.meeting_at > listed.until
             if row.missing or beyond:
                 self.run.store.note(row.message, BEYOND if beyond else MISSING, now)
-            if row.missing or beyond or row.event in pending:
+            if row.missing or beyond or row.event in listed.pending:
                 self.run.report.deferred += 1
             else:
                 ready.append(row.message)

@@ -30,6 +30,7 @@ class Known:
     Attributes:
         event: as it was when its invitees were last read.
         read_at: when that was.
+        reread_at: from then on it is read again, whatever is listed; None = only `reread` after `read_at`.
         settles_at: from then on a cancellation that was too young at `read_at` is read again; None = there is none.
         missing: absent from the last complete listing that should have held it.
     """
@@ -37,6 +38,7 @@ class Known:
     event: Event
     read_at: datetime
     settles_at: datetime | None = None
+    reread_at: datetime | None = None
     missing: bool = False
 
 
@@ -83,7 +85,8 @@ def why_stale(
         return "a young cancellation"
     if not listed.canceled and any(known.read_at < listed.end + look <= now for look in looks(listed)):
         return "ended"
-    if now - known.read_at >= reread * _spread(listed.uri):
+    spread = known.reread_at is not None and known.reread_at <= now
+    if spread or now - known.read_at >= reread:  # which a person may have set to less meanwhile
         return "safety"
     return ""
 
@@ -94,12 +97,12 @@ def _differences(old: Event, new: Event) -> list[str]:
     return [field for field in fields if getattr(old, field) != getattr(new, field)]
 
 
-def _spread(uri: str) -> float:
-    """Share of `reread` after which this very event is read again: between a half and one, the same in each run.
+def reread_at(uri: str, read_at: datetime, reread: timedelta) -> datetime:
+    """Say when an event that was just read is read again at the latest: after half of `reread` to all of it.
 
-    Without it everything that was read in one go would come up again in one go.
+    Otherwise everything that was read in one go would come up again in one go.
     """
-    return 0.5 + zlib.crc32(uri.encode()) / 2**33
+    return read_at + reread * (0.5 + zlib.crc32(uri.encode()) / 2**33)
 
 
 def stale(

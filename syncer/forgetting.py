@@ -62,7 +62,7 @@ class Veil:
         place = place_of_guest(event)
         if not place or not self.hides(place) or event.location is None:
             return event
-        return replace(event, location=replace(event.location, place=""))
+        return replace(event, location=replace(event.location, place=""), mark=None)  # a mark may hold what was typed
 
     def invitee(self, invitee: Invitee) -> Invitee:
         """Hide an invitee who was forgotten; one who moves a forgotten booking stays forgotten."""

@@ -18,10 +18,14 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from syncer.diff import Known
-    from syncer.model import Event
+    from syncer.ports import Listing
     from syncer.run import Run
 
 EMPTY = "Calendly lists no event at all; without the role owner or admin it may do so instead of refusing: syncer check"
+PER_PAGE = 100
+"""Events of a page of the listing: the most that Calendly gives."""
+PAGES_A_PART = 12
+"""A listing is only cut into parts of at least so many pages, which take some seconds one after the other."""
 LONG_EVENT = timedelta(hours=24)
 """The listing is filtered by start: an event this long is still seen when it ends."""
 
@@ -35,22 +39,34 @@ def read_listing(run: Run) -> Listed:
     scope = _scope(run)
     began, ticks = run.clock(), run.ticks()
     since, until = window(run, began)
+    sieve, known = run.store.sieve(since, until, now=began, reread=run.settings.reread)
+    listing = run.calendly.events(scope, since, until, cuts=_cuts(run, sieve.size, since, until), sieve=sieve)
     veil = run.store.veil
-    events = [veil.event(event) for event in run.calendly.events(scope, since, until).events]
+    events = [veil.event(event) for event in listing.events]
+    known |= run.store.known_by_mark(sieve.unseen())
+    known |= run.store.known([event.uri for event in events if event.uri not in known])
     now = run.clock()
-    run.report.events = len(events)
-    known = run.store.known(since)
-    hint = {} if events or known or run.store.last_run() else {"warning": EMPTY}
-    run.tell("listing.completed", events=len(events), since=since.isoformat(), **hint)
+    run.report.events = listing.count
+    hint = {} if listing.count or known or run.store.last_run() else {"warning": EMPTY}
+    run.tell("listing.completed", events=listing.count, since=since.isoformat(), **hint)
     _check_clock(now, run.calendly.last_date)
     run.store.born_by(now)
     lost = [row for row in diff.missing(known, events, since=since, until=until) if not row.missing]
     if not run.options.force:
-        _guard(known, events, lost=lost, now=now, until=until)
+        _guard(run, known, listing, lost=lost, now=now, window=(since, until))
     _mark_missing(run, lost, now)
     rules = run.settings.policy.rules
     stale = diff.stale(known, events, now=now, reread=run.settings.reread, rules=rules)
     return Listed(at=began, ticks=ticks, since=since, until=until, stale=stale)
+
+
+def _cuts(run: Run, count: int, since: datetime, until: datetime | None) -> list[datetime]:
+    """Part the window by how many events the snapshot has of it: a part is some whole pages, so that it costs no more.
+
+    A small account is not cut: it would cost more requests, and save no time that anybody notices.
+    """
+    parts = min(run.settings.concurrency, count // (PER_PAGE * PAGES_A_PART))
+    return run.store.cuts(since, until, size=PER_PAGE, most=parts) if parts > 1 else []
 
 
 def _scope(run: Run) -> dict[str, str]:
@@ -118,19 +134,22 @@ def _check_clock(now: datetime, there: datetime | None) -> None:
 
 
 def _guard(
+    run: Run,
     known: Mapping[str, Known],
-    events: Sequence[Event],
+    listing: Listing,
     *,
     lost: Sequence[Known],
     now: datetime,
-    until: datetime | None,
+    window: tuple[datetime, datetime | None],
 ) -> None:
-    there = [row for row in known.values() if not row.missing and (until is None or row.event.start <= until)]
-    guard_listing(listed=len(events), known=len(there), missing=len(lost))
-    ahead = [row.event for row in there if not row.event.canceled and row.event.start > now]
-    gone = {event.uri for event in events if event.canceled}
-    canceled = sum(event.active for event in ahead if event.uri in gone)
-    guard_cancellations(canceled=canceled, known=sum(event.active for event in ahead))
+    if lost or not listing.count:
+        there = run.store.in_window(*window)
+        guard_listing(listed=listing.count, known=there, missing=len(lost))
+    gone = {event.uri for event in listing.events if event.canceled}
+    were = [row.event for uri in gone if (row := known.get(uri)) is not None and not row.missing]
+    canceled = sum(event.active for event in were if not event.canceled and event.start > now)
+    if canceled:
+        guard_cancellations(canceled=canceled, known=run.store.seats_ahead(now, window[1]))
 
 
 def _mark_missing(run: Run, lost: Sequence[Known], now: datetime) -> None:

@@ -95,6 +95,8 @@ class _Stderr:
 
 def _visible(text: str) -> str:
     """Spell out what would end a line, forge one, or move a reader's cursor."""
+    if text.isprintable():
+        return text
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
@@ -127,7 +129,11 @@ class Redactor:
     def _text(self, text: str) -> str:
         for secret in self._secrets:
             text = text.replace(secret, "[secret]")
-        return _visible(_EMAIL.sub("[e-mail]", _PLUS_NUMBER.sub(lambda found: mask(found[0]), text)))
+        if "+" in text:
+            text = _PLUS_NUMBER.sub(lambda found: mask(found[0]), text)
+        if "@" in text:
+            text = _EMAIL.sub("[e-mail]", text)
+        return _visible(text)
 
 
 def _first_things_first(_: object, __: str, event_dict: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -6,7 +6,7 @@ Pure: knows no clock, file, network or log. All datetimes are aware and in UTC; 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -100,7 +100,10 @@ class Location:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """A Calendly scheduled event as listed; `total` and `active` are its invitees_counter."""
+    """A Calendly scheduled event as listed; `total` and `active` are its invitees_counter.
+
+    `mark` stands for the listed bytes that it was read from (`sieve`); None = it must be compared field by field.
+    """
 
     uri: str
     name: str
@@ -112,6 +115,7 @@ class Event:
     hosts: tuple[Host, ...] = ()
     total: int = 0
     active: int = 0
+    mark: int | None = field(default=None, compare=False, repr=False)
 
     @property
     def canceled(self) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import phonenumbers
@@ -47,27 +48,40 @@ _LONGEST = 100
 """A field longer than this is no number, and the patterns above meet nothing longer."""
 
 
-def textable(text: str, policy: Policy) -> PhoneNumber | NoRecipient:
+@dataclass(frozen=True, slots=True)
+class Textable:
+    """A number that takes texts: in E.164 with `+`, and its country (ISO 3166)."""
+
+    number: str
+    country: str
+
+
+def textable(text: str, policy: Policy) -> Textable | NoRecipient:
     """Read a number as people type it, and say no unless it takes texts and the policy lets it have one.
 
     `allow_landlines` admits landlines and internet telephones; premium, shared-cost and free lines, pagers and the
     like never pass.
     """
-    number = parse(text, policy.country)
+    return _judged(text, policy.country, policy.allowed_countries, policy.allow_landlines)
+
+
+@lru_cache(maxsize=1024)  # each rule of a booking asks for the same number
+def _judged(text: str, home: str, allowed: frozenset[str], landlines: bool) -> Textable | NoRecipient:
+    number = parse(text, home)
     if isinstance(number, NoRecipient):
         return number
     if not phonenumbers.is_valid_number(number):
         return NOT_VALID
     kind = phonenumbers.number_type(number)
-    if kind not in _MOBILE and not (policy.allow_landlines and kind in _FIXED):
+    if kind not in _MOBILE and not (landlines and kind in _FIXED):
         name = PhoneNumberType.to_string(kind).lower()
         return LANDLINE if kind == PhoneNumberType.FIXED_LINE else NoRecipient(f"not a mobile number: {name}")
     region = phonenumbers.region_code_for_number(number)
     if region in _NO_COUNTRY:  # +870, +881, +882: "mobile" says phonenumbers, several dollars a text says the bill
         return SATELLITE
-    if policy.allowed_countries and region not in policy.allowed_countries:
+    if allowed and region not in allowed:
         return NoRecipient(f"country {region} is not in phones.allowed_countries")
-    return number
+    return Textable(e164(number), country_of(number))
 
 
 def parse(text: str, country: str) -> PhoneNumber | NoRecipient:

@@ -49,6 +49,7 @@ class Planner:
         """Say what to write to the outbox because of these bookings."""
         rows = list(bookings)
         messages = self.store.messages_of([booking.uri for booking in rows])
+        opted_out = self.store.opted_out()
         wanted = {}
         for booking in rows:
             context = Context(
@@ -58,7 +59,7 @@ class Planner:
                 restored_at=self.store.restored_at,
                 told=self._told(booking, messages),
                 phone_questions=self._phone_questions(booking, now),
-                opted_out=self.store.is_opted_out,
+                opted_out=opted_out,
             )
             wanted[booking.uri] = plan(booking, self.policy, context)
         wanted = without_doubles(rows, wanted, messages)

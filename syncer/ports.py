@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from syncer.model import Event, Invitee, Message
     from syncer.outbox import Outcome
+    from syncer.sieve import Sieve
 
 
 class Listing(Protocol):
@@ -17,7 +18,11 @@ class Listing(Protocol):
 
     @property
     def events(self) -> Sequence[Event]:
-        """All of it, each event once."""
+        """What the sieve did not know, each event once."""
+
+    @property
+    def count(self) -> int:
+        """How many events were listed, known ones included."""
 
 
 class Me(Protocol):
@@ -58,11 +63,22 @@ class Calendly(EventTypes, Protocol):
     def last_date(self) -> datetime | None:
         """The Date of the newest answer, aware UTC."""
 
+    def lanes(self, most: int) -> int:
+        """Say how many requests are worth having in flight, at most so many."""
+
     def me(self) -> Me:
         """Say whose token it is."""
 
-    def events(self, scope: Mapping[str, str], since: datetime | None, until: datetime | None) -> Listing:
-        """List all events of a window, or raise."""
+    def events(
+        self,
+        scope: Mapping[str, str],
+        since: datetime | None,
+        until: datetime | None,
+        *,
+        cuts: Sequence[datetime] = (),
+        sieve: Sieve | None = None,
+    ) -> Listing:
+        """List all events of a window, cut into parts that are read side by side, or raise."""
 
     def invitees(self, event_uri: str) -> Sequence[Invitee]:
         """Read all invitees of an event."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from syncer import diff
@@ -25,6 +25,7 @@ from syncer.store import Batch, Reading
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from concurrent.futures import Executor, Future
     from datetime import datetime
 
     from syncer.model import Event, Invitee
@@ -32,62 +33,84 @@ if TYPE_CHECKING:
     from syncer.run import Run
 
 
-def read_batch(run: Run, batch: Sequence[tuple[Event, str]]) -> dict[str, SyncerError]:
-    """Read these events' invitees, several at once, and commit the batch: bookings, messages, changes.
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What was read of one event.
 
-    Args:
-        run: this run.
-        batch: events, each with the reason why it is read.
+    Attributes:
+        event: as listed.
+        why: why it was read.
+        at: when it was asked for; the answer is not older.
+        invitees: all of them, or why they could not be read.
+    """
+
+    event: Event
+    why: str
+    at: datetime
+    invitees: Sequence[Invitee] | SyncerError
+
+
+class Reader:
+    """Reads batches of events, several at once; the next batch is on its way while one is committed."""
+
+    def __init__(self, run: Run, pool: Executor) -> None:
+        self._run, self._pool = run, pool
+
+    def ask(self, batch: Sequence[tuple[Event, str]]) -> list[Future[Read]]:
+        """Ask for the invitees of these events, each with the reason why it is read."""
+        # Each in a copy of the context, so that what is logged on the way carries the run's id.
+        return [self._pool.submit(copy_context().run, _read, self._run, event, why) for event, why in batch]
+
+
+def follow(run: Run, batch: Sequence[Read]) -> dict[str, SyncerError]:
+    """Commit a batch that was read: bookings, messages, changes.
 
     Returns:
         The events that could not be read, by URI, with the reason; they stay as they are, nothing leaves about them.
 
     Raises:
-        SyncerError: the token is refused, or the batch could not be committed; then nothing of it is written.
+        SyncerError: it could not be committed; then nothing of it is written.
     """
-    with ThreadPoolExecutor(max_workers=run.settings.concurrency) as pool:
-        # Each in a copy of the context, so that what is logged on the way carries the run's id.
-        asked = [pool.submit(copy_context().run, _invitees, run, event) for event, _ in batch]
-        answers = [one.result() for one in asked]
-    # A young cancellation is one by Calendly's clock, which may be behind ours.
-    now = min(run.clock(), run.calendly.last_date or run.clock())
-    found = [(*row, answer) for row, answer in zip(batch, answers, strict=True) if not isinstance(answer, SyncerError)]
+    now = present(run)
+    found = [(one, one.invitees) for one in batch if not isinstance(one.invitees, SyncerError)]
     try:
         _follow(run, found, now)
     except Overtaken:  # an operator's command came first: plan by what is there now
         _follow(run, found, now)
     run.report.changed += len(found)
-    return {
-        event.uri: answer for (event, _), answer in zip(batch, answers, strict=True) if isinstance(answer, SyncerError)
-    }
+    return {one.event.uri: one.invitees for one in batch if isinstance(one.invitees, SyncerError)}
 
 
-def _follow(run: Run, found: Sequence[tuple[Event, str, Sequence[Invitee]]], now: datetime) -> None:
+def present(run: Run) -> datetime:
+    """Read the clock: ours, or Calendly's if that is behind. A young cancellation is one by theirs."""
+    return min(run.clock(), run.calendly.last_date or run.clock())
+
+
+def _follow(run: Run, found: Sequence[tuple[Read, Sequence[Invitee]]], now: datetime) -> None:
     """Compare what was read with the snapshot, and commit it with what follows from it."""
-    written, rows = _digest(run, found, now)
+    written, rows = _digest(run, found)
     _commit(run, written, planner(run, now).todo(rows, now), now)
 
 
-def _digest(
-    run: Run, found: Sequence[tuple[Event, str, Sequence[Invitee]]], now: datetime
-) -> tuple[Batch, list[Booking]]:
+def _digest(run: Run, found: Sequence[tuple[Read, Sequence[Invitee]]]) -> tuple[Batch, list[Booking]]:
     """Compare what was read with the snapshot."""
     settle = run.settings.policy.settle
     readings: list[Reading] = []
     bookings: dict[str, Booking] = {}
     changes: list[Change] = []
     veil = run.store.veil
-    for listed, why, named in found:
+    links = [veil.invitee(one).old_invitee for _, named in found for one in named]
+    before = run.store.bookings(list(filter(None, links)), events=[read.event.uri for read, _ in found])
+    for read, named in found:
         # What was forgotten stays hidden, also in what was read before it was.
-        event, invitees = veil.event(listed), [veil.invitee(one) for one in named]
-        before = run.store.bookings([i.old_invitee for i in invitees if i.old_invitee], events=[event.uri])
+        event, invitees, now = veil.event(read.event), [veil.invitee(one) for one in named], read.at
         news = diff.diff(event, invitees, before=before, now=now, settle=settle)
         if run.store.restored_at is not None:
             news = diff.noticed_after(news, before=before, restored_at=run.store.restored_at)
         again = diff.settles_at(news.bookings, settle=settle)
-        if len(invitees) < event.total and why.startswith(("new", "changed")):
+        if len(invitees) < event.total and read.why.startswith(("new", "changed")):
             again = again or now + settle  # the counter runs ahead of the list: look once more
-        readings.append(Reading(event, now, again))
+        readings.append(Reading(event, now, again, diff.reread_at(event.uri, now, run.settings.reread)))
         changes += news.changes
         for booking in news.bookings:
             # The old half of a move may come twice: by its own event, and by the new half, which knows more.
@@ -97,14 +120,15 @@ def _digest(
     return Batch(readings, rows, changes), rows
 
 
-def _invitees(run: Run, event: Event) -> Sequence[Invitee] | SyncerError:
+def _read(run: Run, event: Event, why: str) -> Read:
     """Read an event's invitees; what concerns this event alone is returned, what concerns the token is raised."""
+    at = present(run)
     try:
-        return run.calendly.invitees(event.uri)
+        return Read(event, why, at, run.calendly.invitees(event.uri))
     except LoginRefused:
         raise
     except (CalendlyRefused, NotConnected, NoUsableAnswer, Unreadable) as error:
-        return error  # also gone since it was listed: absence is never a cancellation
+        return Read(event, why, at, error)  # also gone since it was listed: absence is never a cancellation
 
 
 def plan_again_if_rules_changed(run: Run, now: datetime) -> None:
@@ -128,8 +152,9 @@ def planner(run: Run, now: datetime) -> Planner:
 def _commit(run: Run, batch: Batch, todo: Todo, now: datetime) -> None:
     """Commit; then tell and count what is now true."""
     run.store.commit(batch, todo, now)
-    run.todo += todo
-    run.changes += batch.changes
+    if run.options.dry_run:  # who prints it; a first run would carry all of an account along
+        run.todo += todo
+        run.changes += batch.changes
     say_changes(run, batch.changes)
     kinds = [change.kind for change in batch.changes]
     run.report.created += kinds.count(ChangeKind.CREATED)

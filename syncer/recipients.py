@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import phonenumbers
-from phonenumbers import PhoneNumber
 
 from syncer import outbox, phones
 from syncer.model import Audience
-from syncer.phones import NoRecipient
+from syncer.phones import NoRecipient, Textable
 from syncer.rules import HostSettings
 
 if TYPE_CHECKING:
@@ -105,7 +104,7 @@ def needs_questions(booking: Booking, policy: Policy) -> bool:
     for source in policy.phone_sources:
         if source == "question:*":
             return any(sum(map(str.isdecimal, one.answer)) >= _FEWEST_DIGITS for one in booking.invitee.answers)
-        if any(isinstance(found, PhoneNumber) for found in _candidates(source, booking, policy, frozenset())):
+        if any(isinstance(found, Textable) for found in _candidates(source, booking, policy, frozenset())):
             return False
     return False
 
@@ -146,11 +145,10 @@ def _invitee(booking: Booking, policy: Policy, phone_questions: frozenset[str] |
             if isinstance(found, NoRecipient):
                 first = first or found
                 continue
-            country = phones.country_of(found)
             return Recipient(
-                number=phones.e164(found),
-                country=country,
-                language=_language(booking, country, policy),
+                number=found.number,
+                country=found.country,
+                language=_language(booking, found.country, policy),
                 timezone=_zone(booking.invitee.timezone) or policy.timezone,
             )
     return first or NO_NUMBER
@@ -158,7 +156,7 @@ def _invitee(booking: Booking, policy: Policy, phone_questions: frozenset[str] |
 
 def _candidates(
     source: str, booking: Booking, policy: Policy, phone_questions: frozenset[str] | None
-) -> Iterator[PhoneNumber | NoRecipient]:
+) -> Iterator[Textable | NoRecipient]:
     """Look into one source: a number for each thing found there, or why it is none."""
     event, invitee = booking.event, booking.invitee
     texts: list[str] = []

@@ -11,7 +11,7 @@ from syncer.reconcile import Todo
 from syncer.report import Report
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from datetime import datetime
 
     from syncer.config import Settings
@@ -52,8 +52,8 @@ class Listed:
         ticks: the same moment in seconds of a clock that nobody sets.
         since: events that start earlier were not asked for.
         until: events that start later were not asked for; None = all were.
-        stale: events that must still be read, nearest meeting first, each with the reason.
-        unread: URIs of those that could not be read in this run.
+        stale: events that must still be asked for, nearest meeting first, each with the reason.
+        pending: URIs of all that changed and were not read again yet, or could not be: nothing leaves about them.
     """
 
     at: datetime
@@ -61,16 +61,20 @@ class Listed:
     since: datetime
     until: datetime | None
     stale: list[tuple[Event, str]]
-    unread: set[str] = field(default_factory=set)
+    pending: set[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Nothing was read yet."""
+        self.pending = {event.uri for event, _ in self.stale}
 
     def take(self, count: int) -> list[tuple[Event, str]]:
-        """Take the next so many events to read."""
+        """Take the next so many events to ask for."""
         batch, self.stale = self.stale[:count], self.stale[count:]
         return batch
 
-    def pending(self) -> set[str]:
-        """URIs of events that changed and were not read again yet: nothing leaves about them."""
-        return self.unread | {event.uri for event, _ in self.stale}
+    def was_read(self, uris: Iterable[str]) -> None:
+        """Note that these were read and committed."""
+        self.pending.difference_update(uris)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -82,8 +86,8 @@ class Run:
         ticks: gives the seconds of a clock that nobody sets: where it and `clock` part, `clock` was set.
         tell: writes a log event.
         report: what was counted so far.
-        todo: what was written to the outbox so far.
-        changes: what was noticed so far.
+        todo: what was written to the outbox so far, for a dry run to print.
+        changes: what was noticed so far, likewise.
         unreadable: event types that could not be read.
     """
 

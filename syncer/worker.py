@@ -2,7 +2,7 @@
 
 list      all pages, or it raises and nothing changes      listing.read_listing
 compare   which events must be read (again)                diff.stale
-read      a batch's invitees: diff, plan, commit           reading.read_batch
+read      a batch's invitees: diff, plan, commit           reading.Reader, follow
 deliver   claim -> send -> settle, until none is due       delivery.Delivery
 """
 
@@ -38,7 +38,7 @@ from syncer.log import Tell, tell
 from syncer.model import State, utc_text
 from syncer.outbox import LEFT_BY_A_CRASH, NoAnswer, jitter_of, settle
 from syncer.ports import NoProgress, Progress
-from syncer.reading import plan_again_if_rules_changed, read_batch
+from syncer.reading import Reader, follow, plan_again_if_rules_changed
 from syncer.run import Listed, Options, Run
 from syncer.sending import say_message, wish
 
@@ -128,18 +128,25 @@ class Worker:
     def _read(self, run: Run, listed: Listed, delivery: Delivery) -> None:
         """Read what is stale, batch by batch; after each one, send what is due."""
         self.progress.begin(len(listed.stale))
-        # One batch in any case: a listing may take longer than the time there is, and every run must come further.
-        in_time = True
-        while listed.stale and in_time:
-            if self.stop.is_set():
-                raise Stopped("asked to stop")
-            batch = listed.take(BATCH)
-            failed = read_batch(run, batch)
-            listed.unread |= failed.keys()
-            self.progress.advance(len(batch))
-            delivery.deliver(listed)
-            self._look_at(failed, batch)
-            in_time = not self._takes_too_long(listed, run.options)
+        pool = self.executor(self.calendly.lanes(run.settings.concurrency))
+        try:
+            reader = Reader(run, pool)
+            # One batch in any case: a listing may take longer than the time there is, and every run must come further.
+            asked = reader.ask(listed.take(BATCH))
+            while asked:
+                if self.stop.is_set():
+                    raise Stopped("asked to stop")
+                goes_on = listed.stale and not self._takes_too_long(listed, run.options)
+                ahead = reader.ask(listed.take(BATCH)) if goes_on else []
+                batch = [one.result() for one in asked]
+                failed = follow(run, batch)
+                listed.was_read([one.event.uri for one in batch if one.event.uri not in failed])
+                self.progress.advance(len(batch))
+                delivery.deliver(listed)
+                self._look_at(failed, batch)
+                asked = ahead
+        finally:
+            pool.shutdown(cancel_futures=True)
         self.progress.end()
 
     def _look_at(self, failed: Mapping[str, SyncerError], batch: Sequence[object]) -> None:
@@ -278,7 +285,7 @@ class Worker:
 
     def _settle_remnants(self, run: Run) -> None:
         """Turn what an earlier run left in `sending` into `unknown`: the lock's holder knows that nobody sends it."""
-        for message in self.store.messages(states=[State.SENDING]):
+        for message in self.store.in_flight():
             settlement = settle(
                 NoAnswer(LEFT_BY_A_CRASH),
                 now=self.clock(),

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from syncer.http import Prepared
     from syncer.model import Event, Invitee, Message
+    from syncer.sieve import Sieve
 
 API = "https://api.calendly.com"
 ME = Me(f"{API}/users/mara", f"{API}/organizations/pier", "mara@northpier.example", "Mara Lindqvist", "America/Chicago")
@@ -95,6 +96,10 @@ class FakeCalendly:
         """How far `now` is ahead of this Calendly."""
         return None if self.last_date is None else now - self.last_date
 
+    def lanes(self, most: int) -> int:
+        """As many as there may be."""
+        return most
+
     def me(self) -> Me:
         """Whose token it is."""
         self._called("me", "")
@@ -110,7 +115,15 @@ class FakeCalendly:
         self._called("memberships", organization)
         return self._members if organization == self._me.organization else ()
 
-    def events(self, scope: Mapping[str, str], since: datetime | None, until: datetime | None) -> Listing:
+    def events(
+        self,
+        scope: Mapping[str, str],
+        since: datetime | None,
+        until: datetime | None,
+        *,
+        cuts: Sequence[datetime] = (),  # noqa: ARG002  one window is a whole listing, too
+        sieve: Sieve | None = None,  # noqa: ARG002  no mark, no sieve: everything is looked at
+    ) -> Listing:
         """The events of the window, both ends included, by start."""
         hosts = self._hosts(scope)
         found = [
@@ -122,7 +135,7 @@ class FakeCalendly:
         ]
         pages = max(1, -(-len(found) // PER_PAGE))
         self._called("events", json.dumps(dict(scope)), requests=pages)
-        return Listing(tuple(found), pages)
+        return Listing(tuple(found), pages, len(found))
 
     def invitees(self, event_uri: str) -> tuple[Invitee, ...]:
         """The invitees of an event."""

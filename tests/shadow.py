@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from syncer import calendly_pages as pages
 from syncer import calendly_shapes as shapes
 from syncer.calendly import Listing
 from syncer.calendly_answers import decipher
@@ -17,10 +18,12 @@ from syncer.errors import CalendlyBusy, NotThere
 from syncer.model import Audience, State, from_utc_text, utc_text
 from syncer.sandbox.directory import OWNER
 from syncer.sandbox.shapes import unstamp
+from syncer.sieve import Sieve
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
+    import msgspec
     from fakes import Sent
 
     from syncer.calendly import EventType
@@ -50,21 +53,35 @@ class DirectCalendly:
     requests: int = 0
     last_date: datetime | None = None
 
-    def _page(self, rows: list[dict[str, Any]], at: str) -> list[shapes.Record]:
+    def _page(self, rows: list[dict[str, Any]]) -> dict[str, msgspec.Raw]:
         self.requests += 1
         self.last_date = self.clock()
         body = json.dumps({"collection": rows, "pagination": {"count": len(rows), "next_page": None}}).encode()
-        return shapes.page(decipher(200, {}, body), at)[0]
+        return decipher(200, {}, body)
+
+    def lanes(self, most: int) -> int:
+        """As many as there may be."""
+        return most
 
     def me(self) -> Any:
         """The organization's owner."""
         self.requests += 1
         body = json.dumps({"resource": self.world.host(OWNER)}).encode()
-        return shapes.me(shapes.resource(decipher(200, {}, body), "users/me"))
+        return shapes.me(pages.resource(decipher(200, {}, body), "users/me"))
 
-    def events(self, scope: Mapping[str, str], since: datetime | None, until: datetime | None) -> Listing:
+    def events(
+        self,
+        scope: Mapping[str, str],
+        since: datetime | None,
+        until: datetime | None,
+        *,
+        cuts: Sequence[datetime] = (),
+        sieve: Sieve | None = None,
+    ) -> Listing:
         """List the window, or raise; what is booked between two pages may be missed or seen twice."""
         assert scope
+        assert not cuts, "so small an account is not cut"
+        sieve = Sieve() if sieve is None else sieve
         fault = self.faults.pop(0) if self.faults else ""
         found: dict[str, Event] = {}
         at = 0
@@ -81,12 +98,11 @@ class DirectCalendly:
             part = [] if fault == "empty" else rows[at : at + PAGE]
             if fault == "lost" and at:
                 raise CalendlyBusy("a page is lost", status=502)
-            for record in self._page(part * (2 if fault == "twice" else 1), "scheduled_events"):
-                event = shapes.event(record)
-                found[event.uri] = event
+            fields = self._page(part * (2 if fault == "twice" else 1))
+            found |= {event.uri: event for event in shapes.changed(fields, "scheduled_events", sieve)[0]}
             at += PAGE
             if at >= len(rows):
-                return Listing(tuple(found.values()), at // PAGE)
+                return Listing(tuple(found.values()), at // PAGE, sieve.seen + len(found))
             if self.between is not None:
                 self.between()
 
@@ -95,13 +111,13 @@ class DirectCalendly:
         if event_uri not in self.world.by_event:
             raise NotThere("gone", status=404)
         rows = [self.world.invitees[uri] for uri in self.world.by_event[event_uri]]
-        return tuple(shapes.invitee(record, event_uri) for record in self._page(rows, "invitees"))
+        return tuple(shapes.invitee(record, event_uri) for record in pages.page(self._page(rows), "invitees")[0])
 
     def event_type(self, uri: str) -> EventType:
         """Read an event type."""
         self.requests += 1
         body = json.dumps({"resource": self.world.event_types[uri]}).encode()
-        return shapes.event_type(shapes.resource(decipher(200, {}, body), "event_types"))
+        return shapes.event_type(pages.resource(decipher(200, {}, body), "event_types"))
 
 
 def spelled(start: datetime) -> str:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from syncer.config import Settings
+    from syncer.diff import Known
     from syncer.model import Message, State
     from syncer.run import Options, Run
     from syncer.store import Store
@@ -103,6 +104,11 @@ class Stage:
     def told(self, event: str) -> list[dict[str, Any]]:
         """The events of this name in the last run, without it."""
         return [{k: v for k, v in one.items() if k != "event"} for one in self.log if one["event"] == event]
+
+
+def known_in(store: Store) -> dict[str, Known]:
+    """Everything the snapshot has."""
+    return store.known([row["uri"] for row in store.db.query("SELECT uri FROM events")])
 
 
 def wait_for(stage: Stage, *overs: dict[str, Any]) -> list[Message]:

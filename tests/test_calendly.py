@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from recorded import FOLDER, sample, samples
 from sandbox_kit import HOUR, NOW, START, Clock, renew
 
+from syncer import calendly_pages as pages
 from syncer import calendly_shapes as shapes
 from syncer.calendly import Calendly, EventType, Me, Member, decipher
 from syncer.errors import (
@@ -36,6 +37,7 @@ from syncer.model import Answer as Typed
 from syncer.model import Host, Location
 from syncer.sandbox.server import SandboxServer
 from syncer.sandbox.world import World
+from syncer.sieve import Sieve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -57,21 +59,21 @@ def utc(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
-def raw(value: object, at: str = "a record") -> shapes.Record:
+def raw(value: object, at: str = "a record") -> pages.Record:
     """Wrap a value as if it had come in an answer."""
-    return shapes.Record(msgspec.Raw(json.dumps(value).encode()), at)
+    return pages.Record(msgspec.Raw(json.dumps(value).encode()), at)
 
 
-def rows(name: str) -> list[shapes.Record]:
+def rows(name: str) -> list[pages.Record]:
     """Take the records of a recorded page."""
     found = sample(name)
-    return shapes.page(decipher(found.status, found.headers, found.body), name)[0]
+    return pages.page(decipher(found.status, found.headers, found.body), name)[0]
 
 
-def one(name: str) -> shapes.Record:
+def one(name: str) -> pages.Record:
     """Take the record of a recorded answer."""
     found = sample(name)
-    return shapes.resource(decipher(found.status, found.headers, found.body), name)
+    return pages.resource(decipher(found.status, found.headers, found.body), name)
 
 
 def events(name: str) -> list[Event]:
@@ -866,15 +868,15 @@ def test_page_token_over_http(server: SandboxServer, world: World, http: Http) -
         world.book(start=START + n * HOUR)
     client = Calendly(server.url, TOKEN, http, sleep=no_sleep)
     me = client.me()
-    pages = iter(range(100))
-    read = shapes.event
+    numbers = iter(range(100))
+    sieve = Sieve()
 
-    def first_pages_age(record: shapes.Record) -> Event:
-        if next(pages) == 1:  # both rows of the first page are read: now its successor grows old
+    def first_page_ages(fields: Any, at: str) -> tuple[list[Event], str]:
+        if next(numbers) == 0:  # the first page was answered: now its successor grows old
             world.pages._offered.clear()
-        return read(record)
+        return shapes.changed(fields, at, sieve)
 
-    found, count = client._list("/scheduled_events", {"organization": me.organization}, first_pages_age)
+    found, count = client._list("/scheduled_events", {"organization": me.organization}, first_page_ages)
 
     assert len({event.uri for event in found}) == 4
     assert count == 2

@@ -12,6 +12,7 @@ import pytest
 from fakes import FakeCalendly, FakeGateway, Sent
 from sandbox_kit import HOUR, NOW, START, Clock, renew
 
+from syncer import calendly_pages as pages
 from syncer import calendly_shapes as shapes
 from syncer.calendly import Calendly
 from syncer.engagelab import EngageLab
@@ -101,9 +102,9 @@ def fake_of(world: World, clock: Clock) -> FakeCalendly:
     return fake
 
 
-def record(row: dict[str, Any]) -> shapes.Record:
+def record(row: dict[str, Any]) -> pages.Record:
     """Wrap a record of the sandbox as if it had come in an answer."""
-    return shapes.Record(msgspec.Raw(json.dumps(row).encode()), "sandbox")
+    return pages.Record(msgspec.Raw(json.dumps(row).encode()), "sandbox")
 
 
 def test_who_it_is(reader: Callable[[], Calendly | FakeCalendly], world: World) -> None:

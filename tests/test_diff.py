@@ -13,7 +13,7 @@ from conftest import API, NOW, a_booking, an_event, an_invitee
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncer.diff import Known, News, diff, looks_after_end, missing, settled, settles_at, stale, why_stale
+from syncer.diff import Known, News, diff, looks_after_end, missing, reread_at, settled, settles_at, stale, why_stale
 from syncer.model import Change, ChangeKind, Event, Host, Invitee, Location
 from syncer.rules import Rule, Trigger
 
@@ -95,7 +95,7 @@ def test_each_field_of_an_event_is_news_or_not() -> None:
     """A field added to an event must be put on one side or the other; `updated_at` is no field at all."""
     names = {one.name for one in fields(Event)}
 
-    assert {"uri", "name", "event_type"} | set(OTHER_FIELDS) == names
+    assert {"uri", "name", "event_type", "mark"} | set(OTHER_FIELDS) == names
     assert "updated_at" not in names
 
 
@@ -217,12 +217,17 @@ def test_each_look_is_one_reading(rules: Sequence[Rule], every: timedelta, expec
     assert ["ended"] * expected == reasons
 
 
+def spread(event: Event) -> Known:
+    """An event that was read now, with the moment at which it comes up again."""
+    return a_known(event, reread_at=reread_at(event.uri, NOW, DAY))
+
+
 def test_rereads_are_spread() -> None:
     """Everything that was read in one go comes up again spread over the second half of `reread`."""
     events = [an_event(str(UUID(int=number**9 + 1))) for number in range(2000)]
 
     def due(share: float) -> int:
-        return sum(why(a_known(one), one, now=NOW + DAY * share, reread=DAY) == "safety" for one in events)
+        return sum(why(spread(one), one, now=NOW + DAY * share, reread=DAY) == "safety" for one in events)
 
     counts = [due(share / 10) for share in range(5, 11)]
 
@@ -236,10 +241,10 @@ def test_every_event_comes_up_again(name: str, share: float) -> None:
     """No URI whatever is read again before half of `reread`, and none is forgotten at its end."""
     event = an_event(name)
 
-    assert why(a_known(event), event, now=NOW + DAY / 2 - SECOND, reread=DAY) == ""
-    assert why(a_known(event), event, now=NOW + DAY, reread=DAY) == "safety"
-    early = why(a_known(event), event, now=NOW + DAY * share, reread=DAY)
-    assert not early or why(a_known(event), event, now=NOW + DAY * share + SECOND, reread=DAY) == "safety"
+    assert why(spread(event), event, now=NOW + DAY / 2 - SECOND, reread=DAY) == ""
+    assert why(spread(event), event, now=NOW + DAY, reread=DAY) == "safety"
+    early = why(spread(event), event, now=NOW + DAY * share, reread=DAY)
+    assert not early or why(spread(event), event, now=NOW + DAY * share + SECOND, reread=DAY) == "safety"
 
 
 def test_a_canceled_event_is_read_for_safety_too() -> None:

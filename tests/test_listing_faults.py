@@ -23,7 +23,7 @@ from urllib.parse import urlencode
 import pytest
 from bulk import START, UNLIMITED, Hasty, Office, Timeline, Trap, ask, contents, fill, key_of, number, remembered
 
-from syncer.calendly import ATTEMPTS, BODY_CAP, PATIENCE
+from syncer.calendly_asking import ATTEMPTS, BODY_CAP, PATIENCE
 from syncer.errors import (
     AccessRefused,
     BadParameter,

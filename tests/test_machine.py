@@ -392,7 +392,7 @@ def absence_is_cancellation(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def pending_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     """Texts leave about events that changed and were not read again."""
-    monkeypatch.setattr("syncer.run.Listed.pending", lambda _: set())
+    monkeypatch.setattr("syncer.run.Listed.__post_init__", lambda listed: setattr(listed, "pending", set()))
 
 
 def keys_with_the_present(monkeypatch: pytest.MonkeyPatch) -> None:

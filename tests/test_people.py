@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from conftest import NOW, NUMBER, a_booking, a_message, an_event, an_invitee
 from fakes import FakeCalendly, Sent
-from stage import Stage, states, wait_for
+from stage import Stage, known_in, states, wait_for
 
 from syncer.errors import Busy, Overtaken
 from syncer.forgetting import without_words
@@ -316,7 +316,7 @@ def test_the_place_of_a_group_stays_for_the_others(store: Store) -> None:
 
     store.forget([one.uri for one in guests], NOW, same=is_number)
 
-    left = [known.event.location for known in store.known(None).values()]
+    left = [known.event.location for known in known_in(store).values()]
     assert [place and place.place for place in left] == ["", "The corner cafe", ""]
     assert [store.veil.event(event).location for event in (alone, group, call)] == left
 

@@ -17,6 +17,7 @@ import pytest
 from conftest import API, NOW, NUMBER, a_booking, a_message, an_event, an_invitee
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from stage import known_in
 
 from syncer.diff import Known
 from syncer.errors import Overtaken, StoreError, WrongDatabase
@@ -94,7 +95,7 @@ def other(store: Store) -> Iterator[Store]:
 SOUND: dict[str, dict[str, Any]] = {
     "meta": {"name": "account", "value": ACCOUNT},
     "rules": {"name": "confirmation", "born_at": utc_text(NOW)},
-    "events": rows.event_row(an_event("e9"), read_at=NOW, settles_at=NOW),
+    "events": rows.event_row(an_event("e9"), read_at=NOW, reread_at=NOW, settles_at=NOW),
     "bookings": rows.booking_row(a_booking(invitee=an_invitee(an_event(), "i9"))),
     "event_types": {"uri": "t1", "phone_questions": "[]", "read_at": utc_text(NOW)},
     "messages": rows.message_row(a_message(rule="reminder-1h")),
@@ -239,6 +240,8 @@ def test_only_moments_that_may_be_missing_are_null(kept: tuple[Store, Message]) 
                 insert(store, table, SOUND[table] | {name: None})
 
     assert optional == {
+        ("events", "mark"),
+        ("events", "reread_at"),
         ("events", "settles_at"),
         ("events", "missing_at"),
         ("bookings", "created_at"),
@@ -491,7 +494,7 @@ def test_what_is_written_is_read(data: st.DataObject, booking: Booking, settles_
         uri = booking.event.uri
 
         known = Known(event=booking.event, read_at=booking.read_at, settles_at=settles_at)
-        assert store.known(None) == {uri: known}
+        assert known_in(store) == {uri: known}
         assert store.bookings([booking.uri]) == {booking.uri: booking}
         assert store.bookings(events=[uri]) == {booking.uri: booking}
         assert list(store.bookings_since(None)) == [[booking]]
@@ -686,7 +689,7 @@ def test_a_batch_is_written_whole(kept: tuple[Store, Message], other: Store) -> 
     store.commit(batch, todo + Todo(updates=((State.SCHEDULED, gone),)), NOW)
 
     uris = [f"{API}/scheduled_events/{name}" for name in ("e1", "e2", "e3")]
-    known = other.known(None)
+    known = known_in(other)
     assert {uri: row.missing for uri, row in known.items()} == dict(zip(uris, [False, False, True], strict=True))
     assert (known[uris[0]].event.start, known[uris[0]].settles_at) == (NOW + 9 * DAY, NOW + HOUR)
     assert set(other.bookings(events=uris)) == {f"{uri}/invitees/i1" for uri in uris}
@@ -758,7 +761,7 @@ def test_a_batch_that_the_disk_does_not_hold_writes_nothing(kept: tuple[Store, M
 
     store.db.conn.execute(f"PRAGMA max_page_count = {pages * 100}")
     put(store, *made)
-    assert len(store.known(None)) == 101
+    assert len(known_in(store)) == 101
 
 
 def test_another_writer_is_waited_for_and_then_told(kept: tuple[Store, Message], other: Store) -> None:
@@ -802,9 +805,9 @@ def test_an_event_is_missing_since_it_was_first_missed_until_it_is_read_again(ke
     for now in (NOW, NOW + HOUR):
         store.commit(Batch(missing=[uri]), Todo(), now)
         stamps.append(store.db.conn.execute("SELECT missing_at FROM events").fetchone()[0])
-    missed = [(store.known(None)[uri].missing, [row.missing for row in store.due(NOW)])]
+    missed = [(known_in(store)[uri].missing, [row.missing for row in store.due(NOW)])]
     put(store, a_booking(), now=NOW + HOUR)
-    missed.append((store.known(None)[uri].missing, [row.missing for row in store.due(NOW)]))
+    missed.append((known_in(store)[uri].missing, [row.missing for row in store.due(NOW)]))
 
     assert stamps == [utc_text(NOW)] * 2
     assert missed == [(True, [True]), (False, [False])]
@@ -855,7 +858,13 @@ CALLS: list[Any] = [
     pytest.param(lambda store, _: store.restored(NOW), id="restored"),
     pytest.param(lambda store, _: store.check_witness(), id="check_witness"),
     pytest.param(lambda store, _: store.counts(), id="counts"),
-    pytest.param(lambda store, _: store.known(None), id="known"),
+    pytest.param(lambda store, _: known_in(store), id="known"),
+    pytest.param(lambda store, _: store.known_by_mark([7]), id="known_by_mark"),
+    pytest.param(lambda store, _: store.sieve(NOW, None, now=NOW, reread=DAY), id="sieve"),
+    pytest.param(lambda store, _: store.cuts(NOW - 9 * DAY, None, size=1, most=2), id="cuts"),
+    pytest.param(lambda store, _: store.in_window(NOW, None), id="in_window"),
+    pytest.param(lambda store, _: store.seats_ahead(NOW, None), id="seats_ahead"),
+    pytest.param(lambda store, _: store.in_flight(), id="in_flight"),
     pytest.param(lambda store, _: store.bookings([a_booking().uri]), id="bookings"),
     pytest.param(lambda store, _: list(store.bookings_since(None)), id="bookings_since"),
     pytest.param(lambda store, _: store.phone_questions("t"), id="phone_questions"),
@@ -865,6 +874,7 @@ CALLS: list[Any] = [
     pytest.param(lambda store, message: store.opt_out([message.to], "why", NOW), id="opt_out"),
     pytest.param(lambda store, message: store.opt_in([message.to], NOW), id="opt_in"),
     pytest.param(lambda store, message: store.is_opted_out(message.to), id="is_opted_out"),
+    pytest.param(lambda store, message: store.opted_out()(message.to), id="opted_out"),
     pytest.param(lambda store, _: store.opt_outs(), id="opt_outs"),
     pytest.param(lambda store, _: store.bookings_with(bool), id="bookings_with"),
     pytest.param(lambda store, message: store.same_person([message.booking]), id="same_person"),
@@ -1112,19 +1122,6 @@ def three(store: Store) -> Store:
 def test_bookings_are_found(three: Store, what: dict[str, str], found: list[str]) -> None:
     """By e-mail, id or URI, exactly; the earliest meeting first."""
     assert three.booking_uris(**what) == [f"{API}/scheduled_events/{uri}" for uri in found]
-
-
-def test_known_events_are_those_that_start_from_then_on(store: Store) -> None:
-    """The second itself is in; None means all."""
-    put(store, *(a_booking(an_event(f"e{hour}", start=NOW + hour * HOUR)) for hour in range(-1, 2)))
-
-    def names(since: datetime | None) -> set[str]:
-        return {uri.rpartition("/")[2] for uri in store.known(since)}
-
-    assert names(None) == {"e-1", "e0", "e1"}
-    assert names(NOW) == {"e0", "e1"}
-    assert names(NOW + SECOND) == {"e1"}
-    assert names(NOW + DAY) == set()
 
 
 def test_many_bookings_come_in_portions(store: Store) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from conftest import NOW, an_event, an_invitee
 from freezegun import freeze_time
-from stage import Stage
+from stage import Stage, known_in
 
 from syncer.errors import CalendlyBusy, GuardRefused, LoginRefused, NotConnected, NotThere, StoreError, SyncerError
 from syncer.listing import lookback
@@ -108,7 +108,7 @@ def test_batches_are_read_nearest_first_and_texts_leave_between_them(stage: Stag
     """What is due need not wait for the last batch."""
     put(stage, BATCH + 3)
     first_send: list[int] = []
-    stage.gateway.on_send = lambda _: first_send.append(len([m for m, _ in stage.calendly.calls if m == "invitees"]))
+    stage.gateway.on_send = lambda _: first_send.append(len(known_in(stage.store)))
 
     stage.run()
 
@@ -150,7 +150,7 @@ def test_an_event_that_cannot_be_read_holds_nobody_else(stage: Stage, monkeypatc
     monkeypatch.setattr(stage.calendly, "invitees", broken)
     with pytest.raises(CalendlyBusy):
         stage.run()
-    kept, sent = len(stage.store.known(None)), len(stage.gateway.texts)
+    kept, sent = len(known_in(stage.store)), len(stage.gateway.texts)
     monkeypatch.setattr(stage.calendly, "invitees", real)
     stage.calendly.calls.clear()
     stage.run()
@@ -190,7 +190,7 @@ def test_a_batch_that_cannot_be_read_at_all_ends_the_run(stage: Stage, monkeypat
     monkeypatch.setattr(stage.calendly, "invitees", broken)
     with pytest.raises(CalendlyBusy):
         stage.run()
-    kept, asked = len(stage.store.known(None)), len([m for m, _ in stage.calendly.calls if m == "invitees"])
+    kept, asked = len(known_in(stage.store)), len([m for m, _ in stage.calendly.calls if m == "invitees"])
 
     assert (kept, asked) == (BATCH, BATCH)
 
@@ -235,9 +235,9 @@ def test_every_run_comes_further_however_long_the_listing_takes(stage: Stage, mo
     put(stage, BATCH * 2)
     real = stage.calendly.events
 
-    def slow(*asked: Any) -> Any:
+    def slow(*asked: Any, **more: Any) -> Any:
         stage.now += timedelta(minutes=20)
-        return real(*asked)
+        return real(*asked, **more)
 
     monkeypatch.setattr(stage.calendly, "events", slow)
     worker = stage.worker()
@@ -484,9 +484,9 @@ def test_the_window_is_only_ever_widened(
     asked: list[tuple[Any, Any]] = []
     real = stage.calendly.events
 
-    def events(scope: Any, start: Any, end: Any) -> Any:
+    def events(scope: Any, start: Any, end: Any, **more: Any) -> Any:
         asked.append((start, end))
-        return real(scope, start, end)
+        return real(scope, start, end, **more)
 
     stage.calendly.events = events  # type: ignore[assignment, method-assign]  # listens
     bounds: dict[str, Any] = {name: NOW + timedelta(hours=hours) for name, hours in options.items()}

@@ -32,11 +32,15 @@ class NotAsked:
     requests = 0
     last_date: datetime | None = None
 
+    def lanes(self, most: int) -> int:
+        """As many as there may be."""
+        return most
+
     def me(self) -> Me:
         """Refuse."""
         raise NotConnected("not asked")
 
-    def events(self, scope: Mapping[str, str], since: datetime | None, until: datetime | None) -> Listing:  # noqa: ARG002
+    def events(self, *_: object, **__: object) -> Listing:
         """Refuse."""
         raise NotConnected("not asked")
 

@@ -212,8 +212,14 @@ class Store(People):
         """
         if not (batch.readings or batch.bookings or batch.changes or batch.missing or todo.inserts or todo.updates):
             return
-        events = [rows.event_row(row.event, read_at=row.read_at, settles_at=row.settles_at) for row in batch.readings]
-        changes = [(utc_text(now), one.booking, one.event, one.kind, one.detail) for one in batch.changes]
+        events = [
+            rows.event_row(row.event, read_at=row.read_at, reread_at=row.reread_at, settles_at=row.settles_at)
+            for row in batch.readings
+        ]
+        changes = [
+            {"at": utc_text(now), "booking": one.booking, "event": one.event, "kind": one.kind, "detail": one.detail}
+            for one in batch.changes
+        ]
         with self._writing():
             self._check_forgotten(batch, todo)
             self._upsert("events", events, key="uri")
@@ -222,7 +228,7 @@ class Store(People):
             for before, message in todo.updates:
                 self._update(message, before)
             self._keep_forgotten(batch, now)
-            self._executemany("INSERT INTO changes (at, booking, event, kind, detail) VALUES (?, ?, ?, ?, ?)", changes)
+            self._insert("changes", changes)
             self._executemany(
                 "UPDATE events SET missing_at = ? WHERE uri = ? AND missing_at IS NULL",
                 [(utc_text(now), uri) for uri in batch.missing],

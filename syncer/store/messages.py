@@ -56,6 +56,10 @@ class Outbox(Sql):
             found = self._query_in("SELECT * FROM messages WHERE state IN", states or list(State))
         return sorted(map(rows.message_of, found), key=lambda message: (message.scheduled_at, message.key))
 
+    def in_flight(self) -> list[Message]:
+        """Read what was claimed and not settled."""
+        return [rows.message_of(row) for row in self._query("SELECT * FROM messages WHERE state = 'sending'")]
+
     def messages_to(self, recipient: str) -> list[Message]:
         """Read all messages to one number, oldest first."""
         sql = "SELECT * FROM messages WHERE recipient = ? ORDER BY scheduled_at, key"
@@ -83,10 +87,11 @@ class Outbox(Sql):
 
     def due(self, now: datetime) -> list[Due]:
         """Read the messages that may be claimed now, nearest meeting first."""
+        # The plus: not by the index of when they expire, as nearly all will some day.
         sql = (
             "SELECT m.*, b.event, e.missing_at FROM messages m JOIN bookings b ON b.uri = m.booking"
             " JOIN events e ON e.uri = b.event"
-            " WHERE m.state IN ('scheduled', 'retryable') AND m.next_at <= ? AND m.expires_at > ?"
+            " WHERE m.state IN ('scheduled', 'retryable') AND m.next_at <= ? AND +m.expires_at > ?"
             " ORDER BY m.meeting_at, m.next_at, m.key"
         )
         stamp = utc_text(now)
@@ -97,10 +102,7 @@ class Outbox(Sql):
 
     def oldest_waiting(self) -> datetime | None:
         """Find the earliest start of an event that messages still wait for; None = nothing waits."""
-        sql = (
-            "SELECT min(e.start_at) first FROM messages m JOIN bookings b ON b.uri = m.booking"
-            " JOIN events e ON e.uri = b.event WHERE m.state IN ('scheduled', 'retryable')"
-        )
+        sql = "SELECT min(meeting_at) first FROM messages WHERE state IN ('scheduled', 'retryable')"
         return rows.moment_or_none(next(self._query(sql))["first"])
 
     def waiting(self) -> datetime | None:

@@ -49,6 +49,11 @@ class OptOuts(Outbox):
         """Whether a number (E.164) is never to be texted."""
         return next(self._query("SELECT 1 FROM optouts WHERE digest = ?", [self._mark(number)]), None) is not None
 
+    def opted_out(self) -> Callable[[str], bool]:
+        """Read the list, for asking about many numbers at this moment."""
+        marks = frozenset(row["digest"] for row in self._query("SELECT digest FROM optouts"))
+        return lambda number: bool(marks) and self._mark(number) in marks
+
     def opt_outs(self) -> list[OptOut]:
         """List all opt-outs, oldest first."""
         found = self._query("SELECT number, added_at, reason FROM optouts ORDER BY added_at, number")

@@ -148,7 +148,10 @@ class People(Snapshot, OptOuts):
         if place := place_of_guest(event):
             self._hide(place, now)
             hidden = Veil(frozenset({self._mark(place)}), self._mark).event(event)
-            self._execute("UPDATE events SET location = ? WHERE uri = ?", [rows.json_text(hidden.location), event.uri])
+            self._execute(
+                "UPDATE events SET location = ?, mark = NULL WHERE uri = ?",
+                [rows.json_text(hidden.location), event.uri],
+            )
 
     def retain(self, ended_before: datetime, now: datetime) -> int:
         """Erase the people of bookings that ended before then and for which nothing waits; keys and states stay.

@@ -76,7 +76,7 @@ def json_text(value: object) -> str:
     return msgspec.json.encode(value, order="sorted").decode()
 
 
-def event_row(event: Event, *, read_at: datetime, settles_at: datetime | None) -> Row:
+def event_row(event: Event, *, read_at: datetime, reread_at: datetime | None, settles_at: datetime | None) -> Row:
     """Turn an event into its row; it is not missing, as it was just read."""
     return {
         "uri": event.uri,
@@ -89,7 +89,9 @@ def event_row(event: Event, *, read_at: datetime, settles_at: datetime | None) -
         "hosts": json_text(event.hosts),
         "total": event.total,
         "active": event.active,
+        "mark": event.mark,
         "read_at": utc_text(read_at),
+        "reread_at": text_or_none(reread_at),
         "settles_at": text_or_none(settles_at),
         "missing_at": None,
     }
@@ -118,6 +120,7 @@ def known_of(row: Mapping[str, Any]) -> Known:
     return Known(
         event=event_of(row),
         read_at=from_utc_text(row["read_at"]),
+        reread_at=moment_or_none(row["reread_at"]),
         settles_at=moment_or_none(row["settles_at"]),
         missing=row["missing_at"] is not None,
     )

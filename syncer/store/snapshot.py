@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from syncer.model import utc_text
+from syncer.sieve import Sieve
 from syncer.store import rows
+from syncer.store.database import errors
 from syncer.store.sql import CHUNK, Sql
 
 if TYPE_CHECKING:
@@ -18,13 +21,22 @@ if TYPE_CHECKING:
     from syncer.model import Booking, Change, Event
 
 
+CALM = (
+    "mark IS NOT NULL AND start_at > :now AND read_at > :oldest AND missing_at IS NULL"
+    " AND (settles_at IS NULL OR settles_at > :now) AND (reread_at IS NULL OR reread_at > :now)"
+)
+"""What an event of the snapshot must be to need no look as long as it is listed as it was."""
+HALF_A_MINUTE = timedelta(seconds=30)
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One event as it was just read, and the moment to look at it again."""
+    """One event as it was just read, and the moments to look at it again."""
 
     event: Event
     read_at: datetime
     settles_at: datetime | None = None
+    reread_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +59,82 @@ class Batch:
 class Snapshot(Sql):
     """What Calendly said when it was last asked."""
 
-    def known(self, since: datetime | None) -> dict[str, Known]:
-        """Read the snapshot's events that start at `since` or later (None = all), by URI."""
-        sql = "SELECT * FROM events WHERE start_at >= ?"
-        return {row["uri"]: rows.known_of(row) for row in self._query(sql, [utc_text(since) if since else ""])}
+    _salt: bytes
+
+    def known(self, uris: Sequence[str]) -> dict[str, Known]:
+        """Read these events of the snapshot, by URI."""
+        found = self._query_in("SELECT * FROM events WHERE uri IN", uris)
+        return {row["uri"]: rows.known_of(row) for row in found}
+
+    def known_by_mark(self, marks: Sequence[int]) -> dict[str, Known]:
+        """Read the snapshot's events with these marks, by URI."""
+        found = self._query_in("SELECT * FROM events WHERE mark IN", marks)
+        return {row["uri"]: rows.known_of(row) for row in found}
+
+    def sieve(
+        self, since: datetime, until: datetime | None, *, now: datetime, reread: timedelta
+    ) -> tuple[Sieve, dict[str, Known]]:
+        """Part the snapshot's events of a window (both ends belong to it) by whether they need a look as they are.
+
+        Args:
+            since: earliest start.
+            until: latest start; None = there is none.
+            now: the present.
+            reread: every event is read again at least this often.
+
+        Returns:
+            The marks of those that need none, and all others by URI: they have begun, are missing or due to be read.
+        """
+        where = "FROM events WHERE start_at >= :since AND start_at <= :until AND"
+        values = {
+            "since": utc_text(since),
+            "until": utc_text(until) if until else "~",
+            "now": utc_text(now),
+            "oldest": utc_text(now - reread),
+        }
+        with errors("database"):
+            sieve = Sieve(self._salt, (mark for (mark,) in self.db.conn.execute(f"SELECT mark {where} {CALM}", values)))
+        found = self._query(f"SELECT * {where} NOT ({CALM})", values)
+        return sieve, {row["uri"]: rows.known_of(row) for row in found}
+
+    def cuts(self, since: datetime, until: datetime | None, *, size: int, most: int) -> list[datetime]:
+        """Cut a window into parts of so many events each, `size` at a time: a part ends half a minute after a start.
+
+        No meeting starts there, so none belongs to two parts, or to none, however exactly Calendly takes the bounds.
+
+        Args:
+            since: earliest start.
+            until: latest start; None = there is none.
+            size: events of a part are a multiple of this.
+            most: most parts.
+        """
+        values = [utc_text(since), utc_text(until) if until else "~"]
+        counted = "SELECT count(*) n FROM events WHERE start_at >= ? AND start_at <= ?"
+        pages = -(-next(self._query(counted, values))["n"] // size)
+        found: list[datetime] = []
+        for end in sorted({pages * part // most * size for part in range(1, most)} - {0}):
+            # Both from the index alone.
+            sql = "SELECT start_at FROM events WHERE start_at >= ? AND start_at <= ? ORDER BY start_at LIMIT 1 OFFSET ?"
+            last = next(self._query(sql, [*values, end - 1]), None)
+            if last is not None:
+                sql = "SELECT min(start_at) start_at FROM events WHERE start_at > ?"
+                first = rows.moment_or_none(next(self._query(sql, [last["start_at"]]))["start_at"])
+                at = rows.moment_of(last["start_at"])
+                found += [] if first is None else [at + min(HALF_A_MINUTE, (first - at) / 2)]
+        return sorted(set(found))
+
+    def in_window(self, since: datetime, until: datetime | None) -> int:
+        """Count the snapshot's events of a window that were not missing from the last listing."""
+        sql = "SELECT count(*) n FROM events WHERE start_at >= ? AND start_at <= ? AND missing_at IS NULL"
+        return int(next(self._query(sql, [utc_text(since), utc_text(until) if until else "~"]))["n"])
+
+    def seats_ahead(self, now: datetime, until: datetime | None) -> int:
+        """Count the seats taken in the snapshot's events that are ahead, not canceled and not missing."""
+        sql = (
+            "SELECT total(active) n FROM events WHERE start_at > ? AND start_at <= ? AND status != 'canceled'"
+            " AND missing_at IS NULL"
+        )
+        return int(next(self._query(sql, [utc_text(now), utc_text(until) if until else "~"]))["n"])
 
     def bookings(self, uris: Sequence[str] = (), *, events: Sequence[str] = ()) -> dict[str, Booking]:
         """Read the bookings with these URIs, and all bookings of these events."""

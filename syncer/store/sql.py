@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from syncer.store.database import errors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from sqlite_utils import Database
 
 CHUNK = 500
 """Values in one IN list: SQLite's limit of variables is far above."""
+AT_ONCE = 100
+"""Rows in one statement; likewise."""
 
 
 class Sql:
@@ -34,19 +37,23 @@ class Sql:
                 raise
             self.db.commit()
 
-    def _insert(self, table: str, records: Sequence[Mapping[str, Any]]) -> None:
-        if records:
-            names = ", ".join(records[0])
-            marks = ", ".join(f":{name}" for name in records[0])
-            self._executemany(f"INSERT INTO {table} ({names}) VALUES ({marks})", records)  # noqa: S608  constants
+    def _insert(self, table: str, records: Sequence[Mapping[str, Any]], *, then: str = "") -> None:
+        """Insert rows that have the same columns, many in one statement.
+
+        One statement a row would let other threads have the interpreter at each: a batch would wait for it a hundred
+        times.
+        """
+        for at in range(0, len(records), AT_ONCE):
+            some = records[at : at + AT_ONCE]
+            names = list(some[0])
+            row = f"({', '.join('?' * len(names))})"
+            sql = f"INSERT INTO {table} ({', '.join(names)}) VALUES {', '.join([row] * len(some))} {then}"  # noqa: S608  constants
+            self._execute(sql, [record[name] for record in some for name in names])
 
     def _upsert(self, table: str, records: Sequence[Mapping[str, Any]], *, key: str) -> None:
         if records:
-            names = ", ".join(records[0])
-            marks = ", ".join(f":{name}" for name in records[0])
             sets = ", ".join(f"{name} = excluded.{name}" for name in records[0] if name != key)
-            sql = f"INSERT INTO {table} ({names}) VALUES ({marks}) ON CONFLICT ({key}) DO UPDATE SET {sets}"  # noqa: S608  constants
-            self._executemany(sql, records)
+            self._insert(table, records, then=f"ON CONFLICT ({key}) DO UPDATE SET {sets}")
 
     def _execute(self, sql: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> int:
         return self.db.conn.execute(sql, values).rowcount
@@ -54,11 +61,11 @@ class Sql:
     def _executemany(self, sql: str, records: Iterable[Any]) -> None:
         self.db.conn.executemany(sql, records)
 
-    def _query(self, sql: str, values: Sequence[Any] = ()) -> Iterator[dict[str, Any]]:
+    def _query(self, sql: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> Iterator[dict[str, Any]]:
         with errors("database"):
-            yield from self.db.query(sql, list(values))
+            yield from self.db.query(sql, dict(values) if isinstance(values, Mapping) else list(values))
 
-    def _query_in(self, sql: str, values: Sequence[str]) -> list[dict[str, Any]]:
+    def _query_in(self, sql: str, values: Sequence[str | int]) -> list[dict[str, Any]]:
         """Run a query that ends in IN, with its values a chunk at a time."""
         found: list[dict[str, Any]] = []
         for at in range(0, len(values), CHUNK):

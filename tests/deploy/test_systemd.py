@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tools import DEPLOY, needs
 
-from syncer import calendly, engagelab, errors
+from syncer import calendly_asking, engagelab, errors
 from syncer.config import schema
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def test_what_is_in_the_air_lands_before_it_is_killed(unit: str) -> None:
 @pytest.mark.parametrize("unit", LOOPS)
 def test_the_watchdog_outlasts_the_longest_silence(unit: str) -> None:
     """One request and its commit, twice over."""
-    assert 2 * (max(calendly.DEADLINE, engagelab.DEADLINE) + 5) < seconds(settings(unit)["WatchdogSec"][0])
+    assert 2 * (max(calendly_asking.DEADLINE, engagelab.DEADLINE) + 5) < seconds(settings(unit)["WatchdogSec"][0])
     assert settings(unit)["Type"] == ["notify"]
 
 

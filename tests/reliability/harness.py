@@ -25,7 +25,7 @@ from bulk import ask
 from checker import Arrival, Due, judge
 from processes import PATIENCE, Command, Done, Forge
 
-from syncer.http import Answer, Prepared
+from syncer.http import Answer, Prepared, prepare
 from syncer.model import utc_text
 from syncer.sandbox.app import create_app
 from syncer.sandbox.page import env_lines
@@ -211,7 +211,7 @@ class _Connection(socketserver.StreamRequestHandler):
         length = int(headers.get("content-length", "0"))
         body = self.rfile.read(length)
         whole = method and len(body) == length
-        return Prepared(method, base + rest.split(" ")[0], headers, body) if whole else None
+        return prepare(method, base + rest.split(" ")[0], headers=headers, content=body) if whole else None
 
     def answer(self, answer: Answer, *, close: bool = False) -> None:
         """Answer, in one piece."""

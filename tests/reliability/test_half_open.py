@@ -16,7 +16,7 @@ import test_listing_faults as base
 from test_calendly_matrix import FULL
 from test_listing_faults import TARGETS, Scene
 
-from syncer.calendly import ATTEMPTS
+from syncer.calendly_asking import ATTEMPTS
 from syncer.errors import NotConnected, NoUsableAnswer, SyncerError
 from syncer.http import Http
 from syncer.model import State

@@ -5,7 +5,7 @@ CREATE TABLE "_sqlite_migrations" (
    "name" TEXT,
    "applied_at" TEXT
 );
-INSERT INTO "_sqlite_migrations" VALUES(1,'syncer','0001_initial','2026-11-25 19:26:01.610643+00:00');
+INSERT INTO "_sqlite_migrations" VALUES(1,'syncer','0001_initial','2026-11-25 21:52:01.342933+00:00');
 CREATE TABLE bookings (
     uri                  TEXT NOT NULL PRIMARY KEY,
     event                TEXT NOT NULL REFERENCES events (uri),
@@ -57,12 +57,14 @@ CREATE TABLE events (
     hosts      TEXT NOT NULL CHECK (hosts GLOB '[[]*]'),
     total      INTEGER NOT NULL,
     active     INTEGER NOT NULL,
+    mark       INTEGER,       -- a keyed hash of what was listed of it: listed with the same, it is as it was
     read_at    TEXT NOT NULL,
+    reread_at  TEXT,          -- read it again from here on, whatever is listed
     settles_at TEXT,          -- a cancellation was younger than `settle` when it was read: read it again from here on
     missing_at TEXT           -- absent from complete listings since then; never a cancellation
 ) STRICT;
-INSERT INTO "events" VALUES('https://api.calendly.com/scheduled_events/e1','Phone consultation','active','2026-11-25T12:00:00Z','2026-11-25T12:30:00Z','https://api.calendly.com/event_types/t1','null','[{"email":"mara@northpier.example","name":"Mara Lindqvist","uri":"https://api.calendly.com/users/u1"}]',1,1,'2026-11-23T12:00:00Z',NULL,NULL);
-INSERT INTO "events" VALUES('https://api.calendly.com/scheduled_events/e2','Phone consultation','active','2026-11-25T12:00:00Z','2026-11-25T12:30:00Z','https://api.calendly.com/event_types/t1','null','[{"email":"mara@northpier.example","name":"Mara Lindqvist","uri":"https://api.calendly.com/users/u1"}]',1,1,'2026-11-23T12:00:00Z',NULL,NULL);
+INSERT INTO "events" VALUES('https://api.calendly.com/scheduled_events/e1','Phone consultation','active','2026-11-25T12:00:00Z','2026-11-25T12:30:00Z','https://api.calendly.com/event_types/t1','null','[{"email":"mara@northpier.example","name":"Mara Lindqvist","uri":"https://api.calendly.com/users/u1"}]',1,1,NULL,'2026-11-23T12:00:00Z',NULL,NULL,NULL);
+INSERT INTO "events" VALUES('https://api.calendly.com/scheduled_events/e2','Phone consultation','active','2026-11-25T12:00:00Z','2026-11-25T12:30:00Z','https://api.calendly.com/event_types/t1','null','[{"email":"mara@northpier.example","name":"Mara Lindqvist","uri":"https://api.calendly.com/users/u1"}]',1,1,NULL,'2026-11-23T12:00:00Z',NULL,NULL,NULL);
 CREATE TABLE forgotten (
     digest TEXT NOT NULL PRIMARY KEY,
     at     TEXT NOT NULL
@@ -122,15 +124,15 @@ CREATE TABLE meta (
 ) STRICT, WITHOUT ROWID;
 INSERT INTO "meta" VALUES('born_at','2026-11-16T12:00:00Z');
 INSERT INTO "meta" VALUES('claims','2');
-INSERT INTO "meta" VALUES('instance','eaec03e150f16ada');
-INSERT INTO "meta" VALUES('salt','03e3afaf99b6a369a7f54a1444f9a724');
+INSERT INTO "meta" VALUES('instance','297ea94d9577eff9');
+INSERT INTO "meta" VALUES('salt','965e548bb4bf1d6ff8724554f27a3e36');
 CREATE TABLE optouts (
     digest   TEXT NOT NULL PRIMARY KEY,
     number   TEXT NOT NULL CHECK (number = '' OR number GLOB '+[1-9]*'),
     added_at TEXT NOT NULL,
     reason   TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
-INSERT INTO "optouts" VALUES('41a56011afa230f18a365c2f17fdcdf1','+447400123456','2026-11-23T12:00:00Z','by the operator');
+INSERT INTO "optouts" VALUES('755d378289591ad453e5c35392baabf5','+447400123456','2026-11-23T12:00:00Z','by the operator');
 CREATE TABLE rules (
     name    TEXT NOT NULL PRIMARY KEY,
     born_at TEXT NOT NULL
@@ -151,11 +153,13 @@ CREATE TABLE templates (
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX "idx__sqlite_migrations_migration_set_name"
     ON "_sqlite_migrations" ("migration_set", "name");
-CREATE INDEX events_start ON events (start_at);
+CREATE INDEX events_listed ON events (start_at, mark, reread_at, read_at, missing_at, settles_at);
+CREATE INDEX events_mark ON events (mark);
 CREATE INDEX bookings_event ON bookings (event);
 CREATE INDEX bookings_email ON bookings (email);
 CREATE INDEX messages_due ON messages (next_at) WHERE state IN ('scheduled', 'retryable');
 CREATE INDEX messages_expiring ON messages (expires_at) WHERE state IN ('scheduled', 'retryable');
+CREATE INDEX messages_meeting ON messages (meeting_at) WHERE state IN ('scheduled', 'retryable');
 CREATE INDEX messages_sending ON messages (key) WHERE state = 'sending';
 CREATE INDEX messages_booking ON messages (booking);
 CREATE INDEX messages_recipient ON messages (recipient, changed_at);

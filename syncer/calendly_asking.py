@@ -1,0 +1,159 @@
+"""One question to Calendly until there is an answer, or no hope of one: under the rate limit, on one origin only."""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    wait_exponential,
+    wait_random,
+)
+
+from syncer.calendly_answers import decipher
+from syncer.errors import CalendlyBusy, NotConnected, NoUsableAnswer, Unreadable
+from syncer.http import http_date, prepare, same_origin
+from syncer.pace import Pace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import msgspec
+
+    from syncer.http import Answer, Http, Prepared
+
+DEADLINE: Final = 30.0
+"""Seconds for one request and its whole answer."""
+BODY_CAP: Final = 10 * 1024 * 1024
+"""Most bytes of an answer."""
+ATTEMPTS: Final = 5
+LONGEST_WAIT: Final = 60.0
+"""Seconds: never wait longer than this because Calendly says so."""
+PATIENCE: Final = 90.0
+"""Seconds of waiting between the tries of one request, together."""
+READING: Final = 0.001
+"""Seconds that reading a page costs, about."""
+TOO_MANY: Final = 429
+_AGAIN = (CalendlyBusy, NotConnected, NoUsableAnswer)
+_GROWING = wait_exponential(multiplier=0.5, max=8) + wait_random(0, 0.25)
+_JITTER = wait_random(0, 1)
+
+
+class Asker:
+    """Asks; safe to use from several threads, each with its own request in flight.
+
+    Attributes:
+        requests: how many requests were made, failed ones and repeated ones included.
+        last_date: the newest answer's Date: aware, UTC; None before the first.
+        pace: lets them through.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        http: Http,
+        *,
+        sleep: Callable[[float], None],
+        monotonic: Callable[[], float] = time.monotonic,
+        max_per_minute: int = 0,
+        on_wait: Callable[[float, str], None] | None = None,
+    ) -> None:
+        """Take the address and the token; for the rest see `Calendly`."""
+        self._url = url
+        self._headers = {
+            "Authorization": f"Bearer {token}",
+            "Accept": "application/json",
+            "Accept-Encoding": "gzip",  # a page of a hundred events shrinks to a tenth
+        }
+        self._http = http
+        self._sleep = sleep
+        self._monotonic = monotonic
+        self._on_wait = on_wait
+        self.pace = Pace(sleep=sleep, monotonic=monotonic, max_per_minute=max_per_minute, on_wait=on_wait)
+        self._again = Retrying(
+            sleep=sleep,
+            retry=retry_if_exception_type(_AGAIN),
+            wait=self._wait,
+            stop=lambda state: stop_after_attempt(ATTEMPTS)(state) or state.idle_for + state.upcoming_sleep > PATIENCE,
+            before_sleep=self._tell,
+            reraise=True,
+        )
+        self._lock = threading.Lock()
+        self._dated_at, self._date = 0.0, ""
+        self._seconds: float | None = None
+        self.requests = 0
+        self.last_date: datetime | None = None
+
+    def skew(self, now: datetime) -> timedelta | None:
+        """How far this machine's clock is ahead of Calendly's; see `Calendly.skew`."""
+        with self._lock:
+            if self.last_date is None:
+                return None
+            return now - (self.last_date + timedelta(seconds=self._monotonic() - self._dated_at))
+
+    def lanes(self, most: int) -> int:
+        """Say how many requests are worth having in flight: as many as an answer takes longer than reading it.
+
+        Threads that do not wait for an answer only wait for each other.
+        """
+        return most if self._seconds is None else max(1, min(most, 1 + int(self._seconds / READING)))
+
+    def get(self, url: str) -> dict[str, msgspec.Raw]:
+        """Ask until there is an answer, or no hope of one.
+
+        Raises:
+            SyncerError: see `decipher`; `Unreadable` for an address on another origin, which gets no token.
+        """
+        if not (url.startswith(f"{self._url}/") or same_origin(url, self._url)):
+            raise Unreadable("Calendly's answer leads to another address than CALENDLY_API_URL: not followed")
+        prepared = prepare("GET", url, headers=self._headers)
+        return self._again(self._ask, prepared)
+
+    def _ask(self, prepared: Prepared) -> dict[str, msgspec.Raw]:
+        self.pace.take()
+        with self._lock:
+            self.requests += 1
+        began = self._monotonic()
+        try:
+            answer = self._http.exchange(prepared, deadline=DEADLINE, cap=BODY_CAP)
+        except NotConnected:
+            self.pace.give_back()
+            raise
+        except BaseException:
+            self.pace.lost()
+            raise
+        took = self._monotonic() - began
+        with self._lock:
+            # Down at once, up slowly: what is measured while threads wait for each other is more than an answer takes.
+            self._seconds = took if self._seconds is None else min(took, self._seconds + (took - self._seconds) / 32)
+        self._note(answer)
+        return decipher(answer.status, answer.headers, answer.body)
+
+    def _note(self, answer: Answer) -> None:
+        self.pace.answered(answer.headers, refused=answer.status == TOO_MANY)
+        text = answer.headers.get("date", "")
+        date = self.last_date if text == self._date else http_date(text)
+        if date is not None:
+            with self._lock:
+                self.last_date, self._dated_at, self._date = date.astimezone(UTC), self._monotonic(), text
+
+    def _wait(self, state: RetryCallState) -> float:
+        """Seconds until the next try: what Calendly asked for, else 0.5, 1, 2, 4 …; always with some jitter."""
+        error = state.outcome.exception() if state.outcome else None
+        if not isinstance(error, CalendlyBusy) or error.retry_after is None:
+            return _GROWING(state)
+        wait = min(error.retry_after, LONGEST_WAIT) + _JITTER(state)
+        if error.status == TOO_MANY:  # no other thread's request gets through, either
+            self.pace.hold(wait)
+        return wait
+
+    def _tell(self, state: RetryCallState) -> None:
+        if self._on_wait is not None and state.outcome is not None:
+            self._on_wait(state.upcoming_sleep, str(state.outcome.exception()))

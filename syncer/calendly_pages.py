@@ -1,0 +1,115 @@
+"""What every answer of Calendly is wrapped in: one resource, or a page of rows and the address of the next one. Pure.
+
+Nothing of a record is read here but its bytes, so a row that is as it was costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from syncer.errors import Unreadable
+from syncer.http import json_object
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from syncer.sieve import Sieve
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record as it came; `at` says where, for errors."""
+
+    raw: msgspec.Raw
+    at: str
+
+
+_NOTHING = msgspec.Raw()
+
+
+class _Pagination(msgspec.Struct):
+    next_page: str | None = None
+
+
+class _Listed(msgspec.Struct, gc=False):
+    """What makes an event news, as bytes: not even its times are read where nothing has changed."""
+
+    uri: msgspec.Raw = _NOTHING
+    start_time: msgspec.Raw = _NOTHING
+    end_time: msgspec.Raw = _NOTHING
+    status: msgspec.Raw = _NOTHING
+    location: msgspec.Raw = _NOTHING
+    event_memberships: msgspec.Raw = _NOTHING
+    invitees_counter: msgspec.Raw = _NOTHING
+
+
+_LISTED = msgspec.json.Decoder(list[_Listed])
+
+
+def resource(fields: Mapping[str, msgspec.Raw], at: str) -> Record:
+    """Take the one record of an answer (`resource`)."""
+    if "resource" not in fields:
+        raise Unreadable(f"{at}: the answer has no resource")
+    return Record(fields["resource"], at)
+
+
+def page(fields: Mapping[str, msgspec.Raw], at: str) -> tuple[list[Record], str]:
+    """Take the records of a page (`collection`) and the address of the next one, empty after the last.
+
+    A page without `pagination` is refused: nobody could say that the listing is complete.
+    """
+    if "collection" not in fields or "pagination" not in fields:
+        raise Unreadable(f"{at}: the answer has no collection or no pagination")
+    rows = decode(list[msgspec.Raw], Record(fields["collection"], f"{at}, collection"))
+    return [Record(raw, f"{at}, row {row}") for row, raw in enumerate(rows, 1)], next_page(fields, at)
+
+
+def next_page(fields: Mapping[str, msgspec.Raw], at: str) -> str:
+    """Take the address of the next page; empty after the last."""
+    return decode(_Pagination, Record(fields["pagination"], f"{at}, pagination")).next_page or ""
+
+
+def marks_of(collection: msgspec.Raw, sieve: Sieve) -> Sequence[int] | None:
+    """Mark each row of a page; None = some row is no object, which `event` says better."""
+    try:
+        rows = _LISTED.decode(collection)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    # No JSON value begins or ends with a line break: what belongs to which field stays clear.
+    return sieve.marks([b"\n".join(msgspec.structs.astuple(row)) for row in rows])
+
+
+def ident(uri: str) -> str:
+    """Take the last part of a resource URI, which names it in paths (developer.calendly.com, "API conventions")."""
+    return uri.rsplit("/", 1)[-1]
+
+
+def quoted_uri(uri: str) -> str:
+    """Make a resource URI fit for an error: `quoted` would mask the digits of its id."""
+    return "".join(c for c in uri[:200] if c.isascii() and c.isprintable() and c != " ")
+
+
+def decode(kind: type[T], record: Record) -> T:
+    """Read a record as this type.
+
+    Raises:
+        Unreadable: it is not of it.
+    """
+    try:
+        return msgspec.json.decode(record.raw, type=kind)
+    except msgspec.ValidationError as error:
+        # These texts name types and the field, never a value.
+        raise Unreadable(f"{name_of(record)}: {error}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise Unreadable(f"{record.at}: not readable as JSON") from None
+
+
+def name_of(record: Record) -> str:
+    """Name a record by its URI if it has one, else by its place."""
+    uri = json_object(bytes(record.raw)).get("uri")
+    return f"{quoted_uri(uri)} ({record.at})" if isinstance(uri, str) and uri else record.at
