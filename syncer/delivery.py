@@ -6,6 +6,7 @@ How a message leaves, and what its answer does, is in `sending`.
 from __future__ import annotations
 
 import contextlib
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -144,26 +145,37 @@ class Delivery:
             )
             sending = Sending(self.run, self.gateway, flights, self.course)
             with sending.landing():
-                for at, message in enumerate(due):
-                    if not sending.wait_for_turn(message, self.stopping) or self._must_stop(listed):
-                        self.run.report.deferred += len(due) - at
+                waiting = deque(due)
+                while waiting:
+                    if not sending.wait_for_turn(waiting[0], self.stopping) or self._must_stop(listed, chosen=0):
+                        self.run.report.deferred += len(waiting)
                         return
-                    if message.template in self.course.held:
-                        self.run.report.deferred += 1
-                    elif self._may_leave(message, self.run.clock()):
-                        sending.send(message)
+                    sending.send(self._wave(waiting, flights, listed))
 
-    def _must_stop(self, listed: Listed) -> bool:
-        """Look, at the very moment, whether anything may leave at all."""
+    def _wave(self, waiting: deque[Message], flights: Flights, listed: Listed) -> list[Message]:
+        """Take what may leave now, together: as many as there is room for in flight."""
+        wave: list[Message] = []
+        while waiting and flights.may_begin(waiting[0], wave):
+            if wave and self._must_stop(listed, chosen=len(wave)):
+                break
+            message = waiting.popleft()
+            if message.template in self.course.held:
+                self.run.report.deferred += 1
+            elif self._may_leave(message, self.run.clock(), wave):
+                wave.append(message)
+        return wave
+
+    def _must_stop(self, listed: Listed, *, chosen: int) -> bool:
+        """Look, at the very moment, whether anything more may leave at all; so many are chosen and not claimed yet."""
         self.run.check_clock(listed)
         settings, store, now = self.run.settings, self.run.store, self.run.clock()
         age = now - listed.at
         if age > settings.max_snapshot_age:
             self.run.tell("limit.reached", limit="max_snapshot_age", value=int(age.total_seconds()))
             return True
-        if self.course.attempted >= settings.messages_per_run:
+        if self.course.attempted + chosen >= settings.messages_per_run:
             self._over("messages_per_run", settings.messages_per_run)
-        elif settings.messages_per_day and store.sent_since(now - DAY) >= settings.messages_per_day:
+        elif settings.messages_per_day and store.sent_since(now - DAY) + chosen >= settings.messages_per_day:
             self._over("messages_per_day", settings.messages_per_day)
         elif not store.has_room():
             self._over("free disk space", 0)
@@ -173,8 +185,11 @@ class Delivery:
         self.course.over = name
         self.run.tell("limit.reached", limit=name, value=value)
 
-    def _may_leave(self, message: Message, now: datetime) -> bool:
-        """Look at one message, at the very moment: in time, not too often, not at night."""
+    def _may_leave(self, message: Message, now: datetime, wave: Sequence[Message]) -> bool:
+        """Look at one message, at the very moment: in time, not too often, not at night.
+
+        No other one of the wave it would leave in is to the same number.
+        """
         if message.expires_at <= now:
             self._end(message, State.EXPIRED, "its time passed", now)
             return False
@@ -182,7 +197,7 @@ class Delivery:
             self._end(message, State.SKIPPED, OPTED_OUT, now)
             return False
         # Caps are against strangers who book in somebody else's name; a host's number comes from the operator.
-        if message.audience is Audience.INVITEE and not self._under_caps(message, now):
+        if message.audience is Audience.INVITEE and not self._under_caps(message, now, wave):
             return False
         rule = self.run.settings.policy.rule(message.rule)
         if rule is None or not rule.quiet_hours or self.run.settings.policy.quiet_hours is None:
@@ -196,7 +211,7 @@ class Delivery:
                 self.run.store.move(replace(message, next_at=at), message.state, "quiet hours", now)
         return at is not None and at <= now
 
-    def _under_caps(self, message: Message, now: datetime) -> bool:
+    def _under_caps(self, message: Message, now: datetime, wave: Sequence[Message]) -> bool:
         """Skip a number that had its share for the day; defer one whose neighbours had theirs for the hour."""
         policy, store = self.run.settings.policy, self.run.store
         cap = policy.per_number_per_day
@@ -205,7 +220,8 @@ class Delivery:
             self._end(message, State.SKIPPED, OVER_CAP, now)
             return False
         cap, prefix = self.run.settings.per_prefix_per_hour, message.to[:PREFIX]
-        if cap and store.sent_since(now - HOUR, prefix=prefix) >= cap:
+        alike = sum(other.to.startswith(prefix) for other in wave)
+        if cap and store.sent_since(now - HOUR, prefix=prefix) + alike >= cap:
             if prefix not in self.capped:
                 self.run.tell("limit.reached", limit="per_prefix_per_hour", value=cap, to=mask(message.to))
             self.capped.add(prefix)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from syncer.outbox import NoAnswer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from concurrent.futures import Future
 
     from syncer.model import Message
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 LOOK_UP = 0.5
 """Seconds after which a wait looks whether it is still wanted."""
+TOGETHER = 0.003
+"""Seconds within which requests leave, and answers are committed, together."""
 
 
 class Executor(Protocol):
@@ -63,32 +65,44 @@ class Flights:
         """Count what is in flight."""
         return len(self._flying)
 
-    def may_begin(self, message: Message) -> bool:
-        """Whether this message could leave now; two texts to one person keep their order."""
-        crowded = len(self._flying) >= self._lanes
-        return not crowded and message.to not in {other.to for other in self._flying.values()} and self._wait() <= 0
+    def may_begin(self, message: Message, after: Sequence[Message] = ()) -> bool:
+        """Whether this message could leave now, at once after some others; two texts to one person keep their order."""
+        if len(self._flying) + len(after) >= self._lanes:
+            return False
+        if message.to in {other.to for other in (*self._flying.values(), *after)}:
+            return False
+        # Some may leave together, as long as nobody could tell from the rate.
+        return self._wait() <= 0 and (not after or (len(after) + 1) * self._gap <= TOGETHER)
 
     def begin(self, claimed: Message, send: Callable[[], Outcome]) -> None:
         """Let a claimed message leave."""
         self._flying[claimed.key] = claimed
-        self._next = self._ticks() + self._gap
+        self._next = max(self._next, self._ticks()) + self._gap
         future = self._executor.submit(send)
         future.add_done_callback(lambda done: self._landed.put((claimed, done)))
 
     def landed(self, *, wait: bool = False) -> Iterator[tuple[Message, Outcome]]:
         """Hand out the answers that came; with `wait` at least half a second's patience for the first one.
 
+        Those that come right after it come along: requests that left together are answered nearly together, and one
+        commit is enough for all of them.
+
         What a request raises is a mistake in syncer, and no answer: the text may have left.
         """
         if wait and not self._flying:
             self._sleep(max(0.0, self._wait()))
-        patience = min(LOOK_UP, max(self._wait(), 0.0) or LOOK_UP)
+        until = 0.0
+        patience = min(LOOK_UP, max(self._wait(), 0.0) or LOOK_UP) if wait else 0.0
         while self._flying:
             try:
-                claimed, future = self._landed.get(timeout=patience) if wait else self._landed.get_nowait()
+                claimed, future = self._landed.get(timeout=patience) if patience > 0 else self._landed.get_nowait()
             except queue.Empty:
                 return
-            wait = False
+            if wait:
+                until, wait = self._ticks() + TOGETHER, False
+                patience = TOGETHER
+            elif patience > 0:
+                patience = until - self._ticks()
             del self._flying[claimed.key]
             fault = future.exception()
             if fault is not None and not isinstance(fault, Exception):

@@ -7,11 +7,15 @@ README under "States of a message".
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from syncer.model import WAITING, State
 from syncer.rules import OnUnknown
+
+if TYPE_CHECKING:
+    from syncer.model import Message
 
 BY_OPERATOR = "canceled by the operator"
 OVER_CAP = "over limits.per_number_per_day"
@@ -101,6 +105,25 @@ class Settlement:
     refusals: int = 0
     message_id: str = ""
     plan_id: str = ""
+
+
+def as_claimed(message: Message, now: datetime) -> Message:
+    """Make of a waiting message what it is when it is about to leave."""
+    return replace(message, state=State.SENDING, reason="", attempts=message.attempts + 1, changed_at=now)
+
+
+def as_settled(message: Message, settlement: Settlement, now: datetime) -> Message:
+    """Make of a claimed message what its answer makes of it."""
+    return replace(
+        message,
+        state=settlement.state,
+        reason=settlement.reason,
+        next_at=settlement.next_at or message.next_at,
+        refusals=settlement.refusals,
+        provider_message_id=settlement.message_id,
+        provider_plan_id=settlement.plan_id,
+        changed_at=now,
+    )
 
 
 FIRST_DELAY = timedelta(seconds=30)

@@ -138,6 +138,7 @@ def e164(number: PhoneNumber) -> str:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
+@lru_cache(maxsize=1024)
 def country(number: str) -> str:
     """Name the country of a number in E.164; "" if none, or if it is no number."""
     try:

@@ -13,14 +13,14 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from syncer.errors import Overtaken, StoreError, Unsendable
+from syncer.errors import Hindered, Overtaken, StoreError, Unsendable
 from syncer.log import mask
 from syncer.model import State
-from syncer.outbox import Halt, NoAnswer, NotNow, Refused, Settlement, jitter_of, retry_at, settle
+from syncer.outbox import Halt, NoAnswer, NotNow, Refused, Settlement, as_settled, jitter_of, retry_at, settle
 from syncer.rules import OnUnknown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
     from syncer.flights import Flights
@@ -65,6 +65,8 @@ class Sending:
 
     Attributes:
         claimed: when each message in flight was claimed, in ticks.
+        accepted: messages that the gateway took, as they are now, still to be committed: with the next claims, but
+            before anything is waited for.
     """
 
     run: Run
@@ -72,6 +74,7 @@ class Sending:
     flights: Flights
     course: Course
     claimed: dict[str, float] = field(default_factory=dict)
+    accepted: list[Message] = field(default_factory=list)
 
     @contextlib.contextmanager
     def landing(self) -> Iterator[None]:
@@ -85,10 +88,12 @@ class Sending:
         finally:
             while len(self.flights):
                 self._take(wait=True)
+                self._commit_accepted()
+            self._commit_accepted()
         self._check()
 
     def wait_for_turn(self, message: Message, stopping: Callable[[], bool]) -> bool:
-        """Wait until this message may leave, and commit the answers that come meanwhile; False = nothing more may.
+        """Wait until this message may leave, and take the answers that come meanwhile; False = nothing more may.
 
         Raises:
             StoreError: one could not be committed.
@@ -97,27 +102,63 @@ class Sending:
         self._take(wait=False)
         self._check()
         while not (self.course.over or stopping() or self.flights.may_begin(message)):
+            self._commit_accepted()
+            self._check()
             self._take(wait=True)
             self._check()
         return not (self.course.over or stopping())
 
-    def send(self, message: Message) -> None:
-        """Build the request, commit the claim, and only then let it leave.
+    def send(self, wave: Sequence[Message]) -> None:
+        """Build the requests, commit the claims, and only then let them leave.
 
         Raises:
-            StoreError: the claim could not be committed; nothing left.
+            StoreError: the claims could not be committed; none of them left.
         """
         now = self.run.clock()
-        with contextlib.suppress(Overtaken):  # an operator's command came first
+        prepared = {}
+        for message in wave:
             try:
-                prepared = self.gateway.prepare(message, instance=self.run.store.instance)
+                prepared[message.key] = self.gateway.prepare(message, instance=self.run.store.instance)
             except Unsendable as error:
-                self._settle(self.run.store.claim(message, now), Refused(f"not sendable: {error}"))
-                return
-            claimed = self.run.store.claim(message, now)
-            self.claimed[claimed.key] = self.run.ticks()
+                self._refuse(message, error, now)
+        claimed = self._commit([message for message in wave if message.key in prepared], now)
+        for message in claimed:
+            self.claimed[message.key] = self.run.ticks()
             self.course.attempted += 1
-            self.flights.begin(claimed, partial(self.gateway.send, prepared))
+            self.flights.begin(message, partial(self.gateway.send, prepared[message.key]))
+
+    def _refuse(self, message: Message, error: Unsendable, now: datetime) -> None:
+        with contextlib.suppress(Overtaken):  # an operator's command came first
+            self._settle(self.run.store.claim(message, now), Refused(f"not sendable: {error}"))
+
+    def _commit(self, wave: Sequence[Message], now: datetime) -> list[Message]:
+        """Commit what was accepted and what is about to leave; returns what may: a command may have come first.
+
+        Raises:
+            StoreError: it could not be committed; what was accepted is then, if anything can be.
+        """
+        if not (wave or self.accepted):
+            return []
+        try:
+            _, claimed = self.run.store.turn(self.accepted, wave, now)
+        except Hindered:
+            self._commit_accepted()
+            raise
+        except StoreError as error:
+            self.course.broken = error
+            raise
+        self.accepted.clear()
+        return claimed
+
+    def _commit_accepted(self) -> None:
+        """Commit what was accepted by itself: nothing that must be waited for keeps it off the disk."""
+        accepted, self.accepted = self.accepted, []
+        # After an error of the disk no second commit: what is left in `sending` becomes unknown.
+        if accepted and self.course.broken is None:
+            try:
+                self.run.store.turn(accepted, (), self.run.clock())
+            except StoreError as error:
+                self.course.broken = error
 
     def _take(self, *, wait: bool) -> None:
         for claimed, outcome in self.flights.landed(wait=wait):
@@ -128,7 +169,7 @@ class Sending:
             raise self.course.broken
 
     def _settle(self, claimed: Message, outcome: Outcome) -> None:
-        """Commit what an answer means, and heed what it says about the messages after it."""
+        """Commit what an answer means, soon where it was yes, at once where others must heed it."""
         # Not by the clock: one that was set meanwhile must not put off what may be tried again, nor date what was sent.
         ticks = self.run.ticks()
         now = claimed.changed_at + timedelta(seconds=ticks - self.claimed.pop(claimed.key, ticks))
@@ -137,8 +178,12 @@ class Sending:
             # Before the commit: should that fail, this line lets a person `resolve --sent` what was left in `sending`.
             self.run.tell("message.sent", **fields(claimed), provider_message_id=settlement.message_id)
             self.run.report.sent += 1
+            self.accepted.append(as_settled(claimed, settlement, now))
+            self.course.unanswered = 0
+            return
+        self._commit_accepted()
         if self.course.broken is not None:
-            return  # after an error of the disk no second commit: what is left in `sending` becomes unknown
+            return
         try:
             settled = self.run.store.settle(claimed, settlement, now)
         except StoreError as error:
@@ -146,9 +191,8 @@ class Sending:
             return
         except Overtaken:
             return  # only by another worker without the lock, which has told what it made of it
-        if not settlement.message_id:
-            self.run.report.count(_SAID[settled.state])
-            say_message(self.run.tell, _SAID[settled.state], settled)
+        self.run.report.count(_SAID[settled.state])
+        say_message(self.run.tell, _SAID[settled.state], settled)
         self._heed(claimed, outcome, now)
 
     def _settlement(self, claimed: Message, outcome: Outcome, now: datetime) -> Settlement:

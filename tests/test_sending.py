@@ -8,7 +8,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import NOW, NUMBER
@@ -21,7 +21,7 @@ from syncer.sending import IN_A_ROW
 from syncer.store import place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from fakes import Sent
@@ -274,17 +274,17 @@ def test_no_room_ends_a_run_and_damage_ends_the_loop(stage: Stage, trouble: Stor
     """A full disk may have room again; a disk that lies is not to be written to once more."""
     messages = wait_for(stage, {})
     worker = stage.worker()
-    claim = stage.store.claim
+    turn = stage.store.turn
     failed: list[Message] = []
 
-    def once(message: Message, now: datetime) -> Message:
-        if not failed:
-            failed.append(message)
+    def once(answered: Sequence[Message], leaving: Sequence[Message], now: datetime) -> Any:
+        if leaving and not failed:
+            failed.extend(leaving)
             raise trouble
         worker.stop.set()
-        return claim(message, now)
+        return turn(answered, leaving, now)
 
-    stage.store.claim = once  # type: ignore[method-assign]  # a disk that cannot
+    stage.store.turn = once  # type: ignore[method-assign]  # a disk that cannot
     if ends:
         with pytest.raises(StoreError, match="damaged"):
             worker.run_forever()

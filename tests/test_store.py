@@ -843,6 +843,7 @@ CALLS: list[Any] = [
     pytest.param(lambda store, _: store.expire(NOW + 9 * HOUR), id="expire"),
     pytest.param(lambda store, message: store.move(message, State.CANCELED, "why", NOW), id="move"),
     pytest.param(lambda store, message: store.claim(message, NOW), id="claim"),
+    pytest.param(lambda store, message: store.turn((), [message], NOW), id="turn"),
     pytest.param(
         lambda store, message: store.settle(store.claim(message, NOW), Settlement(State.FAILED, "no"), NOW),
         id="settle",

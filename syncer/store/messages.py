@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from syncer.errors import Hindered, NoRoom, Overtaken
 from syncer.forgetting import without_words
 from syncer.model import WAITING, Audience, State, utc_text
+from syncer.outbox import as_claimed, as_settled
 from syncer.store import rows
 from syncer.store.place import has_room
 from syncer.store.sql import Sql
@@ -22,6 +23,13 @@ if TYPE_CHECKING:
     from syncer.outbox import Settlement
     from syncer.store.lock import Witness
     from syncer.store.place import Ballast
+
+
+MOVE = (
+    "UPDATE messages SET state = ?, reason = ?, next_at = ?, attempts = ?, refusals = ?, provider_message_id = ?,"
+    " provider_plan_id = ?, changed_at = ? WHERE key = ? AND state = ? AND attempts = ?"
+)
+"""How a message is claimed, and how its answer is written: no word of its text is among it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,17 +155,61 @@ class Outbox(Sql):
             )
         return back
 
+    def turn(
+        self, answered: Sequence[Message], leaving: Sequence[Message], now: datetime
+    ) -> tuple[list[Message], list[Message]]:
+        """Commit what answers mean, and that messages are about to leave, together: nothing leaves before this.
+
+        What an answer means and is not committed makes a text that has left look as if nobody knew. So without claims
+        it is tried once more, and where the disk is full the ballast goes.
+
+        Args:
+            answered: claimed messages as they are by their answers (`as_settled`).
+            leaving: waiting messages to claim.
+            now: when they are claimed.
+
+        Returns:
+            Of each those that were still as they were read, as they are now; the others somebody else has changed.
+
+        Raises:
+            Hindered: the disk is full all the same, or another program holds the database for long.
+            StoreError: the disk is broken. In both cases nothing of it is committed.
+        """
+        try:
+            return self._turn(answered, leaving, now)
+        except Hindered as error:
+            if leaving:
+                raise
+            if self._ballast is not None and isinstance(error, NoRoom):
+                self._ballast.drop()
+            return self._turn(answered, leaving, now)
+
+    def _turn(
+        self, answered: Sequence[Message], leaving: Sequence[Message], now: datetime
+    ) -> tuple[list[Message], list[Message]]:
+        claims = [(message, as_claimed(message, now)) for message in leaving]
+        with self._writing():
+            settled = [one for one in answered if self._moves(one, State.SENDING, one.attempts)]
+            claimed = [one for before, one in claims if self._moves(one, before.state, before.attempts)]
+        if claimed:
+            self._bear_witness()
+        return settled, claimed
+
     def claim(self, message: Message, now: datetime) -> Message:
-        """Commit that a message is about to leave: nothing is sent before this is on the disk.
+        """Commit that one message is about to leave; see `turn`.
 
         Raises:
             Overtaken: somebody else has it.
         """
-        claimed = replace(message, state=State.SENDING, reason="", attempts=message.attempts + 1, changed_at=now)
-        with self._writing():
-            self._update(claimed, message.state, attempts=message.attempts)
-        self._bear_witness()
-        return claimed
+        return _only(message, self.turn((), [message], now)[1])
+
+    def settle(self, message: Message, settlement: Settlement, now: datetime) -> Message:
+        """Commit what the answer means for one claimed message; see `turn`.
+
+        Raises:
+            Overtaken: it is not in `sending` with this attempt.
+        """
+        return _only(message, self.turn([as_settled(message, settlement, now)], (), now)[0])
 
     def _bear_witness(self) -> None:
         if self._witness is not None:
@@ -165,38 +217,6 @@ class Outbox(Sql):
 
     def _claims(self) -> int:
         return int(next(self._query("SELECT value FROM meta WHERE name = 'claims'"))["value"])
-
-    def settle(self, message: Message, settlement: Settlement, now: datetime) -> Message:
-        """Commit what the answer means for a claimed message; returns it as it is now.
-
-        What is not committed now makes a text that has left look as if nobody knew. So it is tried once more, and where
-        the disk is full the ballast goes.
-
-        Raises:
-            Overtaken: it is not in `sending` with this attempt.
-            Hindered: the disk is full all the same, or another program holds the database for long.
-        """
-        settled = replace(
-            message,
-            state=settlement.state,
-            reason=settlement.reason,
-            next_at=settlement.next_at or message.next_at,
-            refusals=settlement.refusals,
-            provider_message_id=settlement.message_id,
-            provider_plan_id=settlement.plan_id,
-            changed_at=now,
-        )
-        try:
-            self._settle(settled)
-        except Hindered as error:
-            if self._ballast is not None and isinstance(error, NoRoom):
-                self._ballast.drop()
-            self._settle(settled)
-        return settled
-
-    def _settle(self, settled: Message) -> None:
-        with self._writing():
-            self._update(settled, State.SENDING, attempts=settled.attempts)
 
     def lay_ballast(self) -> None:
         """Put back the ballast that a full disk has cost.
@@ -258,18 +278,34 @@ class Outbox(Sql):
         self._executemany("UPDATE history SET reason = ? WHERE id = ?", texts)
         return len(held)
 
-    def _update(self, message: Message, before: State, *, attempts: int | None = None) -> None:
-        """Write a message over its row, which must be in the state `before` (and at this attempt)."""
+    def _update(self, message: Message, before: State) -> None:
+        """Write a message over its row, which must be in the state `before`."""
         row = rows.message_row(message)
         columns = ", ".join(f"{column} = :{column}" for column in row if column != "key")
-        sql = f"UPDATE messages SET {columns} WHERE key = :key AND state = :before"  # noqa: S608  constants
-        sql += "" if attempts is None else " AND attempts = :attempts_before"
-        done = self._execute(sql, row | {"before": before, "attempts_before": attempts})
+        done = self._execute(
+            f"UPDATE messages SET {columns} WHERE key = :key AND state = :before",  # noqa: S608  constants
+            row | {"before": before},
+        )
         if done != 1:
             raise Overtaken(f"message {message.key} is no longer {before}", "Somebody else changed it; run again")
+
+    def _moves(self, message: Message, before: State, attempts: int) -> bool:
+        """Write where a message is on its way, if its row is in this state, at this attempt."""
+        values = (
+            message.state, message.reason, utc_text(message.next_at), message.attempts, message.refusals,
+            message.provider_message_id, message.provider_plan_id, utc_text(message.changed_at),
+            message.key, before, attempts,
+        )  # fmt: skip
+        return self._execute(MOVE, values) == 1
 
 
 def _is_personal(message: Message) -> bool:
     """Whether something in a message leads to the booking's guest."""
     to = message.to not in {"", "erased"} and message.audience is Audience.INVITEE
     return to or bool(message.params) or message.reason != without_words(message.reason)
+
+
+def _only(message: Message, found: Sequence[Message]) -> Message:
+    if not found:
+        raise Overtaken(f"message {message.key} is no longer {message.state}", "Somebody else changed it; run again")
+    return found[0]

@@ -157,15 +157,11 @@ def failed_is_fine(site: Site) -> Verdict:
 
 NO_LOCK = Change("syncer/store/lock.py", "fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)", "pass")
 NO_COMPARE_AND_SET = (
-    Change(MESSAGES, "WHERE key = :key AND state = :before", "WHERE key = :key AND :before = :before"),
-    Change(MESSAGES, " AND attempts = :attempts_before", " AND :attempts_before = :attempts_before"),
+    Change(MESSAGES, "WHERE key = ? AND state = ? AND attempts = ?", "WHERE key = ? AND ? != '' AND ? >= 0"),
 )
-CLAIM = (
-    "            claimed = self.run.store.claim(message, now)\n"
-    "            self.claimed[claimed.key] = self.run.ticks()\n"
-    "            self.course.attempted += 1\n"
-)
-BEGIN = "            self.flights.begin(claimed, partial(self.gateway.send, prepared))\n"
+CLAIM = "        claimed = self._commit([message for message in wave if message.key in prepared], now)\n"
+COUNT = "            self.course.attempted += 1\n"
+BEGIN = "            self.flights.begin(message, partial(self.gateway.send, prepared[message.key]))\n"
 SABOTEURS = [
     Saboteur(
         "1 sends before the claim",
@@ -174,11 +170,10 @@ SABOTEURS = [
         (
             Change(
                 SENDING,
-                CLAIM + BEGIN,
-                "            outcome = self.gateway.send(prepared)\n"
-                + CLAIM
-                + "            self.flights.begin(claimed, lambda: outcome)\n",
+                CLAIM,
+                "        outcomes = {key: self.gateway.send(request) for key, request in prepared.items()}\n" + CLAIM,
             ),
+            Change(SENDING, BEGIN, "            self.flights.begin(message, partial(outcomes.get, message.key))\n"),
         ),
     ),
     Saboteur(
@@ -188,9 +183,9 @@ SABOTEURS = [
         (
             Change(
                 SENDING,
-                CLAIM,
-                CLAIM
-                + '            self.run.store.settle(claimed, Settlement(State.SENT, message_id="it will be"), now)\n',
+                COUNT,
+                COUNT
+                + '            self.run.store.settle(message, Settlement(State.SENT, message_id="it will be"), now)\n',
             ),
         ),
     ),
@@ -266,7 +261,7 @@ SABOTEURS = [
         "unexpected",
         (
             Change("syncer/delivery.py", "for message in self.run.store.expire(now):", "for message in ():"),
-            Change(MESSAGES, "m.next_at <= ? AND m.expires_at > ?", "m.next_at <= ? AND ? != ''"),
+            Change(MESSAGES, "m.next_at <= ? AND +m.expires_at > ?", "m.next_at <= ? AND ? != ''"),
             Change("syncer/delivery.py", "if message.expires_at <= now:", "if False:"),
         ),
     ),
