@@ -18,7 +18,7 @@ from urllib.parse import urlencode
 
 from syncer import calendly_shapes as shapes
 from syncer.abreast import Abandoned, side_by_side
-from syncer.calendly_answers import SCOPES, decipher
+from syncer.calendly_answers import SCOPES, decipher, fields_of
 from syncer.calendly_asking import Asker
 from syncer.calendly_pages import ident, page, quoted_uri, resource
 from syncer.calendly_shapes import EventType, Me, Member
@@ -28,8 +28,6 @@ from syncer.sieve import Sieve
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import timedelta
-
-    import msgspec
 
     from syncer.calendly_pages import Record
     from syncer.http import Http
@@ -45,8 +43,8 @@ _IDENT = re.compile(r"[A-Za-z0-9_-]+")
 _SCOPES = frozenset({"user", "organization", "group"})
 
 T = TypeVar("T")
-ReadPage: TypeAlias = "Callable[[Mapping[str, msgspec.Raw], str], tuple[list[T], str]]"
-"""Takes a page's fields and its name for errors; gives what it holds, and the address of the next page."""
+ReadPage: TypeAlias = "Callable[[bytes, str], tuple[list[T], str]]"
+"""Takes a page's body and its name for errors; gives what it holds, and the address of the next page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +126,7 @@ class Calendly:
 
     def me(self) -> Me:
         """Read whose token it is ("Get current user")."""
-        return shapes.me(resource(self._asker.get(f"{self._url}/users/me"), "users/me"))
+        return shapes.me(resource(self._asker.get(f"{self._url}/users/me", fields_of), "users/me"))
 
     def role(self, me: Me) -> str:
         """Read someone's role in their organization: owner, admin, user or newer; empty = not a member.
@@ -171,23 +169,24 @@ class Calendly:
         """
         if not scope or not scope.keys() <= _SCOPES:
             raise ValueError(f"scope must be of {', '.join(sorted(_SCOPES))}: {sorted(scope)}")
-        known, failed = Sieve() if sieve is None else sieve, threading.Event()
+        known, failed, taking = Sieve() if sieve is None else sieve, threading.Event(), threading.Lock()
 
-        def read(fields: Mapping[str, msgspec.Raw], at: str) -> tuple[list[Event], str]:
+        def read(body: bytes, at: str) -> tuple[list[Event], str]:
             if failed.is_set():
                 raise Abandoned
-            return shapes.changed(fields, at, known)
+            events, after = shapes.changed(body, at, known)
+            with taking:
+                known.take(events)
+            return [], after
 
-        def walk(low: datetime | None, high: datetime | None) -> tuple[list[Event], int]:
+        def walk(low: datetime | None, high: datetime | None) -> int:
             bounds = {"min_start_time": low, "max_start_time": high}
             query = {name: _stamp(bound) for name, bound in bounds.items() if bound is not None}
-            return self._list("/scheduled_events", {**scope, "sort": "start_time:asc", **query}, read)
+            return self._list("/scheduled_events", {**scope, "sort": "start_time:asc", **query}, read)[1]
 
         walks = [partial(walk, *window) for window in pairwise([since, *cuts, until])]
-        found = side_by_side(walks, failed, lanes=self._asker.lanes(len(walks)))
-        # Rows may shift between two pages, and both ends of a window belong to it: the later sight is the newer one.
-        events = {event.uri: event for some, _ in found for event in some}
-        return Listing(tuple(events.values()), sum(pages for _, pages in found), known.seen + len(events))
+        pages = sum(side_by_side(walks, failed, lanes=self._asker.lanes(len(walks))))
+        return Listing(tuple(known.found), pages, known.seen + len(known.found) + known.dropped)
 
     def invitees(self, event_uri: str) -> tuple[Invitee, ...]:
         """Read all invitees of an event, active and canceled, by when they booked ("List Event Invitees").
@@ -203,7 +202,7 @@ class Calendly:
     def event_type(self, uri: str) -> EventType:
         """Read an event type, also a deleted one ("Get Event Type")."""
         at = f"event_types/{_path_part(uri)}"
-        return shapes.event_type(resource(self._asker.get(f"{self._url}/{at}"), at))
+        return shapes.event_type(resource(self._asker.get(f"{self._url}/{at}", fields_of), at))
 
     def event_types(self, scope: Mapping[str, str]) -> tuple[EventType, ...]:
         """Read all event types of a `user` or `organization` (URIs), by name ("List User's Event Types")."""
@@ -227,7 +226,7 @@ class Calendly:
             if url in seen or len(seen) >= MOST_PAGES:
                 raise Unreadable(f"{path}: the listing repeats a page or never ends (page {len(seen) + 1})")
             seen.add(url)
-            rows, url = read(self._asker.get(url), f"{path}, page {len(seen)}")
+            rows, url = self._asker.get(url, lambda body: read(body, f"{path}, page {len(seen)}"))
             found += rows
         return found, len(seen)
 
@@ -235,8 +234,8 @@ class Calendly:
 def _each(read: Callable[[Record], T]) -> ReadPage[T]:
     """Read every record of a page."""
 
-    def read_page(fields: Mapping[str, msgspec.Raw], at: str) -> tuple[list[T], str]:
-        records, after = page(fields, at)
+    def read_page(body: bytes, at: str) -> tuple[list[T], str]:
+        records, after = page(fields_of(body), at)
         return list(map(read, records)), after
 
     return read_page

@@ -47,8 +47,18 @@ def decipher(status: int, headers: Mapping[str, str], body: bytes) -> dict[str, 
         NoUsableAnswer: 2xx, but not whole JSON: cut on its way.
         Unreadable: whole JSON, but no object.
     """
+    check(status, headers, body)
+    return fields_of(body)
+
+
+def check(status: int, headers: Mapping[str, str], body: bytes) -> None:
+    """Raise what a status means that is no yes; see `decipher`."""
     if not 200 <= status < 300:  # noqa: PLR2004  that is how HTTP says yes
         raise _refusal(status, headers, body)
+
+
+def fields_of(body: bytes) -> dict[str, msgspec.Raw]:
+    """Read the JSON object of an answer that is a yes; see `decipher`."""
     try:
         return msgspec.json.decode(body, type=dict[str, msgspec.Raw])
     except msgspec.ValidationError:

@@ -5,28 +5,22 @@ from __future__ import annotations
 import threading
 import time
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
-from tenacity import (
-    RetryCallState,
-    Retrying,
-    retry_if_exception_type,
-    stop_after_attempt,
-    wait_exponential,
-    wait_random,
-)
-
-from syncer.calendly_answers import decipher
+from syncer.addresses import same_origin
+from syncer.calendly_answers import check
 from syncer.errors import CalendlyBusy, NotConnected, NoUsableAnswer, Unreadable
-from syncer.http import http_date, prepare, same_origin
+from syncer.http import http_date, prepare
 from syncer.pace import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import msgspec
+    from tenacity import RetryCallState, Retrying
 
     from syncer.http import Answer, Http, Prepared
+
+T = TypeVar("T")
 
 DEADLINE: Final = 30.0
 """Seconds for one request and its whole answer."""
@@ -41,8 +35,6 @@ READING: Final = 0.001
 """Seconds that reading a page costs, about."""
 TOO_MANY: Final = 429
 _AGAIN = (CalendlyBusy, NotConnected, NoUsableAnswer)
-_GROWING = wait_exponential(multiplier=0.5, max=8) + wait_random(0, 0.25)
-_JITTER = wait_random(0, 1)
 
 
 class Asker:
@@ -77,14 +69,6 @@ class Asker:
         self._monotonic = monotonic
         self._on_wait = on_wait
         self.pace = Pace(sleep=sleep, monotonic=monotonic, max_per_minute=max_per_minute, on_wait=on_wait)
-        self._again = Retrying(
-            sleep=sleep,
-            retry=retry_if_exception_type(_AGAIN),
-            wait=self._wait,
-            stop=lambda state: stop_after_attempt(ATTEMPTS)(state) or state.idle_for + state.upcoming_sleep > PATIENCE,
-            before_sleep=self._tell,
-            reraise=True,
-        )
         self._lock = threading.Lock()
         self._dated_at, self._date = 0.0, ""
         self._seconds: float | None = None
@@ -105,18 +89,47 @@ class Asker:
         """
         return most if self._seconds is None else max(1, min(most, 1 + int(self._seconds / READING)))
 
-    def get(self, url: str) -> dict[str, msgspec.Raw]:
-        """Ask until there is an answer, or no hope of one.
+    def get(self, url: str, read: Callable[[bytes], T]) -> T:
+        """Ask until there is an answer that can be read, or no hope of one.
+
+        Args:
+            url: what for.
+            read: reads the body of an answer that is a yes; `NoUsableAnswer` = it must be asked for once more.
 
         Raises:
             SyncerError: see `decipher`; `Unreadable` for an address on another origin, which gets no token.
         """
-        if not (url.startswith(f"{self._url}/") or same_origin(url, self._url)):
+        if not same_origin(url, self._url):
             raise Unreadable("Calendly's answer leads to another address than CALENDLY_API_URL: not followed")
         prepared = prepare("GET", url, headers=self._headers)
-        return self._again(self._ask, prepared)
+        failed: list[Exception] = []
+        try:
+            return self._ask(prepared, read)  # outside of tenacity, which costs as much as reading ten events
+        except _AGAIN as error:
+            failed.append(error)
+        answer: T = self._retrying()(self._repeat, prepared, read, failed)
+        return answer
 
-    def _ask(self, prepared: Prepared) -> dict[str, msgspec.Raw]:
+    def _retrying(self) -> Retrying:
+        """Make what tries again; tenacity is not even imported before something fails."""
+        from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
+
+        return Retrying(
+            sleep=self._sleep,
+            retry=retry_if_exception_type(_AGAIN),
+            wait=self._wait,
+            stop=lambda state: stop_after_attempt(ATTEMPTS)(state) or state.idle_for + state.upcoming_sleep > PATIENCE,
+            before_sleep=self._tell,
+            reraise=True,
+        )
+
+    def _repeat(self, prepared: Prepared, read: Callable[[bytes], T], failed: list[Exception]) -> T:
+        """Fail as the first try did, then ask again."""
+        if failed:
+            raise failed.pop()
+        return self._ask(prepared, read)
+
+    def _ask(self, prepared: Prepared, read: Callable[[bytes], T]) -> T:
         self.pace.take()
         with self._lock:
             self.requests += 1
@@ -134,7 +147,8 @@ class Asker:
             # Down at once, up slowly: what is measured while threads wait for each other is more than an answer takes.
             self._seconds = took if self._seconds is None else min(took, self._seconds + (took - self._seconds) / 32)
         self._note(answer)
-        return decipher(answer.status, answer.headers, answer.body)
+        check(answer.status, answer.headers, answer.body)
+        return read(answer.body)
 
     def _note(self, answer: Answer) -> None:
         self.pace.answered(answer.headers, refused=answer.status == TOO_MANY)
@@ -146,10 +160,12 @@ class Asker:
 
     def _wait(self, state: RetryCallState) -> float:
         """Seconds until the next try: what Calendly asked for, else 0.5, 1, 2, 4 …; always with some jitter."""
+        from tenacity import wait_exponential, wait_random
+
         error = state.outcome.exception() if state.outcome else None
         if not isinstance(error, CalendlyBusy) or error.retry_after is None:
-            return _GROWING(state)
-        wait = min(error.retry_after, LONGEST_WAIT) + _JITTER(state)
+            return wait_exponential(multiplier=0.5, max=8)(state) + wait_random(0, 0.25)(state)
+        wait = min(error.retry_after, LONGEST_WAIT) + wait_random(0, 1)(state)
         if error.status == TOO_MANY:  # no other thread's request gets through, either
             self.pace.hold(wait)
         return wait

@@ -14,9 +14,7 @@ from syncer.errors import Unreadable
 from syncer.http import json_object
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from syncer.sieve import Sieve
+    from collections.abc import Mapping
 
 T = TypeVar("T")
 
@@ -48,7 +46,12 @@ class _Listed(msgspec.Struct, gc=False):
     invitees_counter: msgspec.Raw = _NOTHING
 
 
-_LISTED = msgspec.json.Decoder(list[_Listed])
+class _Page(msgspec.Struct):
+    collection: list[_Listed]
+    pagination: _Pagination
+
+
+_PAGE = msgspec.json.Decoder(_Page)
 
 
 def resource(fields: Mapping[str, msgspec.Raw], at: str) -> Record:
@@ -66,22 +69,21 @@ def page(fields: Mapping[str, msgspec.Raw], at: str) -> tuple[list[Record], str]
     if "collection" not in fields or "pagination" not in fields:
         raise Unreadable(f"{at}: the answer has no collection or no pagination")
     rows = decode(list[msgspec.Raw], Record(fields["collection"], f"{at}, collection"))
-    return [Record(raw, f"{at}, row {row}") for row, raw in enumerate(rows, 1)], next_page(fields, at)
+    after = decode(_Pagination, Record(fields["pagination"], f"{at}, pagination")).next_page or ""
+    return [Record(raw, f"{at}, row {row}") for row, raw in enumerate(rows, 1)], after
 
 
-def next_page(fields: Mapping[str, msgspec.Raw], at: str) -> str:
-    """Take the address of the next page; empty after the last."""
-    return decode(_Pagination, Record(fields["pagination"], f"{at}, pagination")).next_page or ""
+def listed(body: bytes) -> tuple[list[bytes], str] | None:
+    """Take of each row of a page what makes an event news, as bytes, and the address of the next page.
 
-
-def marks_of(collection: msgspec.Raw, sieve: Sieve) -> Sequence[int] | None:
-    """Mark each row of a page; None = some row is no object, which `event` says better."""
+    None = it is no such page, or not all of it is there: `page` says better what is wrong.
+    """
     try:
-        rows = _LISTED.decode(collection)
+        found = _PAGE.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     # No JSON value begins or ends with a line break: what belongs to which field stays clear.
-    return sieve.marks([b"\n".join(msgspec.structs.astuple(row)) for row in rows])
+    return [b"\n".join(msgspec.structs.astuple(row)) for row in found.collection], found.pagination.next_page or ""
 
 
 def ident(uri: str) -> str:

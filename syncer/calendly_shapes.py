@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
-from syncer.calendly_pages import Record, decode, ident, marks_of, name_of, next_page, page, quoted_uri
+from syncer.calendly_answers import fields_of
+from syncer.calendly_pages import Record, decode, ident, listed, name_of, page, quoted_uri
 from syncer.errors import Unreadable
 from syncer.model import Answer, Event, Host, Invitee, Location
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from syncer.sieve import Sieve
 
@@ -149,22 +150,22 @@ class _Invitee(msgspec.Struct):
     no_show: _NoShow | None = None
 
 
-def changed(fields: Mapping[str, msgspec.Raw], at: str, sieve: Sieve) -> tuple[list[Event], str]:
+def changed(body: bytes, at: str, sieve: Sieve) -> tuple[list[Event], str]:
     """Take the events of a page that are not as the sieve knows them, and the address of the next page.
 
     Raises:
-        Unreadable: as for `page` and `event`; rows that the sieve knows were read before.
+        NoUsableAnswer, Unreadable: as `fields_of`, `page` and `event`; rows that the sieve knows were read before.
     """
-    marks = marks_of(fields.get("collection", msgspec.Raw()), sieve)
-    if marks is None:
-        records, after = page(fields, at)
-        return list(map(event, records)), after
+    rows = listed(body)
+    marks = sieve.marks(rows[0]) if rows is not None else ()
     held = sieve.held(marks)
-    if all(held) and "pagination" in fields:
-        return [], next_page(fields, at)
-    records, after = page(fields, at)
-    rows = zip(records, marks, held, strict=True)
-    return [replace(event(record), mark=mark) for record, mark, is_held in rows if not is_held], after
+    if rows is not None and all(held):
+        return [], rows[1]
+    records, after = page(fields_of(body), at)
+    if rows is None:
+        return list(map(event, records)), after
+    found = zip(records, marks, held, strict=True)
+    return [replace(event(record), mark=mark) for record, mark, is_held in found if not is_held], after
 
 
 def me(record: Record) -> Me:

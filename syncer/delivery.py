@@ -17,9 +17,7 @@ from syncer.errors import Overtaken
 from syncer.flights import Flights
 from syncer.log import mask
 from syncer.model import Audience, State
-from syncer.outbox import OPTED_OUT, OVER_CAP, SUPERSEDED
-from syncer.plan import QUIET
-from syncer.preflight import Preflight
+from syncer.outbox import OPTED_OUT, OVER_CAP, QUIET, SUPERSEDED
 from syncer.rules import Trigger
 from syncer.sending import Course, Sending, say_message
 
@@ -80,6 +78,8 @@ class Delivery:
         self.run.report.deferred = 0
         due = self._ready(self.run.store.due(now), listed, now)
         if due and not self._paused(due, now):
+            from syncer.preflight import Preflight
+
             fit = Preflight(self.run, self.gateway, self.course).passed(due)
             if fit is not None:
                 self._send_all(self._nearest(fit, now), listed)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from syncer.forgetting import without_contents
 from syncer.model import Booking, Change, ChangeKind
 from syncer.rules import Trigger
+from syncer.sieve import nearness
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -119,9 +120,7 @@ def stale(
         return looks_after_end(event, rules)
 
     reasons = ((event, why_stale(known.get(event.uri), event, now=now, reread=reread, looks=looks)) for event in listed)
-    return sorted(
-        ((event, why) for event, why in reasons if why), key=lambda row: (row[0].start < now, abs(row[0].start - now))
-    )
+    return sorted(((event, why) for event, why in reasons if why), key=lambda row: nearness(row[0], now))
 
 
 def missing(

@@ -15,7 +15,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
 from syncer.engagelab_shapes import Signature, Template, read_id, read_signatures, read_templates
 from syncer.errors import NotConnected, NoUsableAnswer, RunHalted, Unsendable
@@ -247,6 +246,8 @@ class EngageLab:
                     "Check ENGAGELAB_API_URL" if 300 <= answer.status < 500 else "",  # noqa: PLR2004  3xx, 4xx
                 )
             return read(answer.body)
+
+        from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
         again = Retrying(
             sleep=self._sleep,

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from syncer import quiet, templates, wording
 from syncer.model import WAITING, utc_text
-from syncer.plan import QUIET, timing
+from syncer.outbox import QUIET
+from syncer.plan import timing
 from syncer.rules import Trigger
 
 if TYPE_CHECKING:

@@ -12,19 +12,26 @@ import re
 import zlib
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, Self
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Self, cast
 
-import httpx
+import certifi
 import msgspec
 
 from syncer import __version__
+from syncer.addresses import target_of
 from syncer.deadline import Deadline, TimedBackend
 from syncer.errors import NotConnected, NoUsableAnswer, Problem, SettingsError, Unsendable
+from syncer.lean import without
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Mapping
     from datetime import datetime
     from types import TracebackType
+
+with without("httpx._main"):
+    import httpx
 
 USER_AGENT = f"syncer/{__version__}"
 """Sent with every request: Calendly is said to block the defaults of some libraries."""
@@ -32,9 +39,6 @@ USER_AGENT = f"syncer/{__version__}"
 SENDS_KEEPALIVE = 2.0
 """Seconds a connection for sends may stay idle: one that dies under a request leaves that message unknown."""
 
-_URL = re.compile(r"https?://[\x21-\x5b\x5d-\x7e]{1,8192}", re.IGNORECASE)
-"""Printable ASCII without a backslash, of a sane length: whatever else there is, parsers disagree about it."""
-_USERINFO = re.compile(r"[a-z]+://[^/?#]*@", re.IGNORECASE)
 _HEADER_NAME = re.compile(r"[A-Za-z0-9-]+")
 _HEADER_VALUE = re.compile(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?")
 _DIGITS = re.compile(r"\d(?:[\s().-]*\d){5,}")
@@ -85,15 +89,7 @@ def prepare(method: str, url: str, *, headers: Mapping[str, str], content: bytes
     Raises:
         Unsendable: the address or a header cannot be sent as it is.
     """
-    remedy = "Check the address in the settings: it must look like https://api.example.com"
-    if not _URL.fullmatch(url) or _USERINFO.match(url):
-        raise Unsendable("the address of the request is not a plain http(s) URL", remedy)
-    try:
-        target = httpx.URL(url)
-    except (httpx.InvalidURL, ValueError):
-        raise Unsendable("the address of the request cannot be read", remedy) from None
-    if not target.host or not 0 < (target.port or 443) <= 65_535:  # noqa: PLR2004  ports of TCP
-        raise Unsendable("the address of the request names no host, or no possible port", remedy)
+    target = target_of(url)
     for name, value in headers.items():
         if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
             # Not shown: it may be a token with a line break in it.
@@ -101,21 +97,6 @@ def prepare(method: str, url: str, *, headers: Mapping[str, str], content: bytes
                 f"the header {name!r} holds what cannot be sent", "Check the token and keys for stray characters"
             )
     return Prepared(method, url, target, {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **headers}, content)
-
-
-def same_origin(url: str, base: str) -> bool:
-    """Whether a URL that came from outside leads to scheme, host and port of `base`: a secret goes nowhere else.
-
-    Strict: user info, backslashes, spaces, control and non-ASCII characters, and URLs of more than 8 KiB never match.
-    The URL is read by the parser that will also connect to it.
-    """
-    if not _URL.fullmatch(url) or _USERINFO.match(url):
-        return False
-    try:
-        there, here = httpx.URL(url), httpx.URL(base)
-    except (httpx.InvalidURL, ValueError):
-        return False
-    return bool(there.host) and (there.scheme, there.host, there.port) == (here.scheme, here.host, here.port)
 
 
 def quoted(text: object, *, limit: int = 120) -> str:
@@ -189,7 +170,13 @@ class Http:
         )
         try:
             transport = httpx.HTTPTransport(
-                trust_env=False, http1=True, http2=False, retries=0, limits=limits, proxy=proxy or None
+                verify=_trust(certifi.where()),
+                trust_env=False,
+                http1=True,
+                http2=False,
+                retries=0,
+                limits=limits,
+                proxy=proxy or None,
             )
         except (ValueError, httpx.InvalidURL, ImportError):
             raise SettingsError([Problem("proxy", "not a usable proxy URL", "Write http://host:port")]) from None
@@ -255,6 +242,12 @@ class Http:
                 self._on_end()
 
 
+@lru_cache(maxsize=1)
+def _trust(_: str) -> ssl.SSLContext:
+    """Read the certificates that are trusted, once for each place they are in: it takes as long as a request."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
 def _why_not_connected(error: Exception, deadline: float) -> str:
     """Say why; texts of failed connects come from the operating system or OpenSSL and hold nothing of the request."""
     match error:
@@ -286,13 +279,14 @@ def _body(response: httpx.Response, headers: Mapping[str, str], cap: int) -> byt
     if coding not in {"", "identity", "gzip"}:
         raise NoUsableAnswer("an answer in a coding that nobody asked for")
     unzip = zlib.decompressobj(zlib.MAX_WBITS | 16) if coding == "gzip" else None
-    body = bytearray()
-    arrived = 0
-    for piece in response.iter_raw():
+    pieces: list[bytes] = []
+    arrived = held = 0
+    for piece in cast("httpx.SyncByteStream", response.stream):
         arrived += len(piece)
-        body += piece if unzip is None else unzip.decompress(piece, cap + 1 - len(body))
-        if max(arrived, len(body)) > cap:
+        pieces.append(piece if unzip is None else unzip.decompress(piece, cap + 1 - held))
+        held += len(pieces[-1])
+        if max(arrived, held) > cap:
             raise NoUsableAnswer(f"an answer of more than {cap} bytes")
     if unzip is not None and arrived and not unzip.eof:
         raise NoUsableAnswer("an answer that breaks off")
-    return bytes(body)
+    return b"".join(pieces)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 EMPTY = "Calendly lists no event at all; without the role owner or admin it may do so instead of refusing: syncer check"
 PER_PAGE = 100
 """Events of a page of the listing: the most that Calendly gives."""
+MOST_NEW = 10_000
+"""Of more new events than these the nearest are read first, and the rest is listed again afterwards."""
 PAGES_A_PART = 12
 """A listing is only cut into parts of at least so many pages, which take some seconds one after the other."""
 LONG_EVENT = timedelta(hours=24)
@@ -39,7 +41,7 @@ def read_listing(run: Run) -> Listed:
     scope = _scope(run)
     began, ticks = run.clock(), run.ticks()
     since, until = window(run, began)
-    sieve, known = run.store.sieve(since, until, now=began, reread=run.settings.reread)
+    sieve, known = run.store.sieve(since, until, now=began, reread=run.settings.reread, most=MOST_NEW)
     listing = run.calendly.events(scope, since, until, cuts=_cuts(run, sieve.size, since, until), sieve=sieve)
     veil = run.store.veil
     events = [veil.event(event) for event in listing.events]
@@ -57,7 +59,7 @@ def read_listing(run: Run) -> Listed:
     _mark_missing(run, lost, now)
     rules = run.settings.policy.rules
     stale = diff.stale(known, events, now=now, reread=run.settings.reread, rules=rules)
-    return Listed(at=began, ticks=ticks, since=since, until=until, stale=stale)
+    return Listed(at=began, ticks=ticks, since=since, until=until, stale=stale, left=sieve.dropped)
 
 
 def _cuts(run: Run, count: int, since: datetime, until: datetime | None) -> list[datetime]:
@@ -65,7 +67,7 @@ def _cuts(run: Run, count: int, since: datetime, until: datetime | None) -> list
 
     A small account is not cut: it would cost more requests, and save no time that anybody notices.
     """
-    parts = min(run.settings.concurrency, count // (PER_PAGE * PAGES_A_PART))
+    parts = run.calendly.lanes(min(run.settings.concurrency, count // (PER_PAGE * PAGES_A_PART)))
     return run.store.cuts(since, until, size=PER_PAGE, most=parts) if parts > 1 else []
 
 

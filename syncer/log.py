@@ -12,10 +12,13 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
-import structlog
+from syncer.lean import without
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, MutableMapping
+
+with without("rich"):
+    import structlog
 
 EVENTS = {
     "run.started": "info",
@@ -61,6 +64,16 @@ def tell(event: str, /, **fields: object) -> None:
     """
     level = "warning" if "warning" in fields else EVENTS[event]
     getattr(structlog.get_logger(), level)(event, **fields)
+
+
+def bind(**fields: object) -> None:
+    """Put these fields into every event of this context from here on."""
+    structlog.contextvars.bind_contextvars(**fields)
+
+
+def unbind(*names: str) -> None:
+    """Take fields out of them again."""
+    structlog.contextvars.unbind_contextvars(*names)
 
 
 SHORTEST = 6

@@ -25,6 +25,11 @@ ERASED = "person was erased"
 LEFT_BY_A_CRASH = "syncer stopped before the answer came"
 SUPERSEDED = "a later reminder of the same meeting is due as well"
 TOO_LONG = "over limits.segments_per_message"
+WAS_CANCELED = "the booking was canceled"
+WAS_MOVED = "the booking was moved"
+NO_RULE = "no rule wants it any more"
+BEFORE_BIRTH = "was due before this database was made"
+QUIET = "quiet hours leave it no time"
 FINAL_REASONS = frozenset({BY_OPERATOR, OVER_CAP, TOO_LONG})
 """What was canceled or skipped for one of these stays so, also when planning would want it again."""
 

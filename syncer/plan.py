@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from syncer import quiet, wording
 from syncer.diff import settled
 from syncer.model import WAITING, Audience, Message, State, utc_text
-from syncer.outbox import OPTED_OUT, RESTORED
+from syncer.outbox import BEFORE_BIRTH, OPTED_OUT, QUIET, RESTORED, WAS_CANCELED
 from syncer.recipients import NoRecipient, Recipient, recipients, template_for
 from syncer.rules import Late, Policy, Rule, Trigger
 
@@ -22,17 +22,12 @@ if TYPE_CHECKING:
 
     from syncer.model import Booking
 
-WAS_CANCELED = "the booking was canceled"
-WAS_MOVED = "the booking was moved"
-NO_RULE = "no rule wants it any more"
-BEFORE_BIRTH = "was due before this database was made"
 BEFORE_RULE = "was due before its rule was first seen"
 NOT_TOLD = "was never told of this booking"
 OWN_CANCELLATION = "canceled it themselves (to_canceler is off)"
 BOOKED_LATE = "booked after its time had passed"
 AFTER_START = "its time comes when the meeting has begun"
 SEEN_LATE = "its time had passed when syncer first saw the booking"
-QUIET = "quiet hours leave it no time"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,6 +63,10 @@ class Calendly(EventTypes, Protocol):
     def last_date(self) -> datetime | None:
         """The Date of the newest answer, aware UTC."""
 
+    @property
+    def limit(self) -> int | None:
+        """Requests a minute that it lets through, as far as it said; None = not known."""
+
     def lanes(self, most: int) -> int:
         """Say how many requests are worth having in flight, at most so many."""
 

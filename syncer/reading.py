@@ -18,8 +18,7 @@ from syncer.errors import (
 )
 from syncer.listing import say_changes, window
 from syncer.model import Booking, Change, ChangeKind, State
-from syncer.plan import BEFORE_BIRTH
-from syncer.planning import Planner
+from syncer.outbox import BEFORE_BIRTH
 from syncer.sending import say_message
 from syncer.store import Batch, Reading
 
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from syncer.model import Event, Invitee
+    from syncer.planning import Planner
     from syncer.reconcile import Todo
     from syncer.run import Run
 
@@ -145,6 +145,8 @@ def plan_again_if_rules_changed(run: Run, now: datetime) -> None:
 
 def planner(run: Run, now: datetime) -> Planner:
     """Make the planner of this run; rules never seen before are born now."""
+    from syncer.planning import Planner
+
     born = run.store.meet_rules([rule.name for rule in run.settings.policy.rules], now)
     return Planner(run.store, run.settings.policy, run.calendly, born, run.unreadable)
 

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 from syncer.errors import GuardRefused
 from syncer.model import WAITING, Message, State
-from syncer.outbox import FINAL_REASONS
-from syncer.plan import NO_RULE, WAS_CANCELED, WAS_MOVED
+from syncer.outbox import FINAL_REASONS, NO_RULE, WAS_CANCELED, WAS_MOVED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -6,6 +6,7 @@ Pure. `config` builds these from the settings; `plan`, `recipients` and `wording
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import time, timedelta
 from enum import StrEnum
@@ -15,6 +16,12 @@ from syncer.model import Audience
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+FIELD = re.compile(r"\{([^{}]*)\}")
+"""A field of a param, in its braces."""
+BRACE = re.compile(r"[{}]")
+ANSWER = "answer:"
 
 
 class Trigger(StrEnum):
@@ -203,3 +210,17 @@ def built_in(templates: Mapping[str, str]) -> tuple[Rule, ...]:
         *rule("follow-up", Trigger.AFTER_END, "FOLLOWUP", offset=timedelta(minutes=30)),
         *rule("host", Trigger.BOOKED, "HOST_NOTIFY", to=Audience.HOST),
     )
+
+
+def unknown_fields(text: str) -> list[str]:
+    """List what is wrong with a param of the settings: unknown names in braces, and "{" where braces do not pair.
+
+    `{field|default}` and `{answer:<question>}` are known; a default may not hold braces, nor a question a `|`.
+    """
+    names = [match[1].partition("|")[0].strip() for match in FIELD.finditer(text)]
+    wrong = [name or "{}" for name in names if not _is_known(name)]
+    return [*wrong, "{"] if BRACE.search(FIELD.sub("", text)) else wrong
+
+
+def _is_known(name: str) -> bool:
+    return name in FIELDS or (name.startswith(ANSWER) and name != ANSWER)

@@ -53,6 +53,7 @@ class Listed:
         since: events that start earlier were not asked for.
         until: events that start later were not asked for; None = all were.
         stale: events that must still be asked for, nearest meeting first, each with the reason.
+        left: how many new events must be listed again to be read.
         pending: URIs of all that changed and were not read again yet, or could not be: nothing leaves about them.
     """
 
@@ -61,6 +62,7 @@ class Listed:
     since: datetime
     until: datetime | None
     stale: list[tuple[Event, str]]
+    left: int = 0
     pending: set[str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -89,6 +91,7 @@ class Run:
         todo: what was written to the outbox so far, for a dry run to print.
         changes: what was noticed so far, likewise.
         unreadable: event types that could not be read.
+        halted: why nothing can be sent until a person acts; empty = it can.
     """
 
     options: Options
@@ -102,6 +105,7 @@ class Run:
     todo: Todo = field(default_factory=Todo)
     changes: list[Change] = field(default_factory=list)
     unreadable: set[str] = field(default_factory=set)
+    halted: str = ""
 
     def check_clock(self, listed: Listed) -> None:
         """Compare the clock with the one that nobody sets.

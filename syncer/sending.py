@@ -16,7 +16,18 @@ from typing import TYPE_CHECKING
 from syncer.errors import Hindered, Overtaken, StoreError, Unsendable
 from syncer.log import mask
 from syncer.model import State
-from syncer.outbox import Halt, NoAnswer, NotNow, Refused, Settlement, as_settled, jitter_of, retry_at, settle
+from syncer.outbox import (
+    LEFT_BY_A_CRASH,
+    Halt,
+    NoAnswer,
+    NotNow,
+    Refused,
+    Settlement,
+    as_settled,
+    jitter_of,
+    retry_at,
+    settle,
+)
 from syncer.rules import OnUnknown
 
 if TYPE_CHECKING:
@@ -43,7 +54,6 @@ class Course:
     Attributes:
         attempted: messages claimed.
         over: why nothing more leaves in this run; empty = more may.
-        halted: why nothing can leave until a person acts.
         unanswered: messages in a row that were not reached or not answered.
         held: templates that the gateway refused.
         broken: the trouble with the database after which nothing is committed any more.
@@ -52,7 +62,6 @@ class Course:
 
     attempted: int = 0
     over: str = ""
-    halted: str = ""
     unanswered: int = 0
     held: set[str] = field(default_factory=set)
     broken: StoreError | None = None
@@ -239,6 +248,23 @@ _SAID = {
 }
 
 
+def settle_remnants(run: Run, remnants: Sequence[Message]) -> None:
+    """Turn what an earlier run left in `sending` into `unknown`: the lock's holder knows that nobody sends it."""
+    for message in remnants:
+        settlement = settle(
+            NoAnswer(LEFT_BY_A_CRASH),
+            now=run.clock(),
+            attempts=message.attempts,
+            refusals=message.refusals,
+            on_unknown=wish(run, message),
+            jitter=jitter_of(message.key),
+        )
+        settled = run.store.settle(message, settlement, run.clock())
+        what = "unknown" if settled.state is State.UNKNOWN else "retry_scheduled"
+        run.report.count(what)
+        say_message(run.tell, what, settled)
+
+
 def wish(run: Run, message: Message) -> OnUnknown:
     """Say what the message's rule wants when nobody knows whether it left."""
     rule = run.settings.policy.rule(message.rule)
@@ -247,11 +273,11 @@ def wish(run: Run, message: Message) -> OnUnknown:
 
 def halt(run: Run, course: Course, reason: str, key: str = "") -> None:
     """Let nothing leave any more in this run: a person must act."""
-    told = bool(course.halted)
-    course.over = course.halted = code(reason)
+    told = bool(run.halted)
+    course.over = run.halted = code(reason)
     if not told:
         remedy = f"syncer check; syncer explain '{key}'" if key else "syncer check"
-        run.tell("gateway.halted", reason=course.halted, remedy=remedy)
+        run.tell("gateway.halted", reason=run.halted, remedy=remedy)
 
 
 def fields(message: Message) -> dict[str, object]:

@@ -11,30 +11,51 @@ import hashlib
 import sys
 from array import array
 from bisect import bisect_left
+from heapq import nsmallest
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Collection, Iterable, Sequence
+    from datetime import datetime, timedelta
 
-SHELVES = 256
+    from syncer.model import Event
 
 
 class Sieve:
-    """The marks of a snapshot, nine bytes each. May be asked from several threads at once."""
+    """The marks of a snapshot, nine bytes each, and what a listing brings that they do not know.
 
-    def __init__(self, key: bytes = b"", marks: Iterable[int] = ()) -> None:
+    Several threads at once may have it make marks and look them up; taking is for one at a time.
+
+    Attributes:
+        dropped: how many new events were left for the next listing.
+    """
+
+    def __init__(
+        self,
+        key: bytes = b"",
+        marks: Iterable[int] = (),
+        *,
+        near: datetime | None = None,
+        most: int = 0,
+        which: Callable[[Sequence[str]], Collection[str]] = tuple,
+    ) -> None:
         """Take the marks in.
 
         Args:
             key: at most 64 bytes; only this database has it, so that nobody can make two events look the same.
             marks: of the events that need no look as long as they are listed as they were.
+            near: the present, aware: of new events the nearest are kept.
+            most: keep so many new events, and some more, at most; 0 = all. A first listing of a large account would
+                be held in memory for hours.
+            which: says which of these URIs the snapshot has: their events are all kept.
         """
         self._hash = hashlib.blake2b(digest_size=8, key=key)
-        shelves = [array("q") for _ in range(SHELVES)]
-        for mark in marks:
-            shelves[mark % SHELVES].append(mark)
-        self._shelves = [array("q", sorted(shelf)) for shelf in shelves]
-        self._seen = [bytearray(len(shelf)) for shelf in shelves]
+        self._marks = array("q", sorted(marks))
+        self._seen = bytearray(len(self._marks))
+        self._near, self._most, self._which = near, most, which
+        self._new: dict[str, Event] = {}
+        self._changed: dict[str, Event] = {}
+        self.dropped = 0
 
     def marks(self, listed: Iterable[bytes]) -> array[int]:
         """Make the marks of events from what was listed of each."""
@@ -50,33 +71,54 @@ class Sieve:
 
     def held(self, marks: Iterable[int]) -> list[bool]:
         """Say of each event whether the snapshot has it just so; it counts as seen then."""
+        known, seen, end = self._marks, self._seen, len(self._marks)
         held = []
         for mark in marks:
-            number = mark % SHELVES
-            shelf = self._shelves[number]
-            at = bisect_left(shelf, mark)
-            found = at < len(shelf) and shelf[at] == mark
+            at = bisect_left(known, mark)
+            found = at < end and known[at] == mark
             if found:
-                self._seen[number][at] = 1
+                seen[at] = 1
             held.append(found)
         return held
+
+    def take(self, events: Sequence[Event]) -> None:
+        """Keep events that are not known as they were listed; of one listed twice the later sight."""
+        known = self._which([event.uri for event in events]) if self._most else ()
+        for event in events:
+            (self._changed if event.uri in known or not self._most else self._new)[event.uri] = event
+        if len(self._new) > self._most * 5 // 4:
+            self._drop()
+
+    def _drop(self) -> None:
+        """Keep the nearest new events only."""
+        now = self._near
+        if now is not None:
+            kept = nsmallest(self._most, self._new.values(), key=lambda event: nearness(event, now))
+            self.dropped += len(self._new) - len(kept)
+            self._new = {event.uri: event for event in kept}
+
+    @property
+    def found(self) -> list[Event]:
+        """The events that were not known as they were listed, each once."""
+        return [*self._changed.values(), *(event for uri, event in self._new.items() if uri not in self._changed)]
 
     @property
     def size(self) -> int:
         """Count the marks."""
-        return sum(map(len, self._shelves))
+        return len(self._marks)
 
     @property
     def seen(self) -> int:
         """How many of them were seen."""
-        return sum(seen.count(1) for seen in self._seen)
+        return self._seen.count(1)
 
     def unseen(self) -> list[int]:
         """List the marks that were not: their events changed, or were not listed."""
-        return [
-            mark
-            for shelf, seen in zip(self._shelves, self._seen, strict=True)
-            if 0 in seen
-            for mark, was_seen in zip(shelf, seen, strict=True)
-            if not was_seen
-        ]
+        if self.seen == self.size:
+            return []
+        return [mark for mark, seen in zip(self._marks, self._seen, strict=True) if not seen]
+
+
+def nearness(event: Event, now: datetime) -> tuple[bool, timedelta]:
+    """Sort events by what is read first: the nearest meeting ahead; past ones come last."""
+    return event.start < now, abs(event.start - now)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from syncer import dates
 from syncer.cleaning import clean, clean_name, clean_own
 from syncer.dates import in_words, when
-from syncer.rules import FIELDS, HostSettings
+from syncer.rules import ANSWER, BRACE, FIELD, HostSettings, unknown_fields
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,12 +42,9 @@ __all__ = [
 VALUE_LIMIT = 80
 URL_LIMIT = 200
 
-_FIELD = re.compile(r"\{([^{}]*)\}")
-_BRACE = re.compile(r"[{}]")
 _VARIABLE = re.compile(r"\{\{\s*([^{}]+?)\s*\}\}|\{\s*([^{}]+?)\s*\}")
 _URL = re.compile(r"https?://(?:[A-Za-z0-9-]+\.)+[A-Za-z0-9-]+(?::\d{1,5})?(?:[/?#][A-Za-z0-9._~:/?#@!$&'()*+,;=%-]*)?")
 _EMAIL = re.compile(r"[A-Za-z0-9._+-]+@(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}")
-_ANSWER = "answer:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,20 +52,6 @@ class Empty:
     """A field that is empty for this booking and has no default: the message is skipped."""
 
     field: str
-
-
-def unknown_fields(text: str) -> list[str]:
-    """List what is wrong with a param of the settings: unknown names in braces, and "{" where braces do not pair.
-
-    `{field|default}` and `{answer:<question>}` are known; a default may not hold braces, nor a question a `|`.
-    """
-    names = [match[1].partition("|")[0].strip() for match in _FIELD.finditer(text)]
-    wrong = [name or "{}" for name in names if not _is_known(name)]
-    return [*wrong, "{"] if _BRACE.search(_FIELD.sub("", text)) else wrong
-
-
-def _is_known(name: str) -> bool:
-    return name in FIELDS or (name.startswith(_ANSWER) and name != _ANSWER)
 
 
 def render(rule: Rule, booking: Booking, recipient: Recipient, policy: Policy) -> dict[str, str] | Empty:
@@ -92,17 +75,17 @@ def render(rule: Rule, booking: Booking, recipient: Recipient, policy: Policy) -
 def render_one(text: str, rule: Rule, booking: Booking, recipient: Recipient, policy: Policy) -> str | Empty:
     """Fill the fields of one param; see `render`. A text without any field that is blank has an empty field's name."""
     parts, end = [], 0
-    for match in _FIELD.finditer(text):
+    for match in FIELD.finditer(text):
         name, bar, default = match[1].partition("|")
         value = _value(name.strip(), rule, booking, recipient, policy) or default.strip()
         if not value and not bar:
             return Empty(name.strip())
         parts += [text[end : match.start()], value]
         end = match.end()
-    value = dates.plain(_BRACE.sub("", "".join([*parts, text[end:]])))
+    value = dates.plain(BRACE.sub("", "".join([*parts, text[end:]])))
     if value:
         return value
-    first, *_ = (*_FIELD.findall(text), "")
+    first, *_ = (*FIELD.findall(text), "")
     return Empty(first.partition("|")[0].strip())
 
 
@@ -123,8 +106,8 @@ def _value(name: str, rule: Rule, booking: Booking, recipient: Recipient, policy
             return _place(event)
         case "join_url":
             return _url(event.location.join_url) if event.location else ""
-        case _ if name.startswith(_ANSWER):
-            return _answer(name.removeprefix(_ANSWER), booking)
+        case _ if name.startswith(ANSWER):
+            return _answer(name.removeprefix(ANSWER), booking)
         case _:
             return _of_person(name, booking)
 

@@ -19,9 +19,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import schedule
-import structlog
 
-from syncer.delivery import Delivery
 from syncer.errors import (
     GuardRefused,
     Hindered,
@@ -34,19 +32,17 @@ from syncer.errors import (
     unexpected,
 )
 from syncer.listing import read_listing
-from syncer.log import Tell, tell
-from syncer.model import State, utc_text
-from syncer.outbox import LEFT_BY_A_CRASH, NoAnswer, jitter_of, settle
+from syncer.log import Tell, bind, tell, unbind
+from syncer.model import utc_text
 from syncer.ports import NoProgress, Progress
-from syncer.reading import Reader, follow, plan_again_if_rules_changed
 from syncer.run import Listed, Options, Run
-from syncer.sending import say_message, wish
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from concurrent.futures import Executor
 
     from syncer.config import Settings
+    from syncer.delivery import Delivery
     from syncer.ports import Calendly, Gateway
     from syncer.store import Store
 
@@ -54,6 +50,8 @@ BATCH = 25
 """Events read, planned and committed together: at Calendly's slowest limit, half a minute's worth."""
 FRESH_SHARE = 0.9
 """After this share of `max_snapshot_age` a long run lists anew, if a text would have to wait for it."""
+SHARE = 0.5
+"""The share of Calendly's limit that the loop uses in the long run. What there is to catch up on may use all of it."""
 RETAINED_EVERY = timedelta(hours=1)
 """How often finished bookings are looked for whose people are to be erased."""
 ONCE = Options(everything=True)
@@ -77,6 +75,7 @@ class Worker:
         stop: set by a signal: ends waits at once, and the run after the messages in hand.
         behind: whether the last run left events to read: then the loop does not wait for its interval.
         ended: when the last run of the loop ended, in ticks.
+        rests_until: when the next run of the loop may begin, in ticks.
         retained: when people of finished bookings were last erased.
         told_of_scrub: whether it was told that the file could not be cleared.
         unread: why some event could not be read in this run: the run fails in the end, when the others are done.
@@ -96,6 +95,7 @@ class Worker:
     behind: bool = False
     unread: SyncerError | None = None
     ended: float = 0.0
+    rests_until: float = 0.0
     retained: datetime | None = None
     told_of_scrub: bool = False
 
@@ -106,20 +106,29 @@ class Worker:
             SyncerError: what went wrong, with its exit code; nothing is lost, and nothing was sent from a partial view.
         """
         self.behind, self.unread = False, None
-        with self._reported(options) as (run, delivery):
+        with self._reported(options) as run:
             if not options.dry_run:  # beside a running worker they are not remnants
                 self.store.lay_ballast()
-                self._settle_remnants(run)
+                if remnants := self.store.in_flight():
+                    from syncer.sending import settle_remnants
+
+                    settle_remnants(run, remnants)
                 self._clear_the_file(run)
             complete = False
+            delivery: Delivery | None = None
             while not complete:
                 listed = read_listing(run)
+                # Only now, as Calendly was asked first: for a job a minute, imports are half of its time.
+                from syncer import delivery as sends
+                from syncer.reading import plan_again_if_rules_changed
+
+                delivery = delivery or sends.Delivery(run, self.gateway, self.sleep, self.stop.is_set, self.executor)
                 plan_again_if_rules_changed(run, listed.at)
                 delivery.deliver(listed)
                 self._read(run, listed, delivery)
                 # `--once` lists anew and goes on; the loop leaves the rest to its next run.
-                complete = not listed.stale or not options.everything
-            self.behind = bool(listed.stale)
+                complete = not (listed.stale or listed.left) or not options.everything
+            self.behind = bool(listed.stale or listed.left)
             self._retain(run, listed)
             if self.unread is not None:
                 raise self.unread
@@ -127,7 +136,9 @@ class Worker:
 
     def _read(self, run: Run, listed: Listed, delivery: Delivery) -> None:
         """Read what is stale, batch by batch; after each one, send what is due."""
-        self.progress.begin(len(listed.stale))
+        from syncer.reading import Reader, follow
+
+        self.progress.begin(len(listed.stale) + listed.left)
         pool = self.executor(self.calendly.lanes(run.settings.concurrency))
         try:
             reader = Reader(run, pool)
@@ -174,6 +185,9 @@ class Worker:
         self._run_surviving(options)
         while not self.stop.is_set():
             self.alive()
+            if self.ticks() < self.rests_until and not self.behind:
+                self.stop.wait(min(1.0, self.rests_until - self.ticks()))
+                continue
             # `schedule` goes by local wall time, which goes back an hour in autumn: these seconds do not.
             overdue = self.ticks() - self.ended > self.settings.interval.total_seconds() + 1
             if self.behind or overdue:
@@ -191,9 +205,20 @@ class Worker:
         if self.stop.wait(seconds):
             raise Stopped("asked to stop")
 
+    def _rest(self, run: Run, began: float) -> None:
+        """Put the next run off until this one's requests are no more than a share of what Calendly lets through."""
+        limit = self.calendly.limit
+        if limit and not self.behind:
+            self.rests_until = began + run.report.requests / (limit * SHARE) * 60
+            longer = self.rests_until - began - self.settings.interval.total_seconds()
+            if longer >= 1:
+                reason = f"a listing of {run.report.requests} requests, and others use the account, too"
+                self.tell("calendly.throttled", seconds=round(longer, 1), reason=reason)
+
     def _run_surviving(self, options: Options) -> None:
+        began = self.ticks()
         try:
-            self.run_once(options)
+            self._rest(self.run_once(options), began)
         except Hindered:
             return  # it is in the log
         except StoreError:
@@ -211,7 +236,7 @@ class Worker:
         return now - listed.at >= self.settings.max_snapshot_age * FRESH_SHARE and bool(self.store.due(now))
 
     @contextlib.contextmanager
-    def _reported(self, options: Options) -> Iterator[tuple[Run, Delivery]]:
+    def _reported(self, options: Options) -> Iterator[Run]:
         """Put a run's events and its row around it."""
         run_id, began, started = secrets.token_hex(6), self.ticks(), self.clock()
         run = Run(
@@ -223,14 +248,13 @@ class Worker:
             ticks=self.ticks,
             tell=self.tell,
         )
-        delivery = Delivery(run, self.gateway, self.sleep, self.stop.is_set, self.executor)
         requests, outcome, failure = self.calendly.requests, "failed", ""
-        structlog.contextvars.bind_contextvars(run_id=run_id, **({"dry_run": True} if options.dry_run else {}))
+        bind(run_id=run_id, **({"dry_run": True} if options.dry_run else {}))
         try:
             self.tell("run.started", dry_run=options.dry_run)
-            yield run, delivery
-            if halted := delivery.course.halted:
-                raise RunHalted(f"sending is halted: {halted}", "syncer check")
+            yield run
+            if run.halted:
+                raise RunHalted(f"sending is halted: {run.halted}", "syncer check")
             outcome = "completed"
         except Exception as fault:
             error = fault if isinstance(fault, SyncerError) else unexpected(fault)
@@ -252,7 +276,7 @@ class Worker:
                 # The trouble that ended the run is the one to report; after a good run this one is.
                 with contextlib.suppress(*[StoreError] if outcome != "completed" else []):
                     self._record(run, row)
-            structlog.contextvars.unbind_contextvars("run_id", "dry_run")
+            unbind("run_id", "dry_run")
 
     def _record(self, run: Run, row: dict[str, str]) -> None:
         """Write the row of a run."""
@@ -282,22 +306,6 @@ class Worker:
                 if not self.told_of_scrub:
                     run.tell("limit.reached", limit="database", value=0, reason=reason)
                 self.told_of_scrub = True
-
-    def _settle_remnants(self, run: Run) -> None:
-        """Turn what an earlier run left in `sending` into `unknown`: the lock's holder knows that nobody sends it."""
-        for message in self.store.in_flight():
-            settlement = settle(
-                NoAnswer(LEFT_BY_A_CRASH),
-                now=self.clock(),
-                attempts=message.attempts,
-                refusals=message.refusals,
-                on_unknown=wish(run, message),
-                jitter=jitter_of(message.key),
-            )
-            settled = self.store.settle(message, settlement, self.clock())
-            what = "unknown" if settled.state is State.UNKNOWN else "retry_scheduled"
-            run.report.count(what)
-            say_message(self.tell, what, settled)
 
 
 def _outcome(error: SyncerError) -> str:

@@ -23,11 +23,10 @@ from syncer.sieve import Sieve
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    import msgspec
     from fakes import Sent
 
     from syncer.calendly import EventType
-    from syncer.model import Event, Invitee
+    from syncer.model import Invitee
     from syncer.sandbox.world import World
     from syncer.store import Store
 
@@ -51,13 +50,13 @@ class DirectCalendly:
     faults: list[str] = field(default_factory=list)
     between: Callable[[], None] | None = None
     requests: int = 0
+    limit: int | None = None
     last_date: datetime | None = None
 
-    def _page(self, rows: list[dict[str, Any]]) -> dict[str, msgspec.Raw]:
+    def _page(self, rows: list[dict[str, Any]]) -> bytes:
         self.requests += 1
         self.last_date = self.clock()
-        body = json.dumps({"collection": rows, "pagination": {"count": len(rows), "next_page": None}}).encode()
-        return decipher(200, {}, body)
+        return json.dumps({"collection": rows, "pagination": {"count": len(rows), "next_page": None}}).encode()
 
     def lanes(self, most: int) -> int:
         """As many as there may be."""
@@ -83,7 +82,6 @@ class DirectCalendly:
         assert not cuts, "so small an account is not cut"
         sieve = Sieve() if sieve is None else sieve
         fault = self.faults.pop(0) if self.faults else ""
-        found: dict[str, Event] = {}
         at = 0
         while True:
             rows = sorted(
@@ -98,11 +96,11 @@ class DirectCalendly:
             part = [] if fault == "empty" else rows[at : at + PAGE]
             if fault == "lost" and at:
                 raise CalendlyBusy("a page is lost", status=502)
-            fields = self._page(part * (2 if fault == "twice" else 1))
-            found |= {event.uri: event for event in shapes.changed(fields, "scheduled_events", sieve)[0]}
+            body = self._page(part * (2 if fault == "twice" else 1))
+            sieve.take(shapes.changed(body, "scheduled_events", sieve)[0])
             at += PAGE
             if at >= len(rows):
-                return Listing(tuple(found.values()), at // PAGE, sieve.seen + len(found))
+                return Listing(tuple(sieve.found), at // PAGE, sieve.seen + len(sieve.found))
             if self.between is not None:
                 self.between()
 
@@ -111,7 +109,10 @@ class DirectCalendly:
         if event_uri not in self.world.by_event:
             raise NotThere("gone", status=404)
         rows = [self.world.invitees[uri] for uri in self.world.by_event[event_uri]]
-        return tuple(shapes.invitee(record, event_uri) for record in pages.page(self._page(rows), "invitees")[0])
+        return tuple(
+            shapes.invitee(record, event_uri)
+            for record in pages.page(decipher(200, {}, self._page(rows)), "invitees")[0]
+        )
 
     def event_type(self, uri: str) -> EventType:
         """Read an event type."""

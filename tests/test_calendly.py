@@ -871,10 +871,10 @@ def test_page_token_over_http(server: SandboxServer, world: World, http: Http) -
     numbers = iter(range(100))
     sieve = Sieve()
 
-    def first_page_ages(fields: Any, at: str) -> tuple[list[Event], str]:
+    def first_page_ages(body: bytes, at: str) -> tuple[list[Event], str]:
         if next(numbers) == 0:  # the first page was answered: now its successor grows old
             world.pages._offered.clear()
-        return shapes.changed(fields, at, sieve)
+        return shapes.changed(body, at, sieve)
 
     found, count = client._list("/scheduled_events", {"organization": me.organization}, first_page_ages)
 

@@ -25,7 +25,7 @@ from sqlite_utils import Database
 from syncer.errors import Locked, StoreError, WrongDatabase
 from syncer.model import utc_text
 from syncer.reconcile import Todo
-from syncer.store import Batch, Reading, Store, database
+from syncer.store import Batch, Reading, Store, database, troubles
 from syncer.store.lock import run_lock
 
 if TYPE_CHECKING:
@@ -862,7 +862,7 @@ def test_each_error_of_sqlite_has_a_remedy(code: str, remedy: str) -> None:
     if code:
         fault.sqlite_errorname = code
 
-    with pytest.raises(StoreError) as caught, database.errors("syncer.db"):
+    with pytest.raises(StoreError) as caught, troubles.errors("syncer.db"):
         raise fault
 
     assert str(caught.value) == f"syncer.db: words ({code or 'OperationalError'})"

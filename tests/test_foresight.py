@@ -14,7 +14,7 @@ from shop import PHONE, now
 from syncer.engagelab import Template
 from syncer.foresight import foresee, why_not
 from syncer.model import State, utc_text
-from syncer.plan import QUIET
+from syncer.outbox import QUIET
 from syncer.rules import Policy, QuietHours, Rule, Trigger
 
 if TYPE_CHECKING:

@@ -19,8 +19,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from syncer.addresses import same_origin
 from syncer.errors import NotConnected, NoUsableAnswer, SettingsError, SyncerError, Unsendable
-from syncer.http import Answer, Http, http_date, json_object, prepare, quoted, retry_after, same_origin
+from syncer.http import Answer, Http, http_date, json_object, prepare, quoted, retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -11,6 +11,7 @@ from conftest import API, NOW, NUMBER, a_booking, a_message, an_event, an_invite
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from syncer import outbox
 from syncer import plan as planned
 from syncer.model import Audience, Host, Location, Message, State, utc_text
 from syncer.plan import Context, Timing, plan, timing, told
@@ -327,15 +328,15 @@ POLICY = Policy(rules=(CONFIRM, RESCHEDULE, CANCEL, REMIND, FOLLOW_UP, NO_SHOW, 
         pytest.param("booked", State.FAILED, "refused", False, id="refused"),
         pytest.param("booked", State.EXPIRED, "its time passed", False, id="too late"),
         pytest.param("booked", State.SKIPPED, "no number", False, id="skipped"),
-        pytest.param("booked", State.CANCELED, planned.WAS_CANCELED, False, id="canceled before it was confirmed"),
+        pytest.param("booked", State.CANCELED, outbox.WAS_CANCELED, False, id="canceled before it was confirmed"),
         pytest.param("rescheduled", State.SENT, "", True, id="told of a move"),
         pytest.param("rescheduled", State.SCHEDULED, "", False, id="to be told of a move"),
         pytest.param("before_start", State.SENT, "", True, id="reminded"),
         pytest.param("before_start", State.SCHEDULED, "", True, id="a reminder waits"),
         pytest.param("before_start", State.RETRYABLE, "rate limit", True, id="a reminder waits for another try"),
-        pytest.param("before_start", State.CANCELED, planned.WAS_CANCELED, True, id="one waited until now"),
-        pytest.param("before_start", State.CANCELED, planned.WAS_MOVED, False, id="one waited until it was moved"),
-        pytest.param("before_start", State.CANCELED, planned.NO_RULE, False, id="one waited until its rule went"),
+        pytest.param("before_start", State.CANCELED, outbox.WAS_CANCELED, True, id="one waited until now"),
+        pytest.param("before_start", State.CANCELED, outbox.WAS_MOVED, False, id="one waited until it was moved"),
+        pytest.param("before_start", State.CANCELED, outbox.NO_RULE, False, id="one waited until its rule went"),
         pytest.param("before_start", State.EXPIRED, "its time passed", False, id="one expired"),
         pytest.param("before_start", State.SKIPPED, planned.BOOKED_LATE, False, id="one was skipped"),
         pytest.param("after_end", State.SENT, "", False, id="a follow-up tells of no booking"),
@@ -429,18 +430,18 @@ def test_an_old_booking_waits_for_its_reminders_alone() -> None:
 
     found = plan(made, Policy(rules=(CONFIRM, REMIND)), CONTEXT)
 
-    assert [(m.state, m.reason) for m in found] == [(State.SKIPPED, planned.BEFORE_BIRTH), (State.SCHEDULED, "")]
+    assert [(m.state, m.reason) for m in found] == [(State.SKIPPED, outbox.BEFORE_BIRTH), (State.SCHEDULED, "")]
 
 
 @pytest.mark.parametrize(
     ("born", "rule_born", "expected"),
     [
         pytest.param(BOOKED, None, "", id="due as the database was made"),
-        pytest.param(BOOKED + SECOND, None, planned.BEFORE_BIRTH, id="due a second before"),
+        pytest.param(BOOKED + SECOND, None, outbox.BEFORE_BIRTH, id="due a second before"),
         pytest.param(BORN, BOOKED, "", id="due as the rule was first seen"),
         pytest.param(BORN, BOOKED + SECOND, planned.BEFORE_RULE, id="due a second before the rule"),
-        pytest.param(BOOKED + SECOND, BOOKED + SECOND, planned.BEFORE_BIRTH, id="both: the database says it"),
-        pytest.param(BOOKED + SECOND, BORN, planned.BEFORE_BIRTH, id="a rule that is older than the database"),
+        pytest.param(BOOKED + SECOND, BOOKED + SECOND, outbox.BEFORE_BIRTH, id="both: the database says it"),
+        pytest.param(BOOKED + SECOND, BORN, outbox.BEFORE_BIRTH, id="a rule that is older than the database"),
     ],
 )
 def test_births(born: datetime, rule_born: datetime | None, expected: str) -> None:
@@ -459,7 +460,7 @@ def test_a_birth_is_the_first_reason() -> None:
 
     message = planned_for(late, REMIND, Context(now=START, born_at=START))
 
-    assert (message.state, message.reason) == (State.SKIPPED, planned.BEFORE_BIRTH)
+    assert (message.state, message.reason) == (State.SKIPPED, outbox.BEFORE_BIRTH)
 
 
 @pytest.mark.parametrize(
@@ -669,7 +670,7 @@ def test_quiet_hours_can_leave_no_time() -> None:
         )
     )
 
-    assert (message.state, message.reason) == (State.EXPIRED, planned.QUIET)
+    assert (message.state, message.reason) == (State.EXPIRED, outbox.QUIET)
 
 
 def test_a_reminder_that_dies_as_the_night_ends_goes_out_before_it() -> None:
@@ -807,7 +808,7 @@ def test_when_something_is_due_does_not_hang_on_now(
     assert [(m.key, m.scheduled_at, m.expires_at) for m in first] == [
         (m.key, m.scheduled_at, m.expires_at) for m in second
     ]
-    gone = [b for a, b in zip(first, second, strict=True) if a.reason in {planned.SEEN_LATE, planned.BEFORE_BIRTH}]
+    gone = [b for a, b in zip(first, second, strict=True) if a.reason in {planned.SEEN_LATE, outbox.BEFORE_BIRTH}]
     assert all(message.state is not State.SCHEDULED for message in gone)
 
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from syncer.errors import GuardRefused
 from syncer.model import WAITING, Audience, State
-from syncer.outbox import BY_OPERATOR, FINAL_REASONS, OVER_CAP, may_move
-from syncer.plan import BOOKED_LATE, NO_RULE, SEEN_LATE, WAS_CANCELED, WAS_MOVED
+from syncer.outbox import BY_OPERATOR, FINAL_REASONS, NO_RULE, OVER_CAP, WAS_CANCELED, WAS_MOVED, may_move
+from syncer.plan import BOOKED_LATE, SEEN_LATE
 from syncer.reconcile import Todo, guard_cancellations, guard_listing, reconcile
 
 if TYPE_CHECKING:

@@ -9,7 +9,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import pytest
 from conftest import API, NOW, a_booking, an_event
 from hypothesis import given
@@ -17,10 +16,10 @@ from hypothesis import strategies as st
 
 from syncer import calendly_shapes as shapes
 from syncer.diff import why_stale
-from syncer.errors import Unreadable
+from syncer.errors import NoUsableAnswer, Unreadable
 from syncer.model import Location
 from syncer.reconcile import Todo
-from syncer.sieve import SHELVES, Sieve
+from syncer.sieve import Sieve
 from syncer.store import Batch, Reading, Store, database
 from syncer.store.snapshot import CALM
 
@@ -42,10 +41,9 @@ ROW = {
 }
 
 
-def page(*listed: dict[str, Any], **more: Any) -> dict[str, msgspec.Raw]:
+def page(*listed: object, **more: Any) -> bytes:
     """An answer with these rows."""
-    body = json.dumps({"collection": listed, "pagination": {"next_page": None}} | more)
-    return msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    return json.dumps({"collection": listed, "pagination": {"next_page": None}} | more).encode()
 
 
 def read(*listed: dict[str, Any], sieve: Sieve) -> list[Event]:
@@ -157,9 +155,11 @@ def test_a_known_row_does_not_excuse_a_broken_page() -> None:
     sieve, _ = knowing(ROW)
 
     with pytest.raises(Unreadable, match="no pagination"):
-        shapes.changed({"collection": page(ROW)["collection"]}, "page 1", sieve)
+        shapes.changed(json.dumps({"collection": [ROW]}).encode(), "page 1", sieve)
     with pytest.raises(Unreadable, match="page 1, row 2"):
-        shapes.changed(page(ROW, 5), "page 1", sieve)  # type: ignore[arg-type]  # wrong on purpose
+        shapes.changed(page(ROW, 5), "page 1", sieve)
+    with pytest.raises(NoUsableAnswer):
+        shapes.changed(page(ROW)[:-9], "page 1", sieve)
 
 
 def test_another_database_makes_other_marks() -> None:
@@ -182,10 +182,34 @@ def test_a_sieve_is_small() -> None:
     """Nine bytes an event, however many there are: a set of numbers would take seventy."""
     sieve = Sieve(KEY, range(100_000))
 
-    held = sum(shelf.itemsize * len(shelf) + len(seen) for shelf, seen in zip(sieve._shelves, sieve._seen, strict=True))
+    assert sieve._marks.itemsize * len(sieve._marks) + len(sieve._seen) == 900_000
 
-    assert held == 900_000
-    assert max(map(len, sieve._shelves)) <= 100_000 // SHELVES + 1
+
+def test_of_many_new_events_the_nearest_are_kept() -> None:
+    """A first listing of a large account would else be in memory for hours; what is known is kept whatever it is."""
+    old = {f"{API}/scheduled_events/e{number}" for number in (0, 40, 99)}
+    sieve = Sieve(KEY, near=NOW + 50 * HOUR, most=10, which=lambda uris: old & set(uris))
+    made = [an_event(f"e{number}", start=NOW + number * HOUR) for number in range(100)]
+
+    for at in range(0, 100, 7):
+        sieve.take(made[at : at + 7])
+        sieve.take(made[at : at + 1])  # a row that comes twice
+    hours = sorted((event.start - NOW) // HOUR for event in sieve.found)
+
+    assert {0, 40, 99} < set(hours)
+    assert set(hours) - {0, 40, 99} >= set(range(50, 60))
+    assert len(hours) <= 3 + 10 * 5 // 4
+    assert len(hours) + sieve.dropped >= 100  # what is dropped and comes again is dropped again
+
+
+def test_without_a_bound_nothing_is_dropped() -> None:
+    """The later sight of an event is the newer one."""
+    sieve = Sieve(KEY)
+    sieve.take([an_event("e1", status="active"), an_event("e2")])
+    sieve.take([an_event("e1", status="canceled")])
+
+    assert [(event.uri[-2:], event.status) for event in sieve.found] == [("e1", "canceled"), ("e2", "active")]
+    assert sieve.dropped == 0
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +13,7 @@ from conftest import NOW, an_event, an_invitee
 from freezegun import freeze_time
 from stage import Stage, known_in
 
+from syncer.calendly import Listing
 from syncer.errors import CalendlyBusy, GuardRefused, LoginRefused, NotConnected, NotThere, StoreError, SyncerError
 from syncer.listing import lookback
 from syncer.model import State
@@ -524,3 +526,36 @@ def test_no_answer_is_told_with_the_command_to_type(stage: Stage) -> None:
 
     [told] = stage.told("message.unknown")
     assert told["remedy"] == f"syncer resolve '{told['key']}' --sent or --not-sent"
+
+
+@pytest.mark.parametrize(
+    ("limit", "requests", "seconds"),
+    [
+        pytest.param(500, 250, 60, id="half of the limit is the interval's worth"),
+        pytest.param(500, 265, 64, id="a little more: a little longer"),
+        pytest.param(50, 200, 480, id="a large account at the small limit"),
+        pytest.param(500, 1, 60, id="a small account"),
+        pytest.param(None, 1000, 60, id="no limit is known"),
+    ],
+)
+def test_the_loop_leaves_half_of_the_limit_to_others(
+    stage: Stage, limit: int | None, requests: int, seconds: int
+) -> None:
+    """An interval that is too short for the account grows by itself; what there is to catch up on does not wait."""
+    worker = stage.worker()
+    began: list[float] = []
+
+    def events(*_: Any, **__: Any) -> Listing:
+        began.append(worker.ticks())
+        stage.calendly.requests += requests
+        if len(began) == 3:
+            worker.stop.set()
+        return Listing((), requests, 0)
+
+    stage.calendly.events = events  # type: ignore[method-assign]  # a listing that costs so much
+    stage.calendly.limit = limit
+    worker.run_forever()
+
+    apart = [later - earlier for earlier, later in pairwise(began)]
+    assert all(seconds - 1 < between < seconds + 3 for between in apart), apart
+    assert len(stage.told("calendly.throttled")) == (3 if seconds > 60 else 0)

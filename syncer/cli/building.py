@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import threading
 import time
 import zoneinfo
@@ -10,7 +11,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from syncer.calendly import Calendly
-from syncer.engagelab import EngageLab
 from syncer.errors import Stopped, SyncerError
 from syncer.http import SENDS_KEEPALIVE, Http
 from syncer.log import tell
@@ -19,10 +19,14 @@ from syncer.store.lock import run_lock
 from syncer.worker import Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from syncer.config import Settings
+    from syncer.engagelab import EngageLab, Template
+    from syncer.http import Prepared
     from syncer.log import Tell
+    from syncer.model import Message
+    from syncer.outbox import Outcome
     from syncer.ports import Progress
 
 
@@ -77,9 +81,30 @@ def a_gateway(
     alive: Callable[[], None] = lambda: None,
 ) -> Iterator[EngageLab]:
     """Make the gateway; `alive` is called after each request."""
+    from syncer.engagelab import EngageLab
+
     with Http(proxy=settings.proxy, keepalive=SENDS_KEEPALIVE, on_end=alive) as http:
         key, secret = settings.dev_key.reveal(), settings.dev_secret.reveal()
         yield EngageLab(settings.engagelab_url, key, secret, http, sleep=sleep)
+
+
+class Later:
+    """A gateway that is made when it is first asked for something: most runs have nothing to send."""
+
+    def __init__(self, make: Callable[[], EngageLab]) -> None:
+        self._made = functools.cache(make)
+
+    def templates(self) -> Sequence[Template]:
+        """List all templates."""
+        return self._made().templates()
+
+    def prepare(self, message: Message, *, instance: str = "") -> Prepared:
+        """Build the request for a message."""
+        return self._made().prepare(message, instance=instance)
+
+    def send(self, prepared: Prepared) -> Outcome:
+        """Send it, once."""
+        return self._made().send(prepared)
 
 
 @contextlib.contextmanager
@@ -127,7 +152,7 @@ def a_worker(
             settings=settings,
             store=store,
             calendly=parts.enter_context(a_reader(settings, sleep=sleep, on_wait=wait, alive=alive)),
-            gateway=parts.enter_context(a_gateway(settings, sleep=sleep, alive=alive)),
+            gateway=Later(lambda: parts.enter_context(a_gateway(settings, sleep=sleep, alive=alive))),
             clock=clock,
             tell=tell,
             stop=stop,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from syncer.cli import App, pass_app
-from syncer.cli.looking import Duration
+from syncer.cli.probing import Duration
 from syncer.errors import NotConnected, NoUsableAnswer, RunHalted
 from syncer.foresight import foresee
 from syncer.log import mask
@@ -30,6 +30,7 @@ class NotAsked:
     """Calendly, not asked: a plan goes by what the last run has read."""
 
     requests = 0
+    limit: int | None = None
     last_date: datetime | None = None
 
     def lanes(self, most: int) -> int:

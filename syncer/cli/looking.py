@@ -1,36 +1,17 @@
-"""`syncer messages`, `explain`, `status`: what the database knows. Nothing here writes."""
+"""`syncer messages`, `explain`: what the database knows. Nothing here writes."""
 
 from __future__ import annotations
 
-import json
-from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
 import click
 
 from syncer.cli import App, pass_app
-from syncer.model import State, from_utc_text, utc_text
+from syncer.model import State
 
 if TYPE_CHECKING:
     from syncer.store import Store
-
-
-class Duration(click.ParamType[timedelta]):
-    """A length of time: 90s, 5m, 48h, 2d."""
-
-    name = "duration"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        """Read one."""
-        from syncer.config import duration
-
-        if isinstance(value, timedelta):
-            return value
-        try:
-            return duration(str(value))
-        except ValueError:
-            self.fail(f"{value!r} is no duration like 90s, 5m, 48h or 2d", param, ctx)
 
 
 def open_store(app: App) -> Store:
@@ -102,48 +83,3 @@ def find(store: Store, what: str, country: str) -> list[str]:
         if isinstance(number, str):
             return store.bookings_with(partial(phones.is_number, number=number))
     return store.booking_uris(ending=what)
-
-
-@click.command()
-@click.option(
-    "--max-age", type=Duration(), default="5m", show_default=True, help="How old the last complete run may be."
-)
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-@pass_app
-def status(app: App, *, max_age: timedelta, as_json: bool) -> int:
-    """Say when the last complete run was, and count the messages by state; the health probe."""
-    from syncer.cli.building import now
-
-    with open_store(app) as store:
-        done, last, counts = store.last_run(outcome="completed"), store.last_run(), store.counts()
-        limits = store.waiting()
-    age = None if done is None else now() - from_utc_text(done["ended_at"])
-    healthy = age is not None and age <= max_age
-    known = {
-        "healthy": healthy,
-        "last_complete_run": done and done["ended_at"],
-        "age_s": None if age is None else int(age.total_seconds()),
-        "last_outcome": last and last["outcome"],
-        "last_error": (last and last["error"]) or None,
-        "next_message_at": limits and utc_text(limits),
-        "messages": counts,
-    }
-    if as_json:
-        click.echo(json.dumps(known))
-    else:
-        _print_status(known, max_age)
-    return 0 if healthy else 1
-
-
-def _print_status(known: dict[str, object], max_age: timedelta) -> None:
-    if known["last_complete_run"] is None:
-        click.echo("no complete run yet")
-    else:
-        verdict = "" if known["healthy"] else f", too old (--max-age {int(max_age.total_seconds())}s)"
-        click.echo(f"last complete run {known['last_complete_run']}, {known['age_s']} s ago{verdict}")
-    if known["last_error"]:
-        click.echo(f"last run {known['last_outcome']}: {known['last_error']}")
-    if known["next_message_at"]:
-        click.echo(f"next message due {known['next_message_at']}")
-    counts: dict[str, int] = known["messages"]  # type: ignore[assignment]  # made in `status`
-    click.echo("  ".join(f"{state} {count}" for state, count in counts.items()))

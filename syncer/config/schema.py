@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args, get_origin
 import msgspec
 from msgspec import Meta, Struct
 
-from syncer import rules, wording
+from syncer import rules
 from syncer.config import addresses, values
 from syncer.errors import Problem
 from syncer.model import Audience
@@ -58,7 +58,7 @@ def params(raw: object) -> dict[str, str]:
 
     def read(item: object) -> str:
         given = values.text(item)
-        for name in wording.unknown_fields(given):
+        for name in rules.unknown_fields(given):
             if name == "{":
                 remedy = "Write fields as {name} or {join_url|see your e-mail}"
                 raise values.Wrong("has a brace without its partner", remedy)

@@ -6,8 +6,6 @@ import io
 import tomllib
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from dotenv.parser import parse_stream
-
 from syncer.config import schema, values
 from syncer.errors import Problem, SettingsError
 
@@ -79,6 +77,8 @@ class Sources:
         except (OSError, UnicodeDecodeError) as bad:
             self.problem(".env", _unreadable(bad), "Make it a readable text file, or take it away")
             return given
+        from dotenv.parser import parse_stream
+
         # `dotenv_values` passes over a line it cannot read with a line to Python's own log; its parser says so. Such
         # a line is the operator's affair only if it was meant for us.
         for binding in parse_stream(io.StringIO(content)):

@@ -14,8 +14,7 @@ import zoneinfo
 from datetime import time, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
-import phonenumbers
-from babel import Locale, UnknownLocaleError
+from syncer.spans import span_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -90,20 +89,16 @@ def text(raw: object) -> str:
     return given
 
 
-_DURATION = re.compile(r"(?:([0-9]{1,6})d)?(?:([0-9]{1,6})h)?(?:([0-9]{1,6})m)?(?:([0-9]{1,6})s)?")
-
-
 def duration(raw: str) -> timedelta:
     """Read "60s", "15m", "24h", "2d" or "1h30m": whole numbers, each unit once, the largest first.
 
     Raises:
         Wrong: a ValueError whose text is for the operator.
     """
-    match = _DURATION.fullmatch(raw)
-    if not raw or match is None:
+    found = span_of(raw)
+    if found is None:
         raise refusal("a duration", raw, 'Write for example "90s", "15m", "24h", "2d" or "1h30m"')
-    days, hours, minutes, seconds = (int(group or 0) for group in match.groups())
-    return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+    return found
 
 
 def span(low: str, high: str) -> Callable[[object], timedelta]:
@@ -154,6 +149,8 @@ def zone(raw: object) -> str:
 
 def language(raw: object) -> str:
     """A language tag that Babel has data for, spelled as BCP 47 does: `zh_tw` becomes `zh-TW`."""
+    from babel import Locale, UnknownLocaleError
+
     what = 'a language tag such as "en", "de" or "zh-TW"'
     tag = a_text(raw, what)
     if not re.fullmatch(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,3}", tag):
@@ -169,6 +166,8 @@ def language(raw: object) -> str:
 
 def country(raw: object) -> str:
     """An ISO 3166 code of two letters that has telephone numbers, in capitals."""
+    import phonenumbers
+
     what = 'a country code of two letters such as "TW"'
     code = a_text(raw, what).upper()
     if code not in phonenumbers.SUPPORTED_REGIONS:
@@ -188,6 +187,8 @@ def phone(raw: object, default_country: str) -> str:
         raw: as people write it, with spaces and dashes.
         default_country: ISO 3166 code for numbers without a country code; "" = such numbers are refused.
     """
+    import phonenumbers
+
     what = 'a telephone number such as "+13125550142"'
     given = a_text(raw, what).strip()
     if not re.fullmatch(r"\+?[0-9 ()./-]+", given):

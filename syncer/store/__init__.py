@@ -1,247 +1,30 @@
 """The snapshot and the outbox in SQLite: the only package that says SQL.
 
 `database` opens the file (`place`, `lock`: what lies around it), `snapshot` holds what Calendly said, `messages` is the
-outbox, `optouts` and `people` are what people may ask for; `Store` puts them together.
+outbox, `optouts` and `people` are what people may ask for; `Store` puts them together. `glance` is the health probe's.
 Each method is one transaction. What is read before a write is read outside it, so that every transaction only writes;
 transitions name the state they leave (`WHERE key = ? AND state = ?`) and must hit exactly one row.
+Nothing is imported before it is named: a probe each minute needs none of it.
 """
 
 from __future__ import annotations
 
-import hmac
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Self
-
-from syncer.errors import Older, StoreError, WrongDatabase
-from syncer.model import from_utc_text, utc_text
-from syncer.outbox import LONGEST_PAUSE, RESTORED
-from syncer.store import rows
-from syncer.store.messages import Due
-from syncer.store.optouts import OptOut
-from syncer.store.people import People
-from syncer.store.place import Ballast
-from syncer.store.snapshot import Batch, Reading
+import importlib
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from pathlib import Path
-    from types import TracebackType
-
-    from sqlite_utils import Database
-
-    from syncer.reconcile import Todo
-    from syncer.store.lock import Witness
+    from syncer.store.messages import Due
+    from syncer.store.optouts import OptOut
+    from syncer.store.snapshot import Batch, Reading
+    from syncer.store.store import Store
 
 __all__ = ["Batch", "Due", "OptOut", "Reading", "Store"]
 
-RUNS_KEPT = timedelta(days=30)
+_PLACES = {"Batch": "snapshot", "Due": "messages", "OptOut": "optouts", "Reading": "snapshot", "Store": "store"}
 
 
-class Store(People):
-    """An open database, whole. Not for use from several threads at once.
-
-    Attributes:
-        born_at: when the database was made; nothing due before it is ever sent.
-        restored_at: when a backup was put back; what was due before may have been sent. None = never.
-        instance: a random name of this database, which travels with each text.
-    """
-
-    def __init__(self, db: Database, path: Path | None = None, witness: Witness | None = None) -> None:
-        """Take over an open database.
-
-        Args:
-            db: from `database`.
-            path: its file, for one that texts are sent from: then room on the disk is looked after.
-            witness: from `lock`, for the same.
-
-        Raises:
-            StoreError: it is damaged, or there is no room beside it.
-        """
-        super().__init__(db)
-        if path is not None:
-            self._path, self._ballast = path, Ballast(path)
-            self.lay_ballast()
-        self._witness = witness
-        meta = {row["name"]: row["value"] for row in self._query("SELECT name, value FROM meta")}
-        try:
-            self.born_at = from_utc_text(meta["born_at"])
-            self.instance: str = meta["instance"]
-            self._salt = bytes.fromhex(meta["salt"])
-            self.restored_at = from_utc_text(meta["restored_at"]) if "restored_at" in meta else None
-        except (KeyError, ValueError):
-            db.close()
-            remedy = "It is damaged: restore a backup, then run `syncer restored`"
-            raise StoreError("the database has lost its birth time, name or salt", remedy) from None
-
-    def __enter__(self) -> Self:
-        """Use it in a `with` statement."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close the file."""
-        self.db.close()
-
-    def meta(self, name: str) -> str:
-        """Read one remembered value; empty when there is none."""
-        row = next(self._query("SELECT value FROM meta WHERE name = ?", [name]), None)
-        return row["value"] if row else ""
-
-    def check_witness(self) -> None:
-        """Compare the database with what the lock file saw of it.
-
-        Raises:
-            Older: it does not know of all that left from here.
-        """
-        instance, claims = (self._witness.read() if self._witness else None) or (self.instance, 0)
-        if instance != self.instance and self.last_run() is not None:
-            remedy = "Put that one back; or, if this one is to stay, run `syncer restored`"
-            raise Older("this is not the database that was here in the last run", remedy)
-        lost = claims - self._claims() if instance == self.instance else 0
-        if lost > 0:
-            remedy = "If a backup was put back, run `syncer restored`; if its -wal file was taken away, put that back"
-            raise Older(f"the database has lost {lost} of the texts that left from here", remedy)
-
-    def remember(self, name: str, value: str) -> None:
-        """Remember one value."""
-        with self._writing():
-            self._remember(name, value)
-
-    def _remember(self, name: str, value: str) -> None:
-        sql = "INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
-        self._execute(sql, [name, value])
-
-    def bind(self, account: str, user: str, token: str) -> None:
-        """Bind the database to a Calendly organization, or check that it is bound to this one.
-
-        Args:
-            account: the organization's URI.
-            user: the URI of the user whose token it is; another admin of the same organization may take over.
-            token: the token, of which only a keyed hash is kept.
-
-        Raises:
-            WrongDatabase: it was made for another account.
-        """
-        bound = self.meta("account")
-        if bound and bound != account:
-            remedy = "Use that account's token, or another file (SYNCER_DB) for this one"
-            raise WrongDatabase(f"this database belongs to {bound}, the token to {account}", remedy)
-        self.remember("account", account)
-        self.remember("user", user)
-        self.remember("token_digest", self.digest(token))
-
-    def knows_token(self, token: str) -> bool:
-        """Whether this very token was checked before against the account: then nobody need be asked again."""
-        return bool(self.meta("account")) and hmac.compare_digest(self.meta("token_digest"), self.digest(token))
-
-    def restored(self, now: datetime) -> int:
-        """Set aside what was due before now: the database that this backup replaces may have sent it.
-
-        Returns:
-            How many waiting messages became `unknown`; what is first planned later follows in `plan`.
-        """
-        with self._writing():
-            count = self._execute(
-                "UPDATE messages SET state = 'unknown', reason = ?, changed_at = ?"
-                " WHERE state IN ('scheduled', 'retryable') AND scheduled_at <= ?",
-                [RESTORED, utc_text(now), utc_text(now)],
-            )
-            self._remember("restored_at", utc_text(now))
-        self.restored_at = now
-        self._bear_witness()
-        return count
-
-    def pause(self, until: datetime) -> None:
-        """Remember that the gateway wants no message before then; a run that starts meanwhile heeds it, too."""
-        self.remember("paused_until", utc_text(until))
-
-    def paused_until(self, now: datetime) -> datetime | None:
-        """Until when nothing may leave; None = it may. What lies further ahead than any pause is a clock's mistake."""
-        until = rows.moment_or_none(self.meta("paused_until") or None)
-        return until if until is not None and now < until <= now + LONGEST_PAUSE * 2 else None
-
-    def born_by(self, now: datetime) -> None:
-        """Correct a birth that lies ahead of a clock that was just checked: it was made while the clock was wrong."""
-        if self.born_at > now + timedelta(minutes=2):
-            self.born_at = now
-            self.remember("born_at", utc_text(now))
-            with self._writing():
-                self._execute("UPDATE rules SET born_at = ? WHERE born_at > ?", [utc_text(now)] * 2)
-
-    def meet_rules(self, names: Iterable[str], now: datetime) -> dict[str, datetime]:
-        """Note rules never seen before, forget those that are gone, and return each rule's first sight."""
-        born = {row["name"]: rows.moment_of(row["born_at"]) for row in self._query("SELECT name, born_at FROM rules")}
-        # The rules that a database is born with are as old as it is.
-        first = now if self.meta("policy") else self.born_at
-        rules = {name: born.get(name, first) for name in names}
-        if rules != born:
-            with self._writing():
-                self._executemany("DELETE FROM rules WHERE name = ?", [(name,) for name in born if name not in rules])
-                self._executemany(
-                    "INSERT INTO rules (name, born_at) VALUES (?, ?) ON CONFLICT (name) DO NOTHING",
-                    [(name, utc_text(at)) for name, at in rules.items()],
-                )
-        return rules
-
-    def changed_wordings(self, contents: Mapping[str, str]) -> list[str]:
-        """Name the templates whose wording is not what it was when last noticed; one never seen before is no change."""
-        seen = self._wordings()
-        return [one for one, content in contents.items() if seen.get(one) not in {None, self.digest(content)}]
-
-    def notice_wordings(self, contents: Mapping[str, str], now: datetime) -> list[str]:
-        """Remember what templates say (id -> text); returns those that `changed_wordings`."""
-        changed, seen = self.changed_wordings(contents), self._wordings()
-        fresh = [template for template in contents if template in changed or template not in seen]
-        if fresh:
-            seen_at = utc_text(now)
-            found = [{"template": one, "digest": self.digest(contents[one]), "seen_at": seen_at} for one in fresh]
-            with self._writing():
-                self._upsert("templates", found, key="template")
-        return changed
-
-    def _wordings(self) -> dict[str, str]:
-        return {row["template"]: row["digest"] for row in self._query("SELECT template, digest FROM templates")}
-
-    def commit(self, batch: Batch, todo: Todo, now: datetime) -> None:
-        """Write what was read and what follows from it, in one transaction.
-
-        Raises:
-            Overtaken: a message was no longer in the state that the plan was made for, or somebody was forgotten
-                meanwhile; nothing is written.
-        """
-        if not (batch.readings or batch.bookings or batch.changes or batch.missing or todo.inserts or todo.updates):
-            return
-        events = [
-            rows.event_row(row.event, read_at=row.read_at, reread_at=row.reread_at, settles_at=row.settles_at)
-            for row in batch.readings
-        ]
-        changes = [
-            {"at": utc_text(now), "booking": one.booking, "event": one.event, "kind": one.kind, "detail": one.detail}
-            for one in batch.changes
-        ]
-        with self._writing():
-            self._check_forgotten(batch, todo)
-            self._upsert("events", events, key="uri")
-            self._upsert("bookings", [rows.booking_row(booking) for booking in batch.bookings], key="uri")
-            self._insert("messages", [rows.message_row(message) for message in todo.inserts])
-            for before, message in todo.updates:
-                self._update(message, before)
-            self._keep_forgotten(batch, now)
-            self._insert("changes", changes)
-            self._executemany(
-                "UPDATE events SET missing_at = ? WHERE uri = ? AND missing_at IS NULL",
-                [(utc_text(now), uri) for uri in batch.missing],
-            )
-
-    def record_run(self, run: Mapping[str, Any]) -> None:
-        """Write the one row of a run, and forget runs older than a month."""
-        with self._writing():
-            self._insert("runs", [dict(run)])
-            oldest = from_utc_text(run["ended_at"]) - RUNS_KEPT
-            self._execute("DELETE FROM runs WHERE ended_at < ?", [utc_text(oldest)])
-
-    def last_run(self, *, outcome: str = "") -> dict[str, Any] | None:
-        """Read the newest run, of one outcome or of any."""
-        sql = "SELECT * FROM runs WHERE ? IN ('', outcome) ORDER BY ended_at DESC, rowid DESC LIMIT 1"
-        return next(self._query(sql, [outcome]), None)
+def __getattr__(name: str) -> Any:
+    """Import what is named when it is named."""
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_PLACES[name]}"), name)

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING
 from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
-from syncer.errors import Busy, NoRoom, StoreError, WrongDatabase
+from syncer.errors import StoreError, WrongDatabase
 from syncer.model import utc_text
 from syncer.store.place import check_kind, check_place
+from syncer.store.troubles import closed_on_failure, connect_read_only, errors, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from datetime import datetime
     from importlib.resources.abc import Traversable
 
@@ -64,7 +64,7 @@ def applied_migrations(path: Path) -> dict[str, str]:
     if not path.exists() or not path.stat().st_size:
         return {}
     check_kind(path)
-    with errors(path), contextlib.closing(_connect_read_only(path)) as connection:
+    with errors(path), contextlib.closing(connect_read_only(path)) as connection:
         found = migrations().applied(Database(connection, execute_plugins=False))
         return {item.name: item.applied_at[:19] + "Z" for item in found}
 
@@ -94,7 +94,7 @@ def open_writable(path: Path, *, now: datetime, checkpoints: bool = True) -> Dat
         WrongDatabase: it was written by a newer syncer.
     """
     check_place(path)
-    with errors(path), _closed_on_failure(sqlite3.connect(path, timeout=5.0, check_same_thread=False)) as connection:
+    with errors(path), closed_on_failure(sqlite3.connect(path, timeout=5.0, check_same_thread=False)) as connection:
         db = Database(connection, execute_plugins=False)
         _check_owner(db, path)
         _set_pragmas(db, path)
@@ -110,9 +110,9 @@ def open_copy(path: Path, *, now: datetime) -> Database:
 
     A file that does not exist gives an empty database, born now.
     """
-    with errors(path), _closed_on_failure(sqlite3.connect(":memory:", check_same_thread=False)) as copy:
+    with errors(path), closed_on_failure(sqlite3.connect(":memory:", check_same_thread=False)) as copy:
         if path.exists():
-            with contextlib.closing(_connect_read_only(path)) as source:
+            with contextlib.closing(connect_read_only(path)) as source:
                 source.backup(copy)
         db = Database(copy, execute_plugins=False)
         _check_owner(db, path)
@@ -130,29 +130,11 @@ def open_read_only(path: Path) -> Database:
     if not path.exists():
         raise StoreError(f"{path} does not exist", "`syncer run` makes it; or name it with --db or SYNCER_DB")
     check_kind(path)
-    with errors(path), _closed_on_failure(_connect_read_only(path)) as connection:
+    with errors(path), closed_on_failure(connect_read_only(path)) as connection:
         db = Database(connection, execute_plugins=False)
         if migrations().pending(db):
             raise StoreError(f"{path} has an older schema", "Run `syncer migrate` first")
     return db
-
-
-@contextlib.contextmanager
-def _closed_on_failure(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
-    """Hand out a connection, and close it if something goes wrong with it."""
-    try:
-        yield connection
-    except BaseException:
-        connection.close()
-        raise
-
-
-def _connect_read_only(path: Path) -> sqlite3.Connection:
-    # Without a -wal file nothing but the file itself is needed: then leave not even a -shm behind.
-    wal = path.with_name(path.name + "-wal")
-    mode = "mode=ro" if wal.exists() else "mode=ro&immutable=1"
-    uri = f"{path.resolve().as_uri()}?{mode}"
-    return sqlite3.connect(uri, uri=True, timeout=5.0, check_same_thread=False)
 
 
 def _set_pragmas(db: Database, path: Path) -> None:
@@ -212,42 +194,3 @@ def _give_birth(db: Database, now: datetime) -> None:
     if next(db.query("SELECT 1 FROM meta WHERE name = 'born_at'"), None) is None:
         with db.atomic():
             db.conn.executemany("INSERT INTO meta (name, value) VALUES (?, ?)", list(born.items()))
-
-
-@contextlib.contextmanager
-def errors(path: object) -> Iterator[None]:
-    """Turn SQLite's errors into one sentence with a remedy.
-
-    Raises:
-        StoreError: whatever SQLite raised.
-    """
-    try:
-        yield
-    except sqlite3.DatabaseError as error:
-        name = getattr(error, "sqlite_errorname", "") or type(error).__name__
-        raise _kind(name)(f"{path}: {one_line(error)} ({name})", _remedy(name)) from None
-    except UnicodeDecodeError:  # SQLite's own message about a damaged schema quotes it
-        raise StoreError(f"{path}: damaged text", _remedy("SQLITE_CORRUPT")) from None
-
-
-def _kind(name: str) -> type[StoreError]:
-    if name.startswith("SQLITE_FULL"):
-        return NoRoom
-    return Busy if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")) else StoreError
-
-
-def one_line(said: object) -> str:
-    """Put what SQLite says of a damage, which may be several lines, on one."""
-    return " ".join(str(said).split())
-
-
-def _remedy(name: str) -> str:
-    if name.startswith("SQLITE_FULL"):
-        return "The disk is full: make room and start again; nothing is lost"
-    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-        return "Another program is writing to it: close it and start again"
-    if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
-        return "It is not a sound database: restore a backup, then run `syncer restored`"
-    if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
-        return "It must be readable and writable for this user, and so must its folder"
-    return "Look at the disk; nothing was sent after this"

@@ -110,13 +110,13 @@ class Outbox(Sql):
 
     def oldest_waiting(self) -> datetime | None:
         """Find the earliest start of an event that messages still wait for; None = nothing waits."""
-        sql = "SELECT min(meeting_at) first FROM messages WHERE state IN ('scheduled', 'retryable')"
-        return rows.moment_or_none(next(self._query(sql))["first"])
+        sql = "SELECT min(meeting_at) FROM messages WHERE state IN ('scheduled', 'retryable')"
+        return rows.moment_or_none(self._value(sql))
 
     def waiting(self) -> datetime | None:
         """Find when the next waiting message may be sent; None = nothing waits."""
-        sql = "SELECT min(next_at) next FROM messages WHERE state IN ('scheduled', 'retryable')"
-        return rows.moment_or_none(next(self._query(sql))["next"])
+        sql = "SELECT min(next_at) FROM messages WHERE state IN ('scheduled', 'retryable')"
+        return rows.moment_or_none(self._value(sql))
 
     def expire(self, now: datetime) -> list[Message]:
         """Move everything that waits past its time to `expired`; returns those messages."""
@@ -216,7 +216,7 @@ class Outbox(Sql):
             self._witness.write(self.instance, self._claims())
 
     def _claims(self) -> int:
-        return int(next(self._query("SELECT value FROM meta WHERE name = 'claims'"))["value"])
+        return int(self._value("SELECT value FROM meta WHERE name = 'claims'"))
 
     def lay_ballast(self) -> None:
         """Put back the ballast that a full disk has cost.
@@ -243,7 +243,7 @@ class Outbox(Sql):
     def sent_since(self, since: datetime, *, recipient: str = "", prefix: str = "") -> int:
         """Count the texts that left (or may have left) since then: all, to one number, or to numbers that begin so."""
         sql = (
-            "SELECT count(*) n FROM messages"
+            "SELECT count(*) FROM messages"
             " WHERE state IN ('sent', 'unknown', 'sending') AND attempts > 0 AND changed_at > ?"
         )
         values = [utc_text(since)]
@@ -251,7 +251,7 @@ class Outbox(Sql):
             sql, values = f"{sql} AND recipient = ?", [*values, recipient]
         if prefix:  # a range, which the index knows; the colon comes after the nine
             sql, values = f"{sql} AND recipient >= ? AND recipient < ?", [*values, prefix, f"{prefix}:"]
-        return int(next(self._query(sql, values))["n"])
+        return int(self._value(sql, values))
 
     def counts(self) -> dict[str, int]:
         """Count the messages by state; states without any are there with 0."""

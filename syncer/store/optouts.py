@@ -47,7 +47,7 @@ class OptOuts(Outbox):
 
     def is_opted_out(self, number: str) -> bool:
         """Whether a number (E.164) is never to be texted."""
-        return next(self._query("SELECT 1 FROM optouts WHERE digest = ?", [self._mark(number)]), None) is not None
+        return self._value("SELECT 1 FROM optouts WHERE digest = ?", [self._mark(number)]) is not None
 
     def opted_out(self) -> Callable[[str], bool]:
         """Read the list, for asking about many numbers at this moment."""

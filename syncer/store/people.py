@@ -11,9 +11,9 @@ from syncer.forgetting import ALIAS, Veil, place_of_guest, typed_place, without_
 from syncer.model import State, utc_text
 from syncer.outbox import ERASED
 from syncer.store import rows
-from syncer.store.database import errors
 from syncer.store.optouts import OptOuts
 from syncer.store.snapshot import Snapshot
+from syncer.store.troubles import errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -218,8 +218,7 @@ class People(Snapshot, OptOuts):
         return self._scrub_left() != ""
 
     def _scrub_left(self) -> str:
-        row = next(self._query("SELECT value FROM meta WHERE name = 'scrub'"), None)
-        return str(row["value"]) if row else ""
+        return str(self._value("SELECT value FROM meta WHERE name = 'scrub'") or "")
 
     def scrub(self) -> None:
         """Write the whole file anew, without what was erased, and empty its log. For the holder of the run lock only.
@@ -243,7 +242,7 @@ class People(Snapshot, OptOuts):
             with self._writing():
                 self._remember_scrub(LOG)
         with errors("database"):
-            busy = next(self._query("PRAGMA wal_checkpoint(TRUNCATE)"))["busy"]
+            busy = self._value("PRAGMA wal_checkpoint(TRUNCATE)")
         if busy:
             raise Busy("the database's log cannot be emptied while somebody reads it", "Close what reads it")
         with self._writing():

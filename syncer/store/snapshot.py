@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import timedelta
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from syncer.model import utc_text
 from syncer.sieve import Sieve
 from syncer.store import rows
-from syncer.store.database import errors
 from syncer.store.sql import CHUNK, Sql
+from syncer.store.troubles import errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -72,7 +73,7 @@ class Snapshot(Sql):
         return {row["uri"]: rows.known_of(row) for row in found}
 
     def sieve(
-        self, since: datetime, until: datetime | None, *, now: datetime, reread: timedelta
+        self, since: datetime, until: datetime | None, *, now: datetime, reread: timedelta, most: int = 0
     ) -> tuple[Sieve, dict[str, Known]]:
         """Part the snapshot's events of a window (both ends belong to it) by whether they need a look as they are.
 
@@ -81,6 +82,7 @@ class Snapshot(Sql):
             until: latest start; None = there is none.
             now: the present.
             reread: every event is read again at least this often.
+            most: keep so many new events of a listing.
 
         Returns:
             The marks of those that need none, and all others by URI: they have begun, are missing or due to be read.
@@ -93,9 +95,13 @@ class Snapshot(Sql):
             "oldest": utc_text(now - reread),
         }
         with errors("database"):
-            sieve = Sieve(self._salt, (mark for (mark,) in self.db.conn.execute(f"SELECT mark {where} {CALM}", values)))
+            calm = self.db.conn.execute(f"SELECT mark {where} {CALM}", values)
+            sieve = Sieve(self._salt, map(itemgetter(0), calm), near=now, most=most, which=self._which)
         found = self._query(f"SELECT * {where} NOT ({CALM})", values)
         return sieve, {row["uri"]: rows.known_of(row) for row in found}
+
+    def _which(self, uris: Sequence[str]) -> set[str]:
+        return {row["uri"] for row in self._query_in("SELECT uri FROM events WHERE uri IN", uris)}
 
     def cuts(self, since: datetime, until: datetime | None, *, size: int, most: int) -> list[datetime]:
         """Cut a window into parts of so many events each, `size` at a time: a part ends half a minute after a start.
@@ -109,32 +115,32 @@ class Snapshot(Sql):
             most: most parts.
         """
         values = [utc_text(since), utc_text(until) if until else "~"]
-        counted = "SELECT count(*) n FROM events WHERE start_at >= ? AND start_at <= ?"
-        pages = -(-next(self._query(counted, values))["n"] // size)
+        counted = "SELECT count(*) FROM events WHERE start_at >= ? AND start_at <= ?"
+        pages = -(-self._value(counted, values) // size)
         found: list[datetime] = []
         for end in sorted({pages * part // most * size for part in range(1, most)} - {0}):
             # Both from the index alone.
             sql = "SELECT start_at FROM events WHERE start_at >= ? AND start_at <= ? ORDER BY start_at LIMIT 1 OFFSET ?"
-            last = next(self._query(sql, [*values, end - 1]), None)
+            last = self._value(sql, [*values, end - 1])
             if last is not None:
-                sql = "SELECT min(start_at) start_at FROM events WHERE start_at > ?"
-                first = rows.moment_or_none(next(self._query(sql, [last["start_at"]]))["start_at"])
-                at = rows.moment_of(last["start_at"])
+                sql = "SELECT min(start_at) FROM events WHERE start_at > ?"
+                first = rows.moment_or_none(self._value(sql, [last]))
+                at = rows.moment_of(last)
                 found += [] if first is None else [at + min(HALF_A_MINUTE, (first - at) / 2)]
         return sorted(set(found))
 
     def in_window(self, since: datetime, until: datetime | None) -> int:
         """Count the snapshot's events of a window that were not missing from the last listing."""
-        sql = "SELECT count(*) n FROM events WHERE start_at >= ? AND start_at <= ? AND missing_at IS NULL"
-        return int(next(self._query(sql, [utc_text(since), utc_text(until) if until else "~"]))["n"])
+        sql = "SELECT count(*) FROM events WHERE start_at >= ? AND start_at <= ? AND missing_at IS NULL"
+        return int(self._value(sql, [utc_text(since), utc_text(until) if until else "~"]))
 
     def seats_ahead(self, now: datetime, until: datetime | None) -> int:
         """Count the seats taken in the snapshot's events that are ahead, not canceled and not missing."""
         sql = (
-            "SELECT total(active) n FROM events WHERE start_at > ? AND start_at <= ? AND status != 'canceled'"
+            "SELECT total(active) FROM events WHERE start_at > ? AND start_at <= ? AND status != 'canceled'"
             " AND missing_at IS NULL"
         )
-        return int(next(self._query(sql, [utc_text(now), utc_text(until) if until else "~"]))["n"])
+        return int(self._value(sql, [utc_text(now), utc_text(until) if until else "~"]))
 
     def bookings(self, uris: Sequence[str] = (), *, events: Sequence[str] = ()) -> dict[str, Booking]:
         """Read the bookings with these URIs, and all bookings of these events."""

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from syncer.store.database import errors
+from syncer.store.troubles import errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -64,6 +64,12 @@ class Sql:
     def _query(self, sql: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> Iterator[dict[str, Any]]:
         with errors("database"):
             yield from self.db.query(sql, dict(values) if isinstance(values, Mapping) else list(values))
+
+    def _value(self, sql: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> Any:
+        """Run a query for one value; None = it found none. Not by sqlite-utils: it takes three times as long."""
+        with errors("database"):
+            row = self.db.conn.execute(sql, values).fetchone()
+        return None if row is None else row[0]
 
     def _query_in(self, sql: str, values: Sequence[str | int]) -> list[dict[str, Any]]:
         """Run a query that ends in IN, with its values a chunk at a time."""

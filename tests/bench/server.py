@@ -24,28 +24,30 @@ FIRST, APART = 1_900_000_020, 60
 """When the first meeting starts, in Unix seconds, and how long after one the next does."""
 PAGE = 100
 TEMPLATE = "2031460771195412480"
-EVENT = """{"calendar_event":{"external_id":"q1w2e3r4t5y6u7i8o9p0%(n)08d","kind":"google"},\
-"created_at":"2026-11-20T15:01:12.310455Z","end_time":"%(end)s","event_guests":[],"event_memberships":[{\
-"buffered_end_time":"%(end)s","buffered_start_time":"%(start)s","user":"%(base)s/users/2f6a9c10-0c1d-4e2f-8a3b-4c5d6e7f8091",\
-"user_email":"mara@northpier.example","user_name":"Mara Lindqvist"}],\
-"event_type":"%(base)s/event_types/c0ffee00-1111-4222-8333-444455556666",\
-"invitees_counter":{"active":%(active)d,"limit":1,"total":1},"location":{"join_url":"https://calendly.com/events/%(n)08x/google_meet",\
-"status":"pushed","type":"google_conference"},"meeting_notes_html":null,"meeting_notes_plain":null,\
-"name":"Phone consultation","start_time":"%(start)s","status":"%(status)s",%(more)s\
-"updated_at":"%(updated)s","uri":"%(base)s/scheduled_events/%(n)08x-aaaa-4bbb-8ccc-dddddddddddd"}"""
-CANCELED = (
-    """"cancellation":{"canceled_by":"Theo Brandt","canceler_type":"invitee","created_at":"%s","reason":"Travel"},"""
+EVENT = """{"calendar_event":{"external_id":"q1w2e3r4t5y6u7i8o9p0%(n)08d","kind":"google"},
+"created_at":"2026-11-20T15:01:12.310455Z","end_time":"%(end)s","event_guests":[],"event_memberships":[{
+"buffered_end_time":"%(end)s","buffered_start_time":"%(start)s","user":"%(base)s/users/2f6a9c10-0c1d-4e2f-8a3b-4c5d6e7f8091",
+"user_email":"mara@northpier.example","user_name":"Mara Lindqvist"}],
+"event_type":"%(base)s/event_types/c0ffee00-1111-4222-8333-444455556666",
+"invitees_counter":{"active":1,"limit":1,"total":1},
+"location":{"join_url":"https://calendly.com/events/%(n)08x/google_meet","status":"pushed","type":"google_conference"},
+"meeting_notes_html":null,"meeting_notes_plain":null,
+"name":"Phone consultation","start_time":"%(start)s","status":"active",
+"updated_at":"2026-11-20T15:01:14.002871Z","uri":"%(base)s/scheduled_events/%(n)08x-aaaa-4bbb-8ccc-dddddddddddd"}""".replace(
+    "\n", ""
 )
-INVITEE = """{"collection":[{"cancel_url":"https://calendly.com/cancellations/%(n)08x","created_at":"%(made)s",\
-"email":"guest%(n)d@example.com","event":"%(base)s/scheduled_events/%(n)08x-aaaa-4bbb-8ccc-dddddddddddd",\
-"first_name":"Ines","invitee_scheduled_by":null,"last_name":"Okafor","name":"Ines Okafor","new_invitee":null,"no_show":null,\
-"old_invitee":null,"payment":null,"questions_and_answers":[{"answer":"Knee pain","position":0,"question":"Reason"}],\
-"reconfirmation":null,"reschedule_url":"https://calendly.com/reschedulings/%(n)08x","rescheduled":false,\
-"routing_form_submission":null,"scheduling_method":null,"status":"%(status)s","text_reminder_number":"+1312%(number)07d",%(more)s\
-"timezone":"America/Chicago","tracking":{"utm_campaign":null,"utm_source":null,"utm_medium":null,"utm_content":null,\
-"utm_term":null,"salesforce_uuid":null},"updated_at":"%(made)s",\
-"uri":"%(base)s/scheduled_events/%(n)08x-aaaa-4bbb-8ccc-dddddddddddd/invitees/%(n)08x"}],\
-"pagination":{"count":1,"next_page":null,"next_page_token":null,"previous_page":null,"previous_page_token":null}}"""
+INVITEE = """{"collection":[{"cancel_url":"https://calendly.com/cancellations/%(n)08x","created_at":"%(made)s",
+"email":"guest%(n)d@example.com","event":"%(base)s/scheduled_events/%(n)08x-aaaa-4bbb-8ccc-dddddddddddd",
+"first_name":"Ines","invitee_scheduled_by":null,"last_name":"Okafor","name":"Ines Okafor","new_invitee":null,
+"no_show":null,"old_invitee":null,"payment":null,"questions_and_answers":[
+{"answer":"Knee pain","position":0,"question":"Reason"}],"reconfirmation":null,
+"reschedule_url":"https://calendly.com/reschedulings/%(n)08x","rescheduled":false,"routing_form_submission":null,
+"scheduling_method":null,"status":"active","text_reminder_number":"+1312%(number)07d",
+"timezone":"America/Chicago","tracking":{"utm_campaign":null,"utm_source":null,"utm_medium":null,"utm_content":null,
+"utm_term":null,"salesforce_uuid":null},"updated_at":"%(made)s",
+"uri":"%(base)s/scheduled_events/%(n)08x-aaaa-4bbb-8ccc-dddddddddddd/invitees/%(n)08x"}],
+"pagination":{"count":1,"next_page":null,"next_page_token":null,"previous_page":null,"previous_page_token":null}}
+""".replace("\n", "")
 TEXTS = {
     "confirm": "Hi {{name}}, your meeting is booked for {{time}}.",
     "cancel": "Hi {{name}}, your meeting was canceled.",
@@ -80,29 +82,20 @@ class Account:
     def __init__(self, events: int, port: int) -> None:
         self._port = port
         self.made = stamp(datetime.now(UTC).timestamp() - 5)
-        self.canceled: dict[int, str] = {}
+        self.moved: dict[int, int] = {}
         self.starts = [FIRST + n * APART for n in range(events)]
         self.events = [self._event(n) for n in range(events)]
         self.pages: dict[tuple[int, int], bytes] = {}
 
     def _event(self, n: int) -> bytes:
-        at = self.canceled.get(n)
-        fields = {
-            "n": n,
-            "base": BASE,
-            "start": stamp(FIRST + n * APART),
-            "end": stamp(FIRST + n * APART + 1800),
-            "active": 0 if at else 1,
-            "status": "canceled" if at else "active",
-            "more": CANCELED % at if at else "",
-            "updated": at or "2026-11-20T15:01:14.002871Z",
-        }
+        start = FIRST + n * APART + self.moved.get(n, 0)
+        fields = {"n": n, "base": BASE, "start": stamp(start), "end": stamp(start + 1800)}
         return (EVENT % fields).encode()
 
-    def cancel(self, every: int, count: int) -> None:
-        """Cancel so many events, a minute ago; pages that were asked for before are put together anew at once."""
-        for n in range(0, every * count, every):
-            self.canceled[n] = stamp(datetime.now(UTC).timestamp() - 60)
+    def move(self, first: int, every: int, count: int) -> None:
+        """Let so many meetings begin a second later; pages that were asked for before are put together anew at once."""
+        for n in range(first, first + every * count, every):
+            self.moved[n] = self.moved.get(n, 0) + 1
             self.events[n] = self._event(n)
         for key in list(self.pages):
             del self.pages[key]
@@ -141,15 +134,7 @@ class Account:
 
     def invitees(self, n: int) -> bytes:
         """Give the one invitee of an event."""
-        at = self.canceled.get(n)
-        fields = {
-            "n": n,
-            "base": BASE,
-            "made": self.made,
-            "number": 2_000_000 + n,
-            "status": "canceled" if at else "active",
-            "more": CANCELED % at if at else "",
-        }
+        fields = {"n": n, "base": BASE, "made": self.made, "number": 2_000_000 + n}
         return (INVITEE % fields).encode()
 
 
@@ -164,6 +149,7 @@ class Bench:
         self.rate, self.window = 0, 60.0
         self._opened, self._used = float("-inf"), 0
         self.flying = self.most_flying = 0
+        self.moments: dict[str, float] = {}
 
     def set_up(self, wanted: dict[str, Any]) -> None:
         """Take the settings of one row."""
@@ -171,11 +157,12 @@ class Bench:
         self.rate, self.window = wanted.get("rate", self.rate), wanted.get("window", self.window)
         if "events" in wanted:
             self.account = Account(wanted["events"], self.port)
-        if "cancel" in wanted:
-            self.account.cancel(wanted.get("every", 1), wanted["cancel"])
+        if "move" in wanted:
+            self.account.move(*wanted["move"])
         if "add" in wanted:
             self.account.add(wanted["add"])
         self.counts.clear()
+        self.moments.clear()
         self.most_flying, self._opened, self._used = 0, float("-inf"), 0
 
     def answer(self, method: str, target: str, body: bytes) -> tuple[int, bytes, bool, bytes]:
@@ -185,8 +172,11 @@ class Bench:
         if path == "/bench":
             if method == "POST":
                 self.set_up(json.loads(body))
-            told = {**self.counts, "most_in_flight": self.most_flying}
+            told = {**self.counts, "most_in_flight": self.most_flying, **self.moments}
             return 200, json.dumps(told).encode(), False, b""
+        now = datetime.now(UTC).timestamp()
+        self.moments.setdefault("first_at", now)
+        self.moments["templates_at" if path == "/v1/template-configs" else "last_at"] = now
         if path.startswith("/v1/"):
             return 200, self._engagelab(path), False, b""
         limits = self._count()

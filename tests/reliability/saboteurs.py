@@ -195,11 +195,10 @@ SABOTEURS = [
         "duplicates",
         (
             Change(
-                "syncer/worker.py",
-                "                NoAnswer(LEFT_BY_A_CRASH),",
-                "                NotNow(LEFT_BY_A_CRASH),",
+                SENDING,
+                "            NoAnswer(LEFT_BY_A_CRASH),",
+                "            NotNow(LEFT_BY_A_CRASH),",
             ),
-            Change("syncer/worker.py", "import LEFT_BY_A_CRASH, NoAnswer,", "import LEFT_BY_A_CRASH, NotNow,"),
         ),
     ),
     Saboteur(

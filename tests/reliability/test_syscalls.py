@@ -239,4 +239,4 @@ def test_a_fault_at_every_call(
     title = f"{points.__name__} at system calls, {ground.name}"
     figures(title, of=len(every), **counted, wrong=len(wrong), seconds=round(time.monotonic() - began))
     assert not wrong, "\n\n".join(wrong[:SHOWN])
-    assert counted["hit"] >= counted["points"] * NEARLY_ALL
+    assert counted["hit"] >= counted["points"] * NEARLY_ALL - (not full)  # of a few, one is a tenth
