@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from syncer import phones, templates, wording
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from syncer.run import Run
 
 
+TEMPLATES_COUNT = timedelta(minutes=1)
+"""How long the gateway's list of templates counts within a run."""
+
+
 @dataclass(slots=True)
 class Preflight:
     """The look at the templates of one run; `course` remembers what was told already."""
@@ -31,10 +36,14 @@ class Preflight:
     def passed(self, due: Sequence[Message]) -> list[Message] | None:
         """Say which messages may leave as far as their templates go; None = nothing can leave.
 
-        Its request also meets most faults of name, route and certificate before the first claim.
+        Its request also meets most faults of name, route and certificate before the first claim. What it finds counts
+        for a minute: a first run sends between hundreds of batches.
         """
+        now, course = self.run.clock(), self.course
         try:
-            found: Mapping[str, Template] = {template.id: template for template in self.gateway.templates()}
+            if course.listed_at is None or not timedelta() <= now - course.listed_at < TEMPLATES_COUNT:
+                course.templates = {template.id: template for template in self.gateway.templates()}
+                course.listed_at = now
         except RunHalted as error:
             halt(self.run, self.course, str(error))
             return None
@@ -46,8 +55,8 @@ class Preflight:
             for message in due:
                 self.run.store.note(message, reason, self.run.clock())
             return None
-        self._notice(found)
-        return [message for message in due if self._fits(message, found.get(message.template))]
+        self._notice(course.templates)
+        return [message for message in due if self._fits(message, course.templates.get(message.template))]
 
     def _notice(self, found: Mapping[str, Template]) -> None:
         """Tell when a template that a rule uses says something else than it did."""

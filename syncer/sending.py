@@ -31,14 +31,14 @@ from syncer.outbox import (
 from syncer.rules import OnUnknown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from syncer.flights import Flights
     from syncer.log import Tell
     from syncer.model import Message
     from syncer.outbox import Outcome
-    from syncer.ports import Gateway
+    from syncer.ports import Gateway, Template
     from syncer.run import Run
 
 PAUSE_GROWS = 4
@@ -58,6 +58,8 @@ class Course:
         held: templates that the gateway refused.
         broken: the trouble with the database after which nothing is committed any more.
         rejected: what was told already of templates that cannot be used.
+        templates: the gateway's templates by id, as last listed; none = not yet.
+        listed_at: when that was.
     """
 
     attempted: int = 0
@@ -66,6 +68,8 @@ class Course:
     held: set[str] = field(default_factory=set)
     broken: StoreError | None = None
     rejected: set[str] = field(default_factory=set)
+    templates: Mapping[str, Template] = field(default_factory=dict)
+    listed_at: datetime | None = None
 
 
 @dataclass(slots=True)

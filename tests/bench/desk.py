@@ -23,7 +23,7 @@ from syncer import config, log
 from syncer.cli.building import a_worker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from syncer.config import Settings
     from syncer.store import Store
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 TEMPLATE = 2031460771195412480
+RULES = ("CONFIRM", "CANCEL", "REMINDER")
 UNBOUNDED = 100_000.0
 """Texts a second: so many that only the gateway's time counts."""
 
@@ -74,32 +75,29 @@ class Desk:
         made.mkdir()
         return made
 
-    def environ(self, folder: Path) -> dict[str, str]:
-        """The settings as variables: three of the built-in rules."""
+    def environ(self, folder: Path, rules: Sequence[str] = RULES) -> dict[str, str]:
+        """The settings as variables, with these of the built-in rules."""
         return {
             "CALENDLY_TOKEN": "t" * 30,
             "ENGAGELAB_DEV_KEY": "k" * 20,
             "ENGAGELAB_DEV_SECRET": "s" * 20,
             "CALENDLY_API_URL": self.url,
             "ENGAGELAB_API_URL": self.url,
-            "TEMPLATE_ID_CONFIRM": str(TEMPLATE),
-            "TEMPLATE_ID_CANCEL": str(TEMPLATE + 1),
-            "TEMPLATE_ID_REMINDER": str(TEMPLATE + 2),
             "SYNCER_DB": str(folder / "syncer.db"),
-        }
+        } | {f"TEMPLATE_ID_{rule}": str(TEMPLATE + RULES.index(rule)) for rule in rules}
 
-    def settings(self, folder: Path, *, lanes: int = 8) -> Settings:
+    def settings(self, folder: Path, *, lanes: int = 8, rules: Sequence[str] = RULES) -> Settings:
         """The settings: so many requests in flight, and no bound on texts."""
         limits = f"[limits]\nconcurrency = {lanes}\nmessages_per_run = 100000\n"
         (folder / "syncer.toml").write_text(limits, encoding="utf-8")
-        made = config.load(environ=self.environ(folder), folder=folder, log_format="json")
+        made = config.load(environ=self.environ(folder, rules), folder=folder, log_format="json")
         return replace(made, sends_per_second=UNBOUNDED)
 
     @contextlib.contextmanager
-    def worker(self, folder: Path | None = None, *, lanes: int = 8) -> Iterator[Worker]:
+    def worker(self, folder: Path | None = None, *, lanes: int = 8, rules: Sequence[str] = RULES) -> Iterator[Worker]:
         """A worker on a database, which it makes where there is none; its log goes to memory."""
         log.configure(log_format="json", stream=io.StringIO())
-        with a_worker(self.settings(folder or self.folder(), lanes=lanes)) as made:
+        with a_worker(self.settings(folder or self.folder(), lanes=lanes, rules=rules)) as made:
             yield made
 
     def walk(self, client: httpx.Client, *, lanes: int = 0) -> None:

@@ -100,7 +100,7 @@ def latency(desk: Desk, times: int) -> Iterator[Row]:
 def news(desk: Desk, times: int) -> Iterator[Row]:
     """A hundred of 10,000 meetings were moved since the last run."""
     desk.set_up(events=EVENTS, latency=0, rate=0)
-    with desk.worker() as worker, httpx.Client() as client:
+    with desk.worker(rules=["REMINDER"]) as worker, httpx.Client() as client:
         worker.run_once()
         shares, asked, acted = [], [], []
         for number in range(times):
