@@ -415,7 +415,7 @@ def remnants_are_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
         made = real(outcome, now=now, **more)
         return replace(made, state=State.RETRYABLE, next_at=now) if made.state is State.UNKNOWN else made
 
-    monkeypatch.setattr("syncer.worker.settle", hopeful)
+    monkeypatch.setattr("syncer.sending.settle", hopeful)
 
 
 def one_guest_an_event(monkeypatch: pytest.MonkeyPatch) -> None:

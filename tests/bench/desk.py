@@ -36,6 +36,14 @@ UNBOUNDED = 100_000.0
 """Texts a second: so many that only the gateway's time counts."""
 
 
+class Nowhere(io.StringIO):
+    """Takes a log and keeps nothing of it."""
+
+    def write(self, text: str) -> int:
+        """Drop it."""
+        return len(text)
+
+
 class Desk:
     """The server, and a folder for databases; use it in a `with` statement."""
 
@@ -55,8 +63,10 @@ class Desk:
     def __exit__(self, *_: object) -> None:
         """Stop the server."""
         assert self._server.stdin is not None
+        assert self._server.stdout is not None
         self._server.stdin.close()
         self._server.wait(10)
+        self._server.stdout.close()
         self._folder.cleanup()
 
     def set_up(self, **wanted: Any) -> None:
@@ -95,8 +105,8 @@ class Desk:
 
     @contextlib.contextmanager
     def worker(self, folder: Path | None = None, *, lanes: int = 8, rules: Sequence[str] = RULES) -> Iterator[Worker]:
-        """A worker on a database, which it makes where there is none; its log goes to memory."""
-        log.configure(log_format="json", stream=io.StringIO())
+        """A worker on a database, which it makes where there is none; its log is written and dropped."""
+        log.configure(log_format="json", stream=Nowhere())
         with a_worker(self.settings(folder or self.folder(), lanes=lanes, rules=rules)) as made:
             yield made
 

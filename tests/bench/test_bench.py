@@ -1,0 +1,143 @@
+"""The benchmark's short form: what it counts, and memory. Seconds are `.ci/bench`'s; no test fails for being slow."""
+
+from __future__ import annotations
+
+import sys
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+from bulk import START, InProcess, Office, SimulatedStop, Timeline, fill, number
+from desk import HERE, Desk, run_here
+from rows import Statements, sending
+
+from syncer.sandbox.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture(scope="module")
+def desk() -> Iterator[Desk]:
+    """The benchmark's server."""
+    with Desk() as made:
+        yield made
+
+
+def test_the_server_keeps_to_what_calendly_documents(desk: Desk) -> None:
+    """Windows with both their ends, pages by token; the bare client and syncer read the same."""
+    desk.set_up(events=450, latency=0, rate=0)
+    with httpx.Client() as client, desk.worker() as worker:
+        desk.walk(client, lanes=2)
+        bare = desk.counts()
+        desk.set_up()
+        run = worker.run_once()
+        ours = desk.counts()
+
+    assert (bare["listing"], bare["invitees"]) == (5, 450)
+    assert (ours["listing"], ours["invitees"], ours["other"]) == (5, 450, 1)
+    assert (run.report.events, run.report.created) == (450, 450)
+
+
+def test_no_news_costs_a_request_a_page_and_one_commit(desk: Desk) -> None:
+    """2,600 events are two windows of thirteen pages; nothing of the snapshot is read twice or written."""
+    desk.set_up(events=2_600, latency=0, rate=0)
+    with desk.worker() as worker:
+        worker.run_once()
+        worker.calendly._asker._seconds = 1.0  # type: ignore[attr-defined]  # as if Calendly were far away
+        desk.set_up()
+        seen = Statements(worker)
+        run = worker.run_once()
+        asked = desk.counts()
+
+    assert (asked["listing"], asked.get("invitees", 0), asked.get("other", 0)) == (26, 0, 0)
+    assert (run.report.events, run.report.changed) == (2_600, 0)
+    writes = [one for one in seen.all if one.startswith(("INSERT", "UPDATE", "DELETE"))]
+    assert {one.split()[2] for one in writes} == {"runs"}
+    assert seen.count("COMMIT") == 1
+
+
+def test_changes_cost_their_own_reads(desk: Desk) -> None:
+    """A hundred of them, over all windows, are all acted on in that run."""
+    desk.set_up(events=2_600, latency=0, rate=0)
+    with desk.worker(rules=["REMINDER"]) as worker:
+        worker.run_once()
+        desk.set_up(move=[3, 25, 100])
+        run = worker.run_once()
+        asked = desk.counts()
+        again = worker.run_once()
+
+    assert (asked["listing"], asked["invitees"]) == (26, 100)
+    assert (run.report.changed, run.report.rescheduled, again.report.changed) == (100, 100, 0)
+
+
+def test_texts_share_their_commits_and_never_crowd(desk: Desk) -> None:
+    """Two hundred texts, eight at once: each is claimed before it leaves and settled after, in few commits."""
+    desk.set_up(events=200, latency=0, rate=0)
+    with desk.worker() as worker:
+        worker.run_once()
+        _, seen = sending(desk, worker, 200, 0.01)
+        flying = desk.counts()["most_in_flight"]
+
+    assert flying <= 8
+    assert seen.count("COMMIT") <= 200 * 0.6
+
+
+def test_memory_does_not_grow_with_the_account(desk: Desk) -> None:
+    """Ten times the events, and no more than a seventh more memory."""
+    peaks = []
+    for events in (1_000, 10_000):
+        desk.set_up(events=events, latency=0, rate=0)
+        folder = desk.folder()
+        for _ in range(2):
+            done = run_here(sys.executable, str(HERE / "peak.py"), desk.url, str(folder))
+            assert done.returncode == 0, done.stderr
+        peaks.append(float(done.stdout))
+
+    assert peaks[1] <= peaks[0] * 1.15, peaks
+
+
+def test_a_large_account_with_much_news_stays_within_half_of_the_limit(tmp_path: Path) -> None:
+    """A tenth of 20,000 events and of 50 changes a minute, at a tenth of 500 requests a minute: pages alone are 20."""
+    time = Timeline()
+    world = World(time.now, rate_limit=1_000_000)
+    booked = fill(world, 2_000, first=START + 2 * DAY, apart=timedelta(minutes=5))
+    wire, office = InProcess(world, time), Office(tmp_path, time, limits="concurrency = 1\n")
+    with office.worker(wire) as worker:
+        worker.run_once()
+    world.rate_limit = 50
+    time.add(minutes=10)
+    began = time.elapsed
+
+    def change() -> None:
+        """Five a minute: three new ones, one canceled, one moved."""
+        minute = int((time.elapsed - began) // 60)
+        while len(done) <= minute:
+            at = len(done)
+            done.append(at)
+            for more in range(3):
+                world.book(
+                    start=START + 30 * DAY + timedelta(minutes=at * 5 + more), phone=number(9_000 + at * 3 + more)
+                )
+            world.cancel(booked[at * 2])
+            world.move(booked[at * 2 + 1], START + 40 * DAY + timedelta(minutes=at))
+
+    done: list[int] = []
+    with office.worker(wire, stop=SimulatedStop(time, began + 1800)) as worker:
+        ask = worker.calendly.events
+
+        def events(*asked: object, **more: object) -> object:
+            change()
+            return ask(*asked, **more)  # type: ignore[arg-type]
+
+        worker.calendly.events = events  # type: ignore[method-assign, assignment]  # news come while nobody looks
+        worker.run_forever()
+
+    asked = [one for one in wire.calendly() if (one.at - START).total_seconds() >= began]
+    assert {one.status for one in asked} == {200}
+    assert len(done) >= 28
+    assert len(asked) / 30 <= 25
