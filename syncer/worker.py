@@ -125,10 +125,13 @@ class Worker:
                 delivery = delivery or sends.Delivery(run, self.gateway, self.sleep, self.stop.is_set, self.executor)
                 plan_again_if_rules_changed(run, listed.at)
                 delivery.deliver(listed)
+                read = run.report.changed
                 self._read(run, listed, delivery)
+                # What is listed again and again and cannot be read is no reason to go on.
+                goes_on = bool(listed.stale or (listed.left and run.report.changed > read))
                 # `--once` lists anew and goes on; the loop leaves the rest to its next run.
-                complete = not (listed.stale or listed.left) or not options.everything
-            self.behind = bool(listed.stale or listed.left)
+                complete = not goes_on or not options.everything
+            self.behind = goes_on
             self._retain(run, listed)
             if self.unread is not None:
                 raise self.unread

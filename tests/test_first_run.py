@@ -36,6 +36,8 @@ from bulk import (
     number,
 )
 
+from syncer import listing
+from syncer.http import Answer
 from syncer.sandbox.page import env_lines
 from syncer.sandbox.server import SandboxServer
 from syncer.sandbox.world import World
@@ -43,7 +45,7 @@ from syncer.sandbox.world import World
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from syncer.http import Answer, Prepared
+    from syncer.http import Prepared
     from syncer.run import Run
 
 FULL = bool(os.environ.get("SYNCER_FULL"))
@@ -376,3 +378,35 @@ def test_kill_9_costs_less_than_two_batches_of_reading_and_no_second_text(tmp_pa
     assert unknown <= 1
     assert {key.partition("/confirmation")[0] for key in sent} <= set(booked)
     assert events - unknown <= len(sent) <= events
+
+
+def test_of_very_many_new_events_the_nearest_are_read_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is not kept of one listing is in the next: all are read once, by their start, and nothing is lost."""
+    monkeypatch.setattr(listing, "MOST_NEW", 20)
+    one = backfill(tmp_path, 90, rate=UNLIMITED)
+
+    run = one.run()
+
+    paths = [exchange.path for exchange in one.wire.calendly()]
+    read = [path.split("/")[2] for path in paths if path.endswith("/invitees")]
+    by_start = sorted(one.world.events.values(), key=lambda event: str(event["start_time"]))
+    assert read == [str(event["uri"]).rpartition("/")[2] for event in by_start]
+    assert paths.count("/scheduled_events") == 5
+    assert (run.report.events, run.report.changed, run.report.created) == (90, 90, 90)
+
+
+def test_what_can_never_be_read_is_not_listed_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More new events than are kept, and all of them gone when they are asked for: the run ends."""
+    monkeypatch.setattr(listing, "MOST_NEW", 5)
+    one = backfill(tmp_path, 30, rate=UNLIMITED)
+    asked = one.wire.exchange
+
+    def exchange(prepared: Prepared, *, deadline: float, cap: int) -> Answer:
+        answer = asked(prepared, deadline=deadline, cap=cap)
+        return Answer(404, answer.headers, b"{}") if "/invitees" in prepared.url else answer
+
+    monkeypatch.setattr(one.wire, "exchange", exchange)
+    run = one.run()
+
+    assert run.report.changed == 0
+    assert [exchange.path for exchange in one.wire.calendly()].count("/scheduled_events") == 1

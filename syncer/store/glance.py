@@ -48,6 +48,8 @@ def glance(path: Path) -> Glance:
         raise StoreError(f"{path} does not exist", MISSING)
     check_kind(path)
     with errors(path), closed_on_failure(connect_read_only(path)) as opened, contextlib.closing(opened) as db:
+        if db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'runs'").fetchone() is None:
+            raise StoreError(f"{path} has an older schema", "Run `syncer migrate` first")
         newest = "ORDER BY ended_at DESC, rowid DESC LIMIT 1"
         done = db.execute(f"SELECT ended_at FROM runs WHERE outcome = 'completed' {newest}").fetchone()  # noqa: S608  a constant
         last = db.execute(f"SELECT outcome, error FROM runs {newest}").fetchone()  # noqa: S608  likewise
