@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
 LOOK_UP = 0.5
 """Seconds after which a wait looks whether it is still wanted."""
+BURST = 0.02
+"""Seconds' worth of requests that may leave at once: nobody counts a rate by less."""
 TOGETHER = 0.003
-"""Seconds within which requests leave, and answers are committed, together."""
+"""Seconds that an answer waits for others, to be committed with them."""
 
 
 class Executor(Protocol):
@@ -71,8 +73,7 @@ class Flights:
             return False
         if message.to in {other.to for other in (*self._flying.values(), *after)}:
             return False
-        # Some may leave together, as long as nobody could tell from the rate.
-        return self._wait() <= 0 and (not after or (len(after) + 1) * self._gap <= TOGETHER)
+        return self._wait() <= 0 and (not after or (len(after) + 1) * self._gap <= BURST)
 
     def begin(self, claimed: Message, send: Callable[[], Outcome]) -> None:
         """Let a claimed message leave."""

@@ -157,3 +157,67 @@ def test_with_nothing_in_flight_only_the_pace_is_waited_for() -> None:
     list(flights.landed(wait=True))
 
     assert timeline.slept == [0.5]
+
+
+def test_some_leave_together_where_nobody_could_tell_from_the_rate() -> None:
+    """At 500 a second a wave of ten is a fiftieth of one; at five a second each waits for its own moment."""
+    clock = Timeline()
+
+    def wave(per_second: float, lanes: int) -> int:
+        flights = Flights(InlineExecutor(), lanes=lanes, per_second=per_second, ticks=clock, sleep=clock.sleep)
+        chosen: list[Message] = []
+        while flights.may_begin(to(len(chosen)), chosen):
+            chosen.append(to(len(chosen)))
+        return len(chosen)
+
+    assert [wave(rate, 32) for rate in (5, 50, 100, 500)] == [1, 1, 2, 10]
+    assert wave(500, 8) == 8
+
+
+def test_a_wave_takes_its_time_from_the_rate() -> None:
+    """What left at once is made up for before the next leaves."""
+    clock = Timeline()
+    flights = Flights(InlineExecutor(), lanes=8, per_second=500, ticks=clock, sleep=clock.sleep)
+    for number in range(8):
+        flights.begin(to(number), lambda: TAKEN)
+    list(flights.landed())
+    soon = flights.may_begin(to(9))
+    list(flights.landed(wait=True))
+
+    assert (soon, clock.slept) == (False, [0.016])
+    assert flights.may_begin(to(9))
+
+
+def test_a_number_is_once_in_a_wave() -> None:
+    """Two texts to one person keep their order."""
+    flights = Flights(InlineExecutor(), lanes=8, per_second=500, ticks=lambda: 0.0, sleep=lambda _: None)
+
+    assert flights.may_begin(to(2), [to(1)])
+    assert not flights.may_begin(to(1), [to(2), to(1)])
+
+
+def test_answers_that_come_nearly_together_are_taken_together(pool: ThreadPoolExecutor) -> None:
+    """So that one commit is enough; nothing waits for one that is far off."""
+    flights = Flights(pool, lanes=8, per_second=500, ticks=time.monotonic, sleep=time.sleep)
+    together, late = threading.Barrier(4, timeout=10), threading.Event()
+
+    def near() -> Outcome:
+        together.wait()
+        return TAKEN
+
+    def far() -> Outcome:
+        late.wait(10)
+        return TAKEN
+
+    for number in range(4):
+        flights.begin(to(number), near)
+    flights.begin(to(9), far)
+    taken = [claimed.to for claimed, _ in flights.landed(wait=True)]
+    left = len(flights)
+    late.set()
+
+    assert set(taken) <= {to(number).to for number in range(4)}
+    assert len(taken) + left == 5
+    assert left >= 1
+    while len(flights):
+        list(flights.landed(wait=True))

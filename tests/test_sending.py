@@ -296,3 +296,154 @@ def test_no_room_ends_a_run_and_damage_ends_the_loop(stage: Stage, trouble: Stor
     assert states(stage, messages) == [State.SCHEDULED if ends else State.SENT]
     # After an error of the disk not even the run's own row is written.
     assert stage.store.db.execute("SELECT count(*) FROM runs").fetchone()[0] == (0 if ends else 2)
+
+
+# What leaves together.
+
+
+@pytest.fixture
+def quick(settings: Callable[..., Settings], store: Store) -> Callable[[str], Stage]:
+    """A maker of stages on which eight texts leave at once, and no rate holds the next ones up."""
+
+    def make(limits: str) -> Stage:
+        return Stage(settings(f"[limits]\nconcurrency = 8\n{limits}", sends_per_second=float("inf")), store)
+
+    return make
+
+
+def commits(store: Store) -> list[str]:
+    """From now on, each commit that wrote to messages."""
+    told: list[str] = []
+
+    def trace(statement: str) -> None:
+        told.append(statement)
+        if statement == "COMMIT":
+            seen.extend(["COMMIT"] * any(one.startswith("UPDATE messages") for one in told))
+            told.clear()
+
+    seen: list[str] = []
+    store.db.conn.set_trace_callback(trace)
+    return seen
+
+
+def test_what_leaves_together_is_claimed_together(quick: Callable[[str], Stage]) -> None:
+    """All eight are `sending` before the first request leaves; sixteen texts take three commits."""
+    stage = quick("")
+    messages = wait_for(stage, *[{}] * 16)
+    claimed: list[int] = []
+    stage.gateway.on_send = lambda _: claimed.append(states(stage, messages).count(State.SENDING))
+    seen = commits(stage.store)
+
+    stage.run()
+
+    assert claimed == [8] * 16
+    assert states(stage, messages) == [State.SENT] * 16
+    assert len(seen) == 3  # claims; results and claims; results
+
+
+def test_nothing_that_must_be_waited_for_keeps_a_result_off_the_disk(
+    settings: Callable[..., Settings], store: Store
+) -> None:
+    """At five a second the next text is a while off: the last one is `sent` before it is waited for."""
+    stage = Stage(settings("[limits]\nsends_per_second = 5"), store)
+    messages = wait_for(stage, {}, {}, {})
+    worker = stage.worker()
+    found: list[int] = []
+    real = worker.stop.wait
+
+    def wait(timeout: float | None = None) -> bool:
+        found.append(states(stage, messages).count(State.SENT))
+        return real(timeout)
+
+    worker.stop.wait = wait  # type: ignore[method-assign]  # looks whenever the worker waits
+    worker.run_once()
+
+    assert found == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("limits", "sent"),
+    [
+        pytest.param("messages_per_run = 3", 3, id="a run"),
+        pytest.param("messages_per_day = 5", 5, id="a day"),
+        pytest.param("messages_per_run = 11", 11, id="the second wave"),
+    ],
+)
+def test_a_cap_holds_within_a_wave(quick: Callable[[str], Stage], limits: str, sent: int) -> None:
+    """What is chosen and not claimed yet counts."""
+    stage = quick(limits)
+    messages = wait_for(stage, *[{}] * 14)
+
+    run = stage.run()
+
+    assert states(stage, messages).count(State.SENT) == sent
+    assert (run.report.sent, run.report.deferred) == (sent, 14 - sent)
+
+
+def test_neighbours_in_a_wave_count_for_their_prefix(quick: Callable[[str], Stage]) -> None:
+    """Numbers that differ in their last digits only."""
+    stage = quick("per_prefix_per_hour = 3")
+    messages = wait_for(stage, *[{"to": f"+1312555{number:04}"} for number in range(10)])
+
+    run = stage.run()
+
+    assert states(stage, messages).count(State.SENT) == 3
+    assert run.report.deferred == 7
+
+
+def test_one_of_a_wave_that_an_operator_took_first_does_not_leave(quick: Callable[[str], Stage]) -> None:
+    """The others do; nothing is rolled back with it."""
+    stage = quick("")
+    messages = wait_for(stage, *[{}] * 4)
+    real = stage.gateway.prepare
+
+    def prepare(message: Message, *, instance: str = "") -> Any:
+        if message.key == messages[1].key:
+            stage.store.move(message, State.CANCELED, "canceled by the operator", NOW)
+        return real(message, instance=instance)
+
+    stage.gateway.prepare = prepare  # type: ignore[method-assign]  # a command between choosing and claiming
+    stage.run()
+
+    assert states(stage, messages) == [State.SENT, State.CANCELED, State.SENT, State.SENT]
+    assert len(stage.gateway.sends) == 3
+
+
+def test_a_claim_that_cannot_be_written_costs_no_result(quick: Callable[[str], Stage]) -> None:
+    """The disk is full for the second wave: what the first one was answered is committed all the same."""
+    stage = quick("")
+    messages = wait_for(stage, *[{}] * 12)
+    turn = stage.store.turn
+
+    def full(answered: Sequence[Message], leaving: Sequence[Message], now: datetime) -> Any:
+        if answered and leaving:
+            raise NoRoom("full")
+        return turn(answered, leaving, now)
+
+    stage.store.turn = full  # type: ignore[method-assign]  # a disk without room for both
+    with pytest.raises(NoRoom):
+        stage.run()
+
+    assert states(stage, messages) == [State.SENT] * 8 + [State.SCHEDULED] * 4
+
+
+def test_after_an_error_of_the_disk_nothing_more_is_written(quick: Callable[[str], Stage]) -> None:
+    """What was accepted is in the log, and becomes unknown: it is not sent again."""
+    stage = quick("")
+    messages = wait_for(stage, *[{}] * 12)
+    turn = stage.store.turn
+
+    def broken(answered: Sequence[Message], leaving: Sequence[Message], now: datetime) -> Any:
+        if answered:
+            raise StoreError("the disk lies")
+        return turn(answered, leaving, now)
+
+    stage.store.turn = broken  # type: ignore[method-assign]  # a disk that breaks after the first claims
+    with pytest.raises(StoreError):
+        stage.run()
+    stage.store.turn = turn  # type: ignore[method-assign]
+    told = len(stage.told("message.sent"))
+    stage.run()
+
+    assert told == 8
+    assert states(stage, messages) == [State.UNKNOWN] * 8 + [State.SENT] * 4

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 TEMPLATE = 2031460771195412480
 RULES = ("CONFIRM", "CANCEL", "REMINDER")
-UNBOUNDED = 100_000.0
-"""Texts a second: so many that only the gateway's time counts."""
+MOST, UNBOUNDED = 500.0, 100_000.0
+"""Texts a second: the most that the settings allow, and so many that only the gateway's time counts."""
 
 
 class Nowhere(io.StringIO):
@@ -96,18 +96,20 @@ class Desk:
             "SYNCER_DB": str(folder / "syncer.db"),
         } | {f"TEMPLATE_ID_{rule}": str(TEMPLATE + RULES.index(rule)) for rule in rules}
 
-    def settings(self, folder: Path, *, lanes: int = 8, rules: Sequence[str] = RULES) -> Settings:
-        """The settings: so many requests in flight, and no bound on texts."""
+    def settings(self, folder: Path, *, lanes: int, rules: Sequence[str], rate: float) -> Settings:
+        """The settings: so many requests in flight, and texts a second."""
         limits = f"[limits]\nconcurrency = {lanes}\nmessages_per_run = 100000\n"
         (folder / "syncer.toml").write_text(limits, encoding="utf-8")
         made = config.load(environ=self.environ(folder, rules), folder=folder, log_format="json")
-        return replace(made, sends_per_second=UNBOUNDED)
+        return replace(made, sends_per_second=rate)
 
     @contextlib.contextmanager
-    def worker(self, folder: Path | None = None, *, lanes: int = 8, rules: Sequence[str] = RULES) -> Iterator[Worker]:
+    def worker(
+        self, folder: Path | None = None, *, lanes: int = 8, rules: Sequence[str] = RULES, rate: float = UNBOUNDED
+    ) -> Iterator[Worker]:
         """A worker on a database, which it makes where there is none; its log is written and dropped."""
         log.configure(log_format="json", stream=Nowhere())
-        with a_worker(self.settings(folder or self.folder(), lanes=lanes, rules=rules)) as made:
+        with a_worker(self.settings(folder or self.folder(), lanes=lanes, rules=rules, rate=rate)) as made:
             yield made
 
     def walk(self, client: httpx.Client, *, lanes: int = 0) -> None:
