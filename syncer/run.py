@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from syncer.errors import ClockWrong
+from syncer.errors import ClockWrong, GuardRefused, Hindered, RunHalted, Stopped, StoreError, WrongDatabase
 from syncer.reconcile import Todo
 from syncer.report import Report
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from syncer.config import Settings
+    from syncer.errors import SyncerError
     from syncer.log import Tell
     from syncer.model import Change, Event
     from syncer.ports import Calendly
@@ -120,3 +121,14 @@ class Run:
                 f"this machine's clock jumped by {jumped:.0f} s since the listing",
                 "The next run compares it with Calendly's; nothing was sent after it",
             )
+
+
+def outcome_of(error: SyncerError) -> str:
+    """Name how a run ended that raised this, for its row."""
+    if isinstance(error, GuardRefused):
+        return "refused"
+    if isinstance(error, Stopped):
+        return "stopped"
+    if isinstance(error, StoreError) and not isinstance(error, (Hindered, WrongDatabase)):
+        return "broken"  # after an error of the disk nothing is written to it any more
+    return "halted" if isinstance(error, RunHalted) else "failed"

@@ -21,21 +21,19 @@ from typing import TYPE_CHECKING
 import schedule
 
 from syncer.errors import (
-    GuardRefused,
     Hindered,
     NotThere,
     RunHalted,
     Stopped,
     StoreError,
     SyncerError,
-    WrongDatabase,
     unexpected,
 )
 from syncer.listing import read_listing
 from syncer.log import Tell, bind, tell, unbind
 from syncer.model import utc_text
 from syncer.ports import NoProgress, Progress
-from syncer.run import Listed, Options, Run
+from syncer.run import Listed, Options, Run, outcome_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -211,7 +209,7 @@ class Worker:
     def _rest(self, run: Run, began: float) -> None:
         """Put the next run off until this one's requests are no more than a share of what Calendly lets through."""
         limit = self.calendly.limit
-        if limit and not self.behind:
+        if limit:
             self.rests_until = began + run.report.requests / (limit * SHARE) * 60
             longer = self.rests_until - began - self.settings.interval.total_seconds()
             if longer >= 1:
@@ -219,9 +217,11 @@ class Worker:
                 self.tell("calendly.throttled", seconds=round(longer, 1), reason=reason)
 
     def _run_surviving(self, options: Options) -> None:
-        began = self.ticks()
+        began, catches_up = self.ticks(), self.behind
         try:
-            self._rest(self.run_once(options), began)
+            run = self.run_once(options)
+            if not (catches_up or self.behind):  # what was read once is no reason to rest from then on
+                self._rest(run, began)
         except Hindered:
             return  # it is in the log
         except StoreError:
@@ -261,7 +261,7 @@ class Worker:
             outcome = "completed"
         except Exception as fault:
             error = fault if isinstance(fault, SyncerError) else unexpected(fault)
-            outcome, failure = _outcome(error), str(error)
+            outcome, failure = outcome_of(error), str(error)
             event = {"refused": "run.refused", "stopped": "run.skipped"}.get(outcome, "run.failed")
             self.tell(event, reason=failure, remedy=error.remedy, error=type(error).__name__)
             if error is fault:
@@ -309,13 +309,3 @@ class Worker:
                 if not self.told_of_scrub:
                     run.tell("limit.reached", limit="database", value=0, reason=reason)
                 self.told_of_scrub = True
-
-
-def _outcome(error: SyncerError) -> str:
-    if isinstance(error, GuardRefused):
-        return "refused"
-    if isinstance(error, Stopped):
-        return "stopped"
-    if isinstance(error, StoreError) and not isinstance(error, (Hindered, WrongDatabase)):
-        return "broken"  # after an error of the disk nothing is written to it any more
-    return "halted" if isinstance(error, RunHalted) else "failed"
