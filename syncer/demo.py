@@ -36,6 +36,7 @@ country = "US"
 
 [limits]
 sends_per_second = 100
+concurrency = 1
 """
 INES, THEO, AMA, NOAH = "Ines Okafor", "Theo Brandt", "Ama Mensah", "Noah Keller"
 

@@ -242,15 +242,8 @@ class Worker:
     def _reported(self, options: Options) -> Iterator[Run]:
         """Put a run's events and its row around it."""
         run_id, began, started = secrets.token_hex(6), self.ticks(), self.clock()
-        run = Run(
-            options=options,
-            settings=self.settings,
-            store=self.store,
-            calendly=self.calendly,
-            clock=self.clock,
-            ticks=self.ticks,
-            tell=self.tell,
-        )
+        parts = {name: getattr(self, name) for name in ("settings", "store", "calendly", "clock", "ticks", "tell")}
+        run = Run(options=options, **parts)
         requests, outcome, failure = self.calendly.requests, "failed", ""
         bind(run_id=run_id, **({"dry_run": True} if options.dry_run else {}))
         try:
@@ -271,18 +264,24 @@ class Worker:
             run.report.requests = self.calendly.requests - requests
             took = timedelta(seconds=self.ticks() - began)  # whoever sets the clock meanwhile
             run.report.duration_ms = int(took.total_seconds() * 1000)
-            if outcome == "completed":
-                self.tell("run.completed", **run.report.as_dict())
-            if not options.dry_run and outcome != "broken":
-                row = {"id": run_id, "outcome": outcome, "error": failure}
-                row |= {"started_at": utc_text(started), "ended_at": utc_text(started + took)}
+            row = {"id": run_id, "outcome": outcome, "error": failure}
+            row |= {"started_at": utc_text(started), "ended_at": utc_text(started + took)}
+            try:
+                self._record(run, row)
+                if outcome == "completed":
+                    self.tell("run.completed", **run.report.as_dict())
+            except StoreError as error:
                 # The trouble that ended the run is the one to report; after a good run this one is.
-                with contextlib.suppress(*[StoreError] if outcome != "completed" else []):
-                    self._record(run, row)
-            unbind("run_id", "dry_run")
+                if outcome == "completed":
+                    self.tell("run.failed", reason=str(error), remedy=error.remedy, error=type(error).__name__)
+                    raise
+            finally:
+                unbind("run_id", "dry_run")
 
     def _record(self, run: Run, row: dict[str, str]) -> None:
-        """Write the row of a run."""
+        """Write the row of a run; a dry run has none, and after an error of the disk nothing is written."""
+        if run.options.dry_run or row["outcome"] == "broken":
+            return
         if row["outcome"] == "stopped":
             row["outcome"] = "failed"
         row["counts"] = json.dumps(run.report.as_dict())
