@@ -60,7 +60,8 @@ def pieces(words: bytes) -> list[bytes]:
 def says(status: int, code: int | None = None, text: str = "no", *headers: bytes) -> Play:
     """Answer with an error as EngageLab spells it, or with a page of HTML."""
     body = b"<html>no</html>" if code is None else json.dumps({"code": code, "message": text}).encode()
-    return answers(reply(status, body, *headers))
+    # It closes, and says so: another text must not leave over a connection that is about to end.
+    return answers(reply(status, body, b"Connection: close", *headers))
 
 
 def takes(**over: object) -> Play:
