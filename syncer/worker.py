@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     from syncer.ports import Calendly, Gateway
     from syncer.store import Store
 
-BATCH = 25
-"""Events read, planned and committed together: at Calendly's slowest limit, half a minute's worth."""
+BATCH = 16
+"""Events read, planned and committed together: a few, as the last batch's commit is what the end of a run waits for."""
 FRESH_SHARE = 0.9
 """After this share of `max_snapshot_age` a long run lists anew, if a text would have to wait for it."""
 SHARE = 0.5

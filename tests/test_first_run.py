@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from syncer.run import Run
 
 FULL = bool(os.environ.get("SYNCER_FULL"))
-BATCH = 25
+BATCH = 16
 """Events read and committed together."""
 INTERVAL = 60.0
 """Seconds between runs, and the most that a text may be late because of our reading."""
