@@ -144,9 +144,8 @@ def _guard(
     now: datetime,
     window: tuple[datetime, datetime | None],
 ) -> None:
-    if lost or not listing.count:
-        there = run.store.in_window(*window)
-        guard_listing(listed=listing.count, known=there, missing=len(lost))
+    if lost:
+        guard_listing(listed=listing.count, known=run.store.in_window(*window), missing=len(lost))
     gone = {event.uri for event in listing.events if event.canceled}
     were = [row.event for uri in gone if (row := known.get(uri)) is not None and not row.missing]
     canceled = sum(event.active for event in were if not event.canceled and event.start > now)

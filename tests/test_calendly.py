@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
@@ -32,7 +34,7 @@ from syncer.errors import (
     Unreadable,
     Unsendable,
 )
-from syncer.http import Answer, Http
+from syncer.http import Answer, Http, Prepared
 from syncer.model import Answer as Typed
 from syncer.model import Host, Location
 from syncer.sandbox.server import SandboxServer
@@ -928,3 +930,69 @@ def test_rate_limit_over_http(server: SandboxServer, world: World, http: Http, c
     assert client.requests == world.count("/scheduled_events") == 160
     assert 3 <= len(waits) < 10
     assert clock.now - NOW < timedelta(seconds=190)
+
+
+class TwoWindows:
+    """An `Http`: the window that begins first is refused once the other one is under way, and that has no end.
+
+    Attributes:
+        pages: how many of the endless one were asked for.
+    """
+
+    def __init__(self) -> None:
+        self.pages = 0
+        self.begun = threading.Event()
+
+    def exchange(self, prepared: Prepared, *, deadline: float, cap: int) -> Answer:
+        """Answer one page."""
+        del deadline, cap
+        if "min_start_time=2026-01-01" in prepared.url:
+            self.begun.wait(10)
+            return Answer(401, {}, b"{}")
+        self.pages += 1
+        self.begun.set()
+        time.sleep(0.002)
+        more = f"{API}/scheduled_events?page_token={self.pages}" if self.pages < 1_000 else None
+        return Answer(200, {}, json.dumps({"collection": [], "pagination": {"next_page": more}}).encode())
+
+
+def test_a_window_that_fails_ends_the_others() -> None:
+    """Nobody reads on what can no longer be complete."""
+    http = TwoWindows()
+    client = Calendly(API, TOKEN, cast("Any", http), sleep=no_sleep)
+
+    with pytest.raises(LoginRefused):
+        client.events(SCOPE, utc("2026-01-01T00:00:00"), None, cuts=[utc("2026-06-01T00:00:00")])
+
+    assert 0 < http.pages < 200
+
+
+@given(st.lists(st.integers(0, 30), max_size=40), st.sets(st.integers(0, 30), max_size=6))
+def test_windows_side_by_side_are_one_listing(minutes: list[int], cut: set[int]) -> None:
+    """Wherever it is cut, also in the middle of a meeting's start: every event once."""
+    starts = sorted(minutes)
+
+    class Cut:
+        """An `Http` that serves what starts within the asked bounds, both included."""
+
+        def exchange(self, prepared: Prepared, *, deadline: float, cap: int) -> Answer:
+            """Answer with the whole window."""
+            del deadline, cap
+            query = parse_qs(urlsplit(prepared.url).query)
+            low = query.get("min_start_time", ["0"])[0]
+            high = query.get("max_start_time", ["9"])[0]
+            rows = [
+                {"uri": f"{API}/scheduled_events/e{number}", "status": "active", "start_time": at, "end_time": at}
+                for number, minute in enumerate(starts)
+                if low <= (at := f"2026-12-01T09:{minute:02}:00.000000Z") <= high
+            ]
+            return Answer(200, {}, json.dumps({"collection": rows, "pagination": {}}).encode())
+
+    client = Calendly(API, TOKEN, cast("Any", Cut()), sleep=no_sleep)
+    cuts = [utc(f"2026-12-01T09:{minute:02}:00") for minute in sorted(cut)]
+    found = client.events(SCOPE, utc("2026-12-01T09:00:00"), None, cuts=cuts)
+
+    assert sorted(event.uri for event in found.events) == sorted(
+        f"{API}/scheduled_events/e{n}" for n in range(len(starts))
+    )
+    assert (found.count, found.pages) == (len(starts), len(cuts) + 1)

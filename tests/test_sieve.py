@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from syncer import calendly_shapes as shapes
 from syncer.diff import why_stale
 from syncer.errors import NoUsableAnswer, Unreadable
+from syncer.forgetting import Veil
 from syncer.model import Location
 from syncer.reconcile import Todo
 from syncer.sieve import Sieve
@@ -325,6 +326,15 @@ def test_a_listing_without_news_reads_the_index_alone(store: Store) -> None:
     ).fetchall()
 
     assert "USING COVERING INDEX events_listed" in plan[0][3]
+
+
+def test_what_is_hidden_has_no_mark() -> None:
+    """The mark was made from what the guest typed; an event of which nothing is hidden keeps its own."""
+    event = marked("e", location=Location("outbound_call", "+1 312-555-0142"))
+    seen, unseen = (Veil(frozenset(marks), lambda text: text) for marks in ({f"{event.uri} +1 312-555-0142"}, {"else"}))
+
+    assert (seen.event(event).mark, seen.event(event).location) == (None, Location("outbound_call"))
+    assert unseen.event(event).mark == 7
 
 
 def test_a_forgotten_place_leaves_no_mark(store: Store) -> None:

@@ -559,3 +559,18 @@ def test_the_loop_leaves_half_of_the_limit_to_others(
     apart = [later - earlier for earlier, later in pairwise(began)]
     assert all(seconds - 1 < between < seconds + 3 for between in apart), apart
     assert len(stage.told("calendly.throttled")) == (3 if seconds > 60 else 0)
+
+
+def test_what_was_read_once_is_no_reason_to_rest(stage: Stage) -> None:
+    """The last of the runs that catch up made many requests; those after it will not."""
+    put(stage, BATCH * 2)
+    stage.calendly.limit = BATCH  # which reading alone is twice of
+    worker = stage.worker()
+    worker.behind = True
+
+    worker._run_surviving(LOOP)
+
+    assert worker.rests_until == 0.0
+    assert stage.told("calendly.throttled") == []
+    worker._run_surviving(LOOP)
+    assert worker.rests_until > 0.0
