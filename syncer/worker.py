@@ -213,7 +213,7 @@ class Worker:
             self.rests_until = began + run.report.requests / (limit * SHARE) * 60
             longer = self.rests_until - began - self.settings.interval.total_seconds()
             if longer >= 1:
-                reason = f"a listing of {run.report.requests} requests, and others use the account, too"
+                reason = f"a run of {run.report.requests} requests, and others use the account, too"
                 self.tell("calendly.throttled", seconds=round(longer, 1), reason=reason)
 
     def _run_surviving(self, options: Options) -> None:
