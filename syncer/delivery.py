@@ -147,62 +147,70 @@ class Delivery:
             with sending.landing():
                 waiting = deque(due)
                 while waiting:
-                    if not sending.wait_for_turn(waiting[0], self.stopping) or self._must_stop(listed, chosen=0):
+                    room = self._room(listed) if sending.wait_for_turn(waiting[0], self.stopping) else 0
+                    if not room:
                         self.run.report.deferred += len(waiting)
                         return
-                    sending.send(self._wave(waiting, flights, listed))
+                    sending.send(self._wave(waiting, flights, room))
 
-    def _wave(self, waiting: deque[Message], flights: Flights, listed: Listed) -> list[Message]:
-        """Take what may leave now, together: as many as there is room for in flight."""
+    def _wave(self, waiting: deque[Message], flights: Flights, room: int) -> list[Message]:
+        """Take what may leave now, together: no more than there is room for, in flight and under the caps of all."""
         wave: list[Message] = []
-        while waiting and flights.may_begin(waiting[0], wave):
-            if wave and self._must_stop(listed, chosen=len(wave)):
-                break
+        while waiting and len(wave) < room and flights.may_begin(waiting[0], wave):
             message = waiting.popleft()
             if message.template in self.course.held:
                 self.run.report.deferred += 1
-            elif self._may_leave(message, self.run.clock(), wave):
+            else:
                 wave.append(message)
-        return wave
+        return self._fit(wave, self.run.clock()) if wave else []
 
-    def _must_stop(self, listed: Listed, *, chosen: int) -> bool:
-        """Look, at the very moment, whether anything more may leave at all; so many are chosen and not claimed yet."""
+    def _room(self, listed: Listed) -> int:
+        """Look, at the very moment, how many more may leave at all."""
         self.run.check_clock(listed)
         settings, store, now = self.run.settings, self.run.store, self.run.clock()
         age = now - listed.at
         if age > settings.max_snapshot_age:
             self.run.tell("limit.reached", limit="max_snapshot_age", value=int(age.total_seconds()))
-            return True
-        if self.course.attempted + chosen >= settings.messages_per_run:
-            self._over("messages_per_run", settings.messages_per_run)
-        elif settings.messages_per_day and store.sent_since(now - DAY) + chosen >= settings.messages_per_day:
-            self._over("messages_per_day", settings.messages_per_day)
-        elif not store.has_room():
-            self._over("free disk space", 0)
-        return bool(self.course.over)
+            return 0
+        room = settings.messages_per_run - self.course.attempted
+        if room <= 0:
+            return self._over("messages_per_run", settings.messages_per_run)
+        if settings.messages_per_day:
+            room = min(room, settings.messages_per_day - store.sent_since(now - DAY))
+            if room <= 0:
+                return self._over("messages_per_day", settings.messages_per_day)
+        return room if store.has_room() else self._over("free disk space", 0)
 
-    def _over(self, name: str, value: int) -> None:
+    def _over(self, name: str, value: int) -> int:
         self.course.over = name
         self.run.tell("limit.reached", limit=name, value=value)
+        return 0
 
-    def _may_leave(self, message: Message, now: datetime, wave: Sequence[Message]) -> bool:
-        """Look at one message, at the very moment: in time, not too often, not at night.
+    def _fit(self, wave: Sequence[Message], now: datetime) -> list[Message]:
+        """Look at each message of a wave, at the very moment: in time, not unwanted, not too often, not at night."""
+        store = self.run.store
+        fit: list[Message] = []
+        unwanted = store.opted_out_of(message.to for message in wave)
+        had = store.sent_to((message.to for message in wave), now - DAY)
+        for message in wave:
+            if message.expires_at <= now:
+                self._end(message, State.EXPIRED, "its time passed", now)
+            elif message.to in unwanted:
+                self._end(message, State.SKIPPED, OPTED_OUT, now)
+            # Caps are against strangers who book in somebody else's name; a host's number comes from the operator.
+            elif message.audience is Audience.INVITEE and not self._under_caps(message, now, had[message.to], fit):
+                pass
+            elif self._is_awake(message, now):
+                fit.append(message)
+        return fit
 
-        No other one of the wave it would leave in is to the same number.
-        """
-        if message.expires_at <= now:
-            self._end(message, State.EXPIRED, "its time passed", now)
-            return False
-        if self.run.store.is_opted_out(message.to):
-            self._end(message, State.SKIPPED, OPTED_OUT, now)
-            return False
-        # Caps are against strangers who book in somebody else's name; a host's number comes from the operator.
-        if message.audience is Audience.INVITEE and not self._under_caps(message, now, wave):
-            return False
-        rule = self.run.settings.policy.rule(message.rule)
-        if rule is None or not rule.quiet_hours or self.run.settings.policy.quiet_hours is None:
+    def _is_awake(self, message: Message, now: datetime) -> bool:
+        """Whether its quiet hours let a message leave; if not, it waits for their end, or for nothing."""
+        policy = self.run.settings.policy
+        rule = policy.rule(message.rule)
+        if rule is None or not rule.quiet_hours or policy.quiet_hours is None:
             return True
-        at = quiet.leaves_at(message, now, self.run.settings.policy)
+        at = quiet.leaves_at(message, now, policy)
         if at is None:
             self._end(message, State.EXPIRED, QUIET, now)
         elif at > now:
@@ -211,16 +219,23 @@ class Delivery:
                 self.run.store.move(replace(message, next_at=at), message.state, "quiet hours", now)
         return at is not None and at <= now
 
-    def _under_caps(self, message: Message, now: datetime, wave: Sequence[Message]) -> bool:
-        """Skip a number that had its share for the day; defer one whose neighbours had theirs for the hour."""
+    def _under_caps(self, message: Message, now: datetime, had: int, fit: Sequence[Message]) -> bool:
+        """Skip a number that had its share for the day; defer one whose neighbours had theirs for the hour.
+
+        Args:
+            message: that may leave; no other one of its wave is to the same number.
+            now: this moment.
+            had: texts that went to its number in the last day.
+            fit: others that are about to leave with it.
+        """
         policy, store = self.run.settings.policy, self.run.store
         cap = policy.per_number_per_day
-        if store.sent_since(now - DAY, recipient=message.to) >= cap:
+        if had >= cap:
             self.run.tell("limit.reached", limit="per_number_per_day", value=cap, to=mask(message.to))
             self._end(message, State.SKIPPED, OVER_CAP, now)
             return False
         cap, prefix = self.run.settings.per_prefix_per_hour, message.to[:PREFIX]
-        alike = sum(other.to.startswith(prefix) for other in wave)
+        alike = sum(other.to.startswith(prefix) for other in fit)
         if cap and store.sent_since(now - HOUR, prefix=prefix) + alike >= cap:
             if prefix not in self.capped:
                 self.run.tell("limit.reached", limit="per_prefix_per_hour", value=cap, to=mask(message.to))

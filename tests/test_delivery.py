@@ -220,6 +220,19 @@ def test_a_number_over_its_cap_is_skipped_for_good(settings: Callable[..., Setti
     assert told["reason"] == "over limits.per_number_per_day"
 
 
+def test_a_numbers_cap_is_for_24_hours(settings: Callable[..., Settings], store: Store) -> None:
+    """One a day: what is due 23 hours after one is over it, and what is due a second after 24 hours is not."""
+    stage = Stage(settings('reread = "30d"\n[limits]\nper_number_per_day = 1\n'), store)
+    later = {"to": NUMBER, "expires_at": NOW + timedelta(days=2)}
+    hours = [timedelta(0), timedelta(hours=23), timedelta(hours=24, seconds=1)]
+    messages = wait_for(stage, *[later | {"scheduled_at": NOW + after, "next_at": NOW + after} for after in hours])
+    for after in hours:
+        stage.now = NOW + after
+        stage.run()
+
+    assert states(stage, messages) == [State.SENT, State.SKIPPED, State.SENT]
+
+
 def test_a_hosts_number_has_no_cap(settings: Callable[..., Settings], store: Store) -> None:
     """It comes from the operator, who may have many bookings a day."""
     stage = Stage(settings("[limits]\nper_number_per_day = 1\n"), store)
@@ -243,6 +256,7 @@ def test_an_old_listing_holds_all_texts(settings: Callable[..., Settings], store
 
     assert states(stage, messages) == [State.SENT, State.SCHEDULED]
     assert report.deferred == 1
+    assert [row["limit"] for row in stage.told("limit.reached")] == ["max_snapshot_age"]
 
 
 def test_an_event_beyond_the_horizon_was_not_in_the_listing(settings: Callable[..., Settings], store: Store) -> None:

@@ -147,7 +147,7 @@ def test_who_unsubscribed_at_the_gateway_is_opted_out_here(stage: Stage, code: i
     stage.run()
 
     assert states(stage, [first, more]) == [State.FAILED, State.SKIPPED]
-    assert stage.store.is_opted_out(NUMBER)
+    assert stage.store.opted_out_of([NUMBER])
     assert [(one.number, one.reason) for one in stage.store.opt_outs()] == [(NUMBER, f"EngageLab {code}")]
     assert [row["key"] for row in stage.told("message.skipped")] == [more.key]
     assert len(stage.gateway.sends) == 1
@@ -271,7 +271,7 @@ def test_an_opt_out_outlives_its_person(stage: Stage) -> None:
     forget(stage.store)
 
     assert [one.number for one in stage.store.opt_outs()] == ["", OTHER]
-    assert stage.store.is_opted_out(NUMBER)
+    assert stage.store.opted_out_of([NUMBER])
     assert [trace for trace in TRACES if trace in contents(stage.store)] == []
     assert stage.store.opt_out([NUMBER], "again", NOW)[0] == 1
 

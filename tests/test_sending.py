@@ -391,6 +391,23 @@ def test_neighbours_in_a_wave_count_for_their_prefix(quick: Callable[[str], Stag
     assert run.report.deferred == 7
 
 
+def test_each_of_a_wave_is_looked_at_by_itself(quick: Callable[[str], Stage]) -> None:
+    """Who is never to be texted and whose time is over this very second are left out; their neighbours leave."""
+    stage = quick("")
+    stage.store.opt_out([NUMBER], "by the operator", NOW)
+    second_wave: list[dict[str, Any]] = [{}, {"to": NUMBER}, {"expires_at": NOW + timedelta(seconds=5)}, {}]
+    messages = wait_for(stage, *[{}] * 8, *second_wave)
+
+    def later(_: object) -> None:
+        stage.now = NOW + timedelta(seconds=5)
+
+    stage.gateway.on_send = later
+    stage.run()
+
+    assert states(stage, messages[:8]) == [State.SENT] * 8
+    assert states(stage, messages[8:]) == [State.SENT, State.SKIPPED, State.EXPIRED, State.SENT]
+
+
 def test_one_of_a_wave_that_an_operator_took_first_does_not_leave(quick: Callable[[str], Stage]) -> None:
     """The others do; nothing is rolled back with it."""
     stage = quick("")

@@ -850,7 +850,7 @@ CALLS: list[Any] = [
     ),
     pytest.param(lambda store, message: store.note(message, "why", NOW), id="note"),
     pytest.param(lambda store, _: store.sent_since(NOW), id="sent_since"),
-    pytest.param(lambda store, _: store.sent_since(NOW, recipient=NUMBER), id="sent_since to one number"),
+    pytest.param(lambda store, _: store.sent_to([NUMBER], NOW), id="sent_to"),
     pytest.param(lambda store, _: store.sent_since(NOW, prefix=NUMBER[:-4]), id="sent_since to neighbours"),
     pytest.param(lambda store, _: store.has_room(), id="has_room"),
     pytest.param(lambda store, _: store.lay_ballast(), id="lay_ballast"),
@@ -874,7 +874,7 @@ CALLS: list[Any] = [
     pytest.param(lambda store, _: store.changed_wordings({"1001": "Hello"}), id="changed_wordings"),
     pytest.param(lambda store, message: store.opt_out([message.to], "why", NOW), id="opt_out"),
     pytest.param(lambda store, message: store.opt_in([message.to], NOW), id="opt_in"),
-    pytest.param(lambda store, message: store.is_opted_out(message.to), id="is_opted_out"),
+    pytest.param(lambda store, message: store.opted_out_of([message.to]), id="opted_out_of"),
     pytest.param(lambda store, message: store.opted_out()(message.to), id="opted_out"),
     pytest.param(lambda store, _: store.opt_outs(), id="opt_outs"),
     pytest.param(lambda store, _: store.bookings_with(bool), id="bookings_with"),
@@ -1046,8 +1046,7 @@ def test_what_left_or_may_have_left_is_counted(store: Store, over: dict[str, Any
     put(store, a_booking(), messages=(a_message_in(state, **over),))
 
     assert store.sent_since(NOW - DAY) == counts_as
-    assert store.sent_since(NOW - DAY, recipient=NUMBER) == counts_as
-    assert store.sent_since(NOW - DAY, recipient="+13125550199") == 0
+    assert store.sent_to([NUMBER, "+13125550199"], NOW - DAY) == {NUMBER: counts_as, "+13125550199": 0}
 
 
 def test_waiting_messages_are_found(store: Store) -> None:

@@ -15,7 +15,7 @@ from syncer.store.place import has_room
 from syncer.store.sql import Sql
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -30,6 +30,9 @@ MOVE = (
     " provider_plan_id = ?, changed_at = ? WHERE key = ? AND state = ? AND attempts = ?"
 )
 """How a message is claimed, and how its answer is written: no word of its text is among it."""
+
+LEFT = "state IN ('sent', 'unknown', 'sending') AND attempts > 0 AND changed_at > ?"
+"""What left, or may have left, since a moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,18 +243,20 @@ class Outbox(Sql):
             return self.move(message, message.state, reason, now)
         return message
 
-    def sent_since(self, since: datetime, *, recipient: str = "", prefix: str = "") -> int:
-        """Count the texts that left (or may have left) since then: all, to one number, or to numbers that begin so."""
-        sql = (
-            "SELECT count(*) FROM messages"
-            " WHERE state IN ('sent', 'unknown', 'sending') AND attempts > 0 AND changed_at > ?"
-        )
-        values = [utc_text(since)]
-        if recipient:
-            sql, values = f"{sql} AND recipient = ?", [*values, recipient]
+    def sent_since(self, since: datetime, *, prefix: str = "") -> int:
+        """Count the texts that left (or may have left) since then: all, or to numbers that begin so."""
+        sql, values = f"SELECT count(*) FROM messages WHERE {LEFT}", [utc_text(since)]  # noqa: S608  constants
         if prefix:  # a range, which the index knows; the colon comes after the nine
             sql, values = f"{sql} AND recipient >= ? AND recipient < ?", [*values, prefix, f"{prefix}:"]
         return int(self._value(sql, values))
+
+    def sent_to(self, numbers: Iterable[str], since: datetime) -> Mapping[str, int]:
+        """Count the texts that left (or may have left) since then to each of these numbers."""
+        given = list(dict.fromkeys(numbers))
+        found = dict.fromkeys(given, 0)
+        listed = f"recipient IN ({', '.join('?' * len(given))})"
+        sql = f"SELECT recipient, count(*) n FROM messages WHERE {LEFT} AND {listed} GROUP BY recipient"  # noqa: S608  constants
+        return found | {row["recipient"]: row["n"] for row in self._query(sql, [utc_text(since), *given])}
 
     def counts(self) -> dict[str, int]:
         """Count the messages by state; states without any are there with 0."""
