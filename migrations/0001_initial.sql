@@ -61,7 +61,8 @@ CREATE TABLE bookings (
     no_show_at           TEXT,
     seen_at              TEXT NOT NULL,
     read_at              TEXT NOT NULL,
-    moved_at             TEXT
+    moved_at             TEXT,
+    missing_at           TEXT
 ) STRICT;
 CREATE INDEX bookings_event ON bookings (event);
 CREATE INDEX bookings_email ON bookings (email);

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from syncer.store import Due
 
 HOUR, DAY = timedelta(hours=1), timedelta(hours=24)
-MISSING = "its event is missing from Calendly's listing"
 BEYOND = "its event is beyond the horizon"
 PREFIX = -4
 """Numbers that differ in their last four digits only have one owner when somebody earns by the texts they get."""
@@ -91,9 +90,10 @@ class Delivery:
         ready: list[Message] = []
         for row in due:
             beyond = listed.until is not None and row.message.meeting_at > listed.until
-            if row.missing or beyond:
-                self.run.store.note(row.message, BEYOND if beyond else MISSING, now)
-            if row.missing or beyond or row.event in listed.pending:
+            why = BEYOND if beyond else row.missing
+            if why:
+                self.run.store.note(row.message, why, now)
+            if why or row.event in listed.pending:
                 self.run.report.deferred += 1
             else:
                 ready.append(row.message)

@@ -178,10 +178,12 @@ def diff(
             at = half.invitee.canceled_at or new.booked_at
             gone = replace(half.invitee, status="canceled", rescheduled=True, new_invitee=new.uri, canceled_at=at)
             bookings[half.uri] = replace(half, invitee=gone)
-    # An invitee that is no longer listed is not canceled; its event changed all the same.
+    # An invitee that is no longer listed is not canceled, but held back; its event changed all the same.
     for old in before.values():
         if old.event.uri == event.uri and old.uri not in bookings:
-            bookings[old.uri] = _moved(replace(old, event=event), old, now)
+            bookings[old.uri] = _moved(replace(old, event=event, missing_at=old.missing_at or now), old, now)
+            if old.missing_at is None:
+                changes.append(Change(ChangeKind.MISSING, old.uri, event.uri, "not among its event's invitees"))
     return News(tuple(bookings.values()), tuple(changes))
 
 
@@ -215,7 +217,7 @@ def _booking(event: Event, invitee: Invitee, old: Booking | None, now: datetime)
         link = invitee.new_invitee or old.invitee.new_invitee
         at = invitee.canceled_at or old.invitee.canceled_at
         invitee = replace(invitee, status="canceled", rescheduled=True, new_invitee=link, canceled_at=at)
-    return _moved(replace(old, event=event, invitee=invitee, read_at=now), old, now)
+    return _moved(replace(old, event=event, invitee=invitee, read_at=now, missing_at=None), old, now)
 
 
 def _moved(new: Booking, old: Booking, now: datetime) -> Booking:

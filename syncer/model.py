@@ -175,6 +175,7 @@ class Booking:
         seen_at: when syncer first read it: stands in where Calendly gives no `created_at`.
         read_at: when the invitee was last read.
         moved_at: when syncer noticed that its start had changed in place; None if it never did.
+        missing_at: since when its event's invitees, read in full, lack it; None = they had it when last read.
     """
 
     event: Event
@@ -182,6 +183,7 @@ class Booking:
     seen_at: datetime
     read_at: datetime
     moved_at: datetime | None = None
+    missing_at: datetime | None = None
 
     @property
     def uri(self) -> str:

@@ -30,6 +30,8 @@ WAS_MOVED = "the booking was moved"
 NO_RULE = "no rule wants it any more"
 BEFORE_BIRTH = "was due before this database was made"
 QUIET = "quiet hours leave it no time"
+MISSING = "its event is missing from Calendly's listing"
+MISSING_GUEST = "its guest is missing from Calendly's list of the event's invitees"
 FINAL_REASONS = frozenset({BY_OPERATOR, OVER_CAP, TOO_LONG})
 """What was canceled or skipped for one of these stays so, also when planning would want it again."""
 

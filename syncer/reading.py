@@ -108,8 +108,9 @@ def _digest(run: Run, found: Sequence[tuple[Read, Sequence[Invitee]]]) -> tuple[
         if run.store.restored_at is not None:
             news = diff.noticed_after(news, before=before, restored_at=run.store.restored_at)
         again = diff.settles_at(news.bookings, settle=settle)
-        if len(invitees) < event.total and read.why.startswith(("new", "changed")):
-            again = again or now + settle  # the counter runs ahead of the list: look once more
+        behind = len(invitees) < event.total and read.why.startswith(("new", "changed"))
+        if behind or any(change.kind is ChangeKind.MISSING for change in news.changes):
+            again = again or now + settle  # the counter runs ahead of the list, or somebody fell out: look once more
         readings.append(Reading(event, now, again, diff.reread_at(event.uri, now, run.settings.reread)))
         changes += news.changes
         for booking in news.bookings:

@@ -281,6 +281,23 @@ def test_explain_finds_a_booking_by_whatever_a_person_has_at_hand(shop: Shop, wh
     assert PHONE not in out
 
 
+def test_explain_says_who_is_missing_from_their_event(shop: Shop) -> None:
+    """Their texts wait, so a person who asks why must be told."""
+    uri = shop.book(seats=2)
+    event = shop.world.invitees[uri]["event"]
+    shop.run("run", "--once")
+    before = shop.run("explain", uri)[1]
+    shop.world.drop(uri)
+    shop.world.set_location(event, {"type": "physical", "location": "9 Mill Lane"})
+    log = shop.run("run", "--once")[2]
+
+    after = shop.run("explain", uri)[1]
+
+    assert [row["booking"] for row in map(json.loads, log.splitlines()) if row["event"] == "booking.missing"] == [uri]
+    assert "not among its event's invitees" not in before
+    assert "not among its event's invitees since" in after
+
+
 def test_explain_of_nothing_ends_with_1(shop: Shop) -> None:
     """It says so."""
     shop.run("migrate")

@@ -29,11 +29,12 @@ LATER = NOW + MINUTE
 FOLLOW_UP = Rule(name="follow-up", on=Trigger.AFTER_END, templates={"": "1004"}, offset=30 * MINUTE)
 NO_SHOW = Rule(name="no-show", on=Trigger.NO_SHOW, templates={"": "1007"})
 REMINDER = Rule(name="reminder", on=Trigger.BEFORE_START, templates={"": "1003"}, offset=HOUR)
-CREATED, CANCELED, RESCHEDULED, MOVED = (
+CREATED, CANCELED, RESCHEDULED, MOVED, MISSING = (
     ChangeKind.CREATED,
     ChangeKind.CANCELED,
     ChangeKind.RESCHEDULED,
     ChangeKind.MOVED,
+    ChangeKind.MISSING,
 )
 
 
@@ -682,12 +683,24 @@ def test_somebody_was_erased() -> None:
 
 
 def test_an_invitee_who_is_not_listed_stays() -> None:
-    """Absence is no cancellation: the booking stays as it was last read, with the event as it is now."""
+    """Absence is no cancellation: the booking is missing, and stays as last read, with the event as it is now."""
     snapshot, other = knowing(INES, THEO), replace(EVENT, location=ROOM)
 
-    assert snapshot.read(other, INES) == []
-    expected = a_booking(other, THEO, seen_at=NOW - DAY, read_at=NOW - DAY)
+    assert [(MISSING, THEO.uri)] == snapshot.read(other, INES)
+    expected = a_booking(other, THEO, seen_at=NOW - DAY, read_at=NOW - DAY, missing_at=NOW)
     assert expected == snapshot.bookings[THEO.uri]
+
+
+def test_who_is_missing_is_told_of_once_until_they_are_back() -> None:
+    """And who comes back is as if nothing had been."""
+    snapshot = knowing(INES, THEO)
+    snapshot.read(EVENT, INES)
+
+    assert snapshot.read(EVENT, INES, at=NOW + HOUR) == []
+    assert snapshot.bookings[THEO.uri].missing_at == NOW
+    assert snapshot.read(EVENT, INES, THEO, at=NOW + 2 * HOUR) == []
+    assert snapshot.bookings[THEO.uri].missing_at is None
+    assert [(MISSING, THEO.uri)] == snapshot.read(EVENT, INES, at=NOW + 3 * HOUR)
 
 
 def test_an_invitee_who_is_not_listed_moves_with_the_event() -> None:
@@ -703,7 +716,7 @@ def test_an_empty_answer_loses_nobody() -> None:
     """An event without invitees in the answer keeps those that are known."""
     snapshot = knowing(INES, THEO)
 
-    assert snapshot.read(EVENT) == []
+    assert [(MISSING, INES.uri), (MISSING, THEO.uri)] == snapshot.read(EVENT)
     assert set(snapshot.bookings) == {INES.uri, THEO.uri}
     assert not any(booking.canceled for booking in snapshot.bookings.values())
 

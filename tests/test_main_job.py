@@ -370,6 +370,26 @@ def test_a_missing_event_is_no_cancellation_and_its_messages_wait(play: Play) ->
     assert [one["event"] for one in play.told if one["event"].startswith("booking.")] == ["booking.missing"]
 
 
+def test_who_is_missing_from_their_event_gets_no_text_and_the_others_do(play: Play) -> None:
+    """What an erased person looks like is not known: whoever is not listed any more is not texted, but not lost."""
+    gone = play.world.book(start=MEETING, phone=PHONE, seats=3)
+    event = play.world.invitees[gone]["event"]
+    play.world.book(start=MEETING, event=event, phone="+13125550103", name="Cy Rao", email="cy@example.com")
+    play.look()
+    person = play.world.drop(gone)
+    play.at(MEETING - timedelta(hours=24))
+
+    texts = play.look()
+    missing = [one["booking"] for one in play.told if one["event"] == "booking.missing"]
+    play.world.put_back(gone, person)
+    play.later(minutes=3)
+    back = play.look()
+
+    assert [to for to, _ in texts] == ["+13125550103"]
+    assert missing == [gone]
+    assert [to for to, _ in back] == [PHONE]
+
+
 def test_a_quiet_run_costs_the_listing_and_writes_nothing_but_its_row(play: Play) -> None:
     """No invitee is read, no template asked for, no account checked."""
     for day in range(3):

@@ -36,7 +36,7 @@ from syncer.model import (
     State,
     utc_text,
 )
-from syncer.outbox import MOVES, Settlement, may_move
+from syncer.outbox import MISSING, MISSING_GUEST, MOVES, Settlement, may_move
 from syncer.phones import is_number
 from syncer.reconcile import Todo
 from syncer.store import Batch, Reading, Store, database, rows
@@ -248,6 +248,7 @@ def test_only_moments_that_may_be_missing_are_null(kept: tuple[Store, Message]) 
         ("bookings", "canceled_at"),
         ("bookings", "no_show_at"),
         ("bookings", "moved_at"),
+        ("bookings", "missing_at"),
     }
 
 
@@ -447,7 +448,8 @@ def bookings(draw: st.DrawFn) -> Booking:
             ),
         )
     )
-    return Booking(event=event, invitee=invitee, seen_at=draw(moments), read_at=draw(moments), moved_at=draw(maybe))
+    noticed = {"moved_at": draw(maybe), "missing_at": draw(maybe)}
+    return Booking(event=event, invitee=invitee, seen_at=draw(moments), read_at=draw(moments), **noticed)
 
 
 @st.composite
@@ -810,7 +812,7 @@ def test_an_event_is_missing_since_it_was_first_missed_until_it_is_read_again(ke
     missed.append((known_in(store)[uri].missing, [row.missing for row in store.due(NOW)]))
 
     assert stamps == [utc_text(NOW)] * 2
-    assert missed == [(True, [True]), (False, [False])]
+    assert missed == [(True, [MISSING]), (False, [""])]
     assert one(store, message.key) == message
 
 
@@ -953,13 +955,15 @@ def test_only_what_waits_for_now_is_due(store: Store, over: dict[str, Any], is_d
     assert [row.message for row in store.due(NOW)] == [message] * is_due
 
 
-def test_a_missing_event_is_flagged(store: Store) -> None:
-    """Its messages are held, not dropped: the caller sees which."""
-    here, gone = a_booking(an_event("here")), a_booking(an_event("gone"))
-    put(store, here, gone, messages=(a_message(here), a_message(gone)))
-    store.commit(Batch(missing=[gone.event.uri]), Todo(), NOW)
+def test_what_is_missing_is_flagged(store: Store) -> None:
+    """Its messages are held, not dropped: the caller sees which, and whether it is the event or the guest."""
+    here, gone, left, both = (a_booking(an_event(name)) for name in ("here", "gone", "left", "both"))
+    left, both = replace(left, missing_at=NOW), replace(both, missing_at=NOW)
+    put(store, here, gone, left, both, messages=tuple(map(a_message, (here, gone, left, both))))
+    store.commit(Batch(missing=[gone.event.uri, both.event.uri]), Todo(), NOW)
 
-    assert {row.event: row.missing for row in store.due(NOW)} == {here.event.uri: False, gone.event.uri: True}
+    missing = {row.event.rpartition("/")[2]: row.missing for row in store.due(NOW)}
+    assert missing == {"here": "", "gone": MISSING, "left": MISSING_GUEST, "both": MISSING}
 
 
 def test_what_waited_too_long_expires(store: Store) -> None:

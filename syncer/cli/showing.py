@@ -131,6 +131,8 @@ def print_story(store: Store, bookings: Iterable[Booking], policy: Policy, *, sh
         if booking.invitee.new_invitee:
             click.echo(f"  moved to {booking.invitee.new_invitee}")
         click.echo(f"  last read {utc_text(booking.read_at)}")
+        if booking.missing_at:
+            click.echo(f"  not among its event's invitees since {utc_text(booking.missing_at)}: its messages wait")
         for at, kind, detail in store.changes_of(booking.uri):
             click.echo(f"  {utc_text(at)}  booking {kind}{f' ({detail})' if detail else ''}")
         messages = sorted(store.messages_of([booking.uri])[booking.uri], key=lambda row: (row.scheduled_at, row.key))

@@ -68,6 +68,23 @@ class Oddities(Bookings):
         with self.lock:
             self._event(event_uri)["invitees_counter"]["limit"] = seats
 
+    def drop(self, invitee_uri: str) -> Record:
+        """Take one person out of their event's list, which goes on to count them: an erasure may look like this, too.
+
+        Returns:
+            The person, for `put_back`.
+        """
+        with self.lock:
+            person = self._invitee(invitee_uri)
+            self.by_event[person["event"]].remove(invitee_uri)
+            return self.invitees.pop(invitee_uri)
+
+    def put_back(self, invitee_uri: str, person: Record) -> None:
+        """List one person again who was dropped."""
+        with self.lock:
+            self.invitees[invitee_uri] = person
+            self.by_event[person["event"]].append(invitee_uri)
+
     def vanish(self, event_uri: str) -> None:
         """Take an event and its invitees out of the world: the API answers 404 and no listing has it."""
         with self.lock:

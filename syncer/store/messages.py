@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from syncer.errors import Hindered, NoRoom, Overtaken
 from syncer.forgetting import without_words
 from syncer.model import WAITING, Audience, State, utc_text
-from syncer.outbox import as_claimed, as_settled
+from syncer.outbox import MISSING, MISSING_GUEST, as_claimed, as_settled
 from syncer.store import rows
 from syncer.store.place import has_room
 from syncer.store.sql import Sql
@@ -37,11 +37,11 @@ LEFT = "state IN ('sent', 'unknown', 'sending') AND attempts > 0 AND changed_at 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A message whose time has come, with its event's URI and whether that is missing from the listing."""
+    """A message whose time has come, with its event's URI and which of the two Calendly does not list, if so."""
 
     message: Message
     event: str
-    missing: bool
+    missing: str
 
 
 class Outbox(Sql):
@@ -100,14 +100,18 @@ class Outbox(Sql):
         """Read the messages that may be claimed now, nearest meeting first."""
         # The plus: not by the index of when they expire, as nearly all will some day.
         sql = (
-            "SELECT m.*, b.event, e.missing_at FROM messages m JOIN bookings b ON b.uri = m.booking"
-            " JOIN events e ON e.uri = b.event"
+            "SELECT m.*, b.event, e.missing_at event_missing, b.missing_at guest_missing"
+            " FROM messages m JOIN bookings b ON b.uri = m.booking JOIN events e ON e.uri = b.event"
             " WHERE m.state IN ('scheduled', 'retryable') AND m.next_at <= ? AND +m.expires_at > ?"
             " ORDER BY m.meeting_at, m.next_at, m.key"
         )
         stamp = utc_text(now)
         return [
-            Due(rows.message_of(row), row["event"], row["missing_at"] is not None)
+            Due(
+                rows.message_of(row),
+                row["event"],
+                MISSING if row["event_missing"] else MISSING_GUEST if row["guest_missing"] else "",
+            )
             for row in self._query(sql, [stamp, stamp])
         ]
 

@@ -141,6 +141,7 @@ def booking_row(booking: Booking) -> Row:
         "seen_at": utc_text(booking.seen_at),
         "read_at": utc_text(booking.read_at),
         "moved_at": text_or_none(booking.moved_at),
+        "missing_at": text_or_none(booking.missing_at),
     }
 
 
@@ -175,6 +176,7 @@ def booking_of(row: Mapping[str, Any], event: Event) -> Booking:
         seen_at=from_utc_text(row["seen_at"]),
         read_at=from_utc_text(row["read_at"]),
         moved_at=moment_or_none(row["moved_at"]),
+        missing_at=moment_or_none(row["missing_at"]),
     )
 
 
