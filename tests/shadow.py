@@ -136,6 +136,7 @@ class Judge:
         born_at: nothing that was due before it may be sent.
         texts: (invitee, rule, start) -> how many requests reached the gateway.
         shifted: invitees whose event moved in place after they were seen, and when.
+        dropped: people who are not among their event's invitees for now.
         strict: whether the outbox is judged: not after a listing that rows shifted under.
     """
 
@@ -146,6 +147,7 @@ class Judge:
     store: Store
     texts: dict[tuple[str, str, str], int] = field(default_factory=dict)
     shifted: dict[str, datetime] = field(default_factory=dict)
+    dropped: dict[str, dict[str, Any]] = field(default_factory=dict)
     strict: bool = True
 
     def text(self, sent: Sent) -> None:
@@ -155,12 +157,16 @@ class Judge:
         self.texts[case] = self.texts.get(case, 0) + 1
         assert self.texts[case] == 1, f"twice: {sent.key}"
         assert sent.plan_name == f"syncer/{rule}"
-        invitee = self.world.invitees.get(uri)
+        invitee = self.world.invitees.get(uri) or self.dropped.get(uri)
         assert invitee is not None, f"about a booking that is gone: {sent.key}"
         event = self.world.events[invitee["event"]]
-        # Nothing in a listing shows that somebody was erased; from the next reading on they are never texted.
+        # Nothing in a listing shows that somebody was erased or is gone; from the next reading on they are not texted.
         known = self.store.bookings([uri])[uri]
         assert not known.invitee.erased, "to an erased person"
+        assert known.missing_at is None, "to somebody who is missing"
+        assert uri not in self.dropped or known.read_at == self._read_at(invitee["event"]), (
+            "missing, and nobody noticed"
+        )
         expected = self.host_phone if rule == "host" else known.invitee.text_reminder_number
         assert sent.to == expected, "to another number"
         assert "@deleted." in invitee["email"] or rule == "host" or sent.to == invitee["text_reminder_number"]
@@ -172,6 +178,9 @@ class Judge:
         else:
             assert invitee["status"] == event["status"] == "active", f"{rule} about a canceled booking"
             self._active(rule, sent, invitee, event)
+
+    def _read_at(self, event: str) -> datetime:
+        return self.store.known([event])[event].read_at
 
     def refused(self, key: str) -> None:
         """Note that a request was surely not taken: it may come again."""

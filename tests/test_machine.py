@@ -236,7 +236,8 @@ class Machine(RuleBasedStateMachine):
         event = self.world.invitees[self._some(data, self._active())]["event"]
         self.world.shift(event, self.now + ahead + timedelta(minutes=13))
         # Whoever was not seen before the move is new, not moved.
-        seen = self.store.bookings(self.world.by_event[event])
+        missing = [uri for uri, row in self.judge.dropped.items() if row["event"] == event]
+        seen = self.store.bookings(self.world.by_event[event] + missing)
         self.judge.shifted |= dict.fromkeys(seen, self.now)
 
     @precondition(lambda self: self.world.invitees)
@@ -259,6 +260,29 @@ class Machine(RuleBasedStateMachine):
             case _:
                 self.world.vanish(event)
                 self.halves = [half for half in self.halves if half in self.world.invitees]
+
+    @precondition(lambda self: self.world.invitees)
+    @rule(data=st.data())
+    def drop(self, data: st.DataObject) -> None:
+        """Somebody falls out of their event's list, which goes on to count them."""
+        uri = self._some(data, list(self.world.invitees))
+        if self.store.bookings([uri]):  # else nobody could know of them
+            self.judge.dropped[uri] = self.world.drop(uri)
+
+    @precondition(lambda self: self._may_come_back())
+    @rule(data=st.data())
+    def put_back(self, data: st.DataObject) -> None:
+        """And is listed again."""
+        uri = self._some(data, self._may_come_back())
+        self.world.put_back(uri, self.judge.dropped.pop(uri))
+
+    def _may_come_back(self) -> list[str]:
+        events = self.world.events
+        return [
+            uri
+            for uri, row in self.judge.dropped.items()
+            if row["event"] in events and events[row["event"]]["status"] == "active"
+        ]
 
     @rule(fault=st.sampled_from(["lost", "twice", "empty"]))
     def page_fault(self, fault: str) -> None:
