@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from syncer import quiet, templates, wording
@@ -47,6 +47,7 @@ def foresee(
     messages: Iterable[Message],
     *,
     bookings: Mapping[str, Booking],
+    missing: Mapping[str, str],
     found: Mapping[str, Template] | None,
     policy: Policy,
     now: datetime,
@@ -57,6 +58,7 @@ def foresee(
     Args:
         messages: of the outbox.
         bookings: by URI, for what they are about.
+        missing: those that Calendly does not list, by URI, each with why its messages are held.
         found: the gateway's templates by id; None = they could not be read.
         policy: the rules.
         now: aware UTC.
@@ -64,6 +66,7 @@ def foresee(
     """
     waiting = [m for m in messages if m.state in WAITING and max(m.next_at, now) <= until and m.expires_at > now]
     seen = [_foreseen(message, bookings.get(message.booking), found, policy, now) for message in waiting]
+    seen = [replace(one, held=missing.get(one.message.booking, one.held)) for one in seen]
     return sorted(seen, key=lambda one: (one.at, one.message.meeting_at, one.message.key))
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from syncer.model import WAITING, State
+from syncer.model import State
 from syncer.rules import OnUnknown
 
 if TYPE_CHECKING:
@@ -204,8 +204,3 @@ def _not_now(outcome: NotNow, now: datetime, attempts: int, refusals: int, jitte
 def may_move(old: State, new: State) -> bool:
     """Whether the picture of the states has an arrow from `old` to `new`."""
     return new in MOVES[old]
-
-
-def is_waiting(state: State) -> bool:
-    """Whether a message in this state may still be claimed."""
-    return state in WAITING

@@ -14,7 +14,7 @@ from shop import PHONE, now
 from syncer.engagelab import Template
 from syncer.foresight import foresee, why_not
 from syncer.model import State, utc_text
-from syncer.outbox import QUIET
+from syncer.outbox import MISSING, QUIET
 from syncer.rules import Policy, QuietHours, Rule, Trigger
 
 if TYPE_CHECKING:
@@ -30,12 +30,17 @@ INES = {"name": "Ines", "time": "10:00"}
 
 
 def seen(
-    *messages: Message, template: Template | None = HELLO, known: bool = True, policy: Policy | None = None
+    *messages: Message,
+    template: Template | None = HELLO,
+    known: bool = True,
+    policy: Policy | None = None,
+    missing: str = "",
 ) -> list[Foreseen]:
     """Look two days ahead."""
     return foresee(
         messages,
         bookings={a_booking().uri: a_booking()},
+        missing={a_booking().uri: missing} if missing else {},
         found={} if template is None else {template.id: template} if known else None,
         policy=policy or Policy(rules=(CONFIRMATION,)),
         now=NOW,
@@ -87,11 +92,13 @@ def test_what_holds_a_text() -> None:
     """Its template as it is now; where that cannot be read, what the outbox says."""
     message = a_message(params={"name": "王"}, reason="a reason")
     [hole], [gone], [unread] = seen(message), seen(message, template=None), seen(message, known=False)
+    [missing] = seen(message, missing=MISSING)
 
     assert hole.held == "template 1001 has {time}, which rule confirmation does not fill"
     assert (hole.text, hole.gsm) == ("[Pier] Hello 王: {time}", False)
     assert (gone.held, gone.text, gone.segments) == ("template 1001 does not exist at EngageLab", None, 0)
     assert (unread.held, unread.text) == ("a reason", None)
+    assert missing.held == MISSING
 
 
 @pytest.mark.parametrize(

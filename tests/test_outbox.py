@@ -10,7 +10,7 @@ from conftest import NOW
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncer.model import State
+from syncer.model import WAITING, State
 from syncer.outbox import (
     BY_OPERATOR,
     FINAL_REASONS,
@@ -24,7 +24,6 @@ from syncer.outbox import (
     NotNow,
     Refused,
     Settlement,
-    is_waiting,
     may_move,
     retry_at,
     settle,
@@ -268,7 +267,7 @@ def test_a_text_leaves_only_after_its_claim() -> None:
 @pytest.mark.parametrize("state", State)
 def test_what_waits_is_what_may_be_claimed(state: State) -> None:
     """A message waits in the very states from which it may be claimed."""
-    assert may_move(state, State.SENDING) is is_waiting(state)
+    assert may_move(state, State.SENDING) is (state in WAITING)
 
 
 def test_reasons_that_end_a_message() -> None:

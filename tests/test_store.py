@@ -882,6 +882,7 @@ CALLS: list[Any] = [
     pytest.param(lambda store, _: store.bookings_with(bool), id="bookings_with"),
     pytest.param(lambda store, message: store.same_person([message.booking]), id="same_person"),
     pytest.param(lambda store, message: store.same_email([message.booking]), id="same_email"),
+    pytest.param(lambda store, message: store.missing([message.booking]), id="missing"),
     pytest.param(lambda store, message: store.forget([message.booking], NOW, same=is_number), id="forget"),
     pytest.param(lambda store, _: store.retain(NOW + 365 * DAY, NOW), id="retain"),
     pytest.param(lambda store, _: store.veil, id="veil"),
@@ -964,6 +965,8 @@ def test_what_is_missing_is_flagged(store: Store) -> None:
 
     missing = {row.event.rpartition("/")[2]: row.missing for row in store.due(NOW)}
     assert missing == {"here": "", "gone": MISSING, "left": MISSING_GUEST, "both": MISSING}
+    found = store.missing([one.uri for one in (here, gone, left)])
+    assert found == {gone.uri: MISSING, left.uri: MISSING_GUEST}
 
 
 def test_what_waited_too_long_expires(store: Store) -> None:

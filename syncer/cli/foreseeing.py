@@ -72,9 +72,12 @@ def plan(app: App, *, ahead: timedelta, as_json: bool, show_numbers: bool) -> No
     found = _templates(settings)
     with Store(database.open_copy(settings.db, now=at)) as store:
         effect = _plan_again(settings, store, at)
+        messages = store.messages(states=[State.SCHEDULED, State.RETRYABLE])
+        about = sorted({message.booking for message in messages})
         rows = foresee(
-            messages := store.messages(states=[State.SCHEDULED, State.RETRYABLE]),
-            bookings=store.bookings(sorted({message.booking for message in messages})),
+            messages,
+            bookings=store.bookings(about),
+            missing=store.missing(about),
             found=found,
             policy=settings.policy,
             now=at,

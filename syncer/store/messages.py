@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from syncer.errors import Hindered, NoRoom, Overtaken
 from syncer.forgetting import without_words
 from syncer.model import WAITING, Audience, State, utc_text
-from syncer.outbox import MISSING, MISSING_GUEST, as_claimed, as_settled
+from syncer.outbox import as_claimed, as_settled
 from syncer.store import rows
 from syncer.store.place import has_room
 from syncer.store.sql import Sql
@@ -107,12 +107,7 @@ class Outbox(Sql):
         )
         stamp = utc_text(now)
         return [
-            Due(
-                rows.message_of(row),
-                row["event"],
-                MISSING if row["event_missing"] else MISSING_GUEST if row["guest_missing"] else "",
-            )
-            for row in self._query(sql, [stamp, stamp])
+            Due(rows.message_of(row), row["event"], rows.why_missing(row)) for row in self._query(sql, [stamp, stamp])
         ]
 
     def oldest_waiting(self) -> datetime | None:

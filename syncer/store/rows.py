@@ -22,6 +22,7 @@ from syncer.model import (
     from_utc_text,
     utc_text,
 )
+from syncer.outbox import MISSING, MISSING_GUEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -178,6 +179,13 @@ def booking_of(row: Mapping[str, Any], event: Event) -> Booking:
         moved_at=moment_or_none(row["moved_at"]),
         missing_at=moment_or_none(row["missing_at"]),
     )
+
+
+def why_missing(row: Mapping[str, Any]) -> str:
+    """Say why a booking's messages are held, by `event_missing` and `guest_missing` of its row; empty = not."""
+    if row["event_missing"] is not None:
+        return MISSING
+    return MISSING_GUEST if row["guest_missing"] is not None else ""
 
 
 def message_row(message: Message) -> Row:

@@ -147,6 +147,15 @@ class Snapshot(Sql):
         found = [*self._bookings("b.uri", uris), *self._bookings("b.event", events)]
         return {booking.uri: booking for booking in found}
 
+    def missing(self, uris: Sequence[str]) -> dict[str, str]:
+        """Find those of these bookings that Calendly does not list, each with why its messages are held."""
+        sql = (
+            "SELECT b.uri, e.missing_at event_missing, b.missing_at guest_missing"
+            " FROM bookings b JOIN events e ON e.uri = b.event WHERE b.uri IN"
+        )
+        found = {row["uri"]: rows.why_missing(row) for row in self._query_in(sql, uris)}
+        return {uri: why for uri, why in found.items() if why}
+
     def bookings_since(self, since: datetime | None) -> Iterator[list[Booking]]:
         """Read the bookings of all events that start at `since` or later, some hundred at a time."""
         sql = "SELECT uri FROM events WHERE start_at >= ? ORDER BY start_at"
