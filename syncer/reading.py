@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextvars import copy_context
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from syncer import diff
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
     from syncer.planning import Planner
     from syncer.reconcile import Todo
     from syncer.run import Run
+
+
+LOOK_FOR_MISSING = timedelta(hours=1)
+"""How often an event is read in which somebody is missing whose messages wait: `reread` may be later than these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +114,13 @@ def _digest(run: Run, found: Sequence[tuple[Read, Sequence[Invitee]]]) -> tuple[
             news = diff.noticed_after(news, before=before, restored_at=run.store.restored_at)
         again = diff.settles_at(news.bookings, settle=settle)
         behind = len(invitees) < event.total and read.why.startswith(("new", "changed"))
-        if behind or any(change.kind is ChangeKind.MISSING for change in news.changes):
-            again = again or now + settle  # the counter runs ahead of the list, or somebody fell out: look once more
+        missing = {booking.missing_at for booking in news.bookings} - {None}
+        if behind or now in missing:
+            again = (
+                again or now + settle
+            )  # the counter runs ahead of the list, or somebody just fell out: look once more
+        elif missing and now < event.end:
+            again = again or now + LOOK_FOR_MISSING
         readings.append(Reading(event, now, again, diff.reread_at(event.uri, now, run.settings.reread)))
         changes += news.changes
         for booking in news.bookings:

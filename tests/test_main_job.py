@@ -390,6 +390,24 @@ def test_who_is_missing_from_their_event_gets_no_text_and_the_others_do(play: Pl
     assert [to for to, _ in back] == [PHONE]
 
 
+def test_who_is_missing_is_looked_for_every_hour(play: Play) -> None:
+    """Once more after `settle`, then hourly: a reminder may be due long before everything is read again anyway."""
+    gone = play.world.book(start=MEETING, phone=PHONE, seats=2)
+    event = play.world.invitees[gone]["event"]
+    play.look()
+    play.world.drop(gone)
+    play.world.set_location(event, {"type": "physical", "location": "9 Mill Lane"})
+
+    reads = []
+    for minutes in (1, 2, 30, 29, 3, 58, 3):
+        play.later(minutes=minutes)
+        before = len(play.world.requests)
+        play.look()
+        reads.append(sum(one.path.endswith("/invitees") for one in play.world.requests[before:]))
+
+    assert reads == [1, 1, 0, 0, 1, 0, 1]
+
+
 def test_a_quiet_run_costs_the_listing_and_writes_nothing_but_its_row(play: Play) -> None:
     """No invitee is read, no template asked for, no account checked."""
     for day in range(3):
