@@ -116,9 +116,7 @@ def _digest(run: Run, found: Sequence[tuple[Read, Sequence[Invitee]]]) -> tuple[
         behind = len(invitees) < event.total and read.why.startswith(("new", "changed"))
         missing = {booking.missing_at for booking in news.bookings} - {None}
         if behind or now in missing:
-            again = (
-                again or now + settle
-            )  # the counter runs ahead of the list, or somebody just fell out: look once more
+            again = again or now + settle  # the list is behind the counter, or somebody fell out: look once more
         elif missing and now < event.end:
             again = again or now + LOOK_FOR_MISSING
         readings.append(Reading(event, now, again, diff.reread_at(event.uri, now, run.settings.reread)))
