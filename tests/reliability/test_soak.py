@@ -105,7 +105,7 @@ class Soak:
                     self.figures["completed"] += 1
                 except Killed:
                     self.figures["kills"] += 1
-                    self.unknown += 1
+                    self.unknown += self._left_in_flight()
                     self.now += INTERVAL
                     return
                 except SyncerError as error:
@@ -115,6 +115,13 @@ class Soak:
                 self.calendly.calls.clear()
                 assert Path(f"{self.path}-wal").stat().st_size <= MOST_WAL
             self._deadly = 0
+
+    def _left_in_flight(self) -> int:
+        """Count what a killed process had claimed together; the next run makes all of it unknown."""
+        with Store(database.open_read_only(self.path)) as left:
+            count = len(left.in_flight())
+        assert 1 <= count <= self.settings.concurrency
+        return count
 
     def _worker(self, store: Store) -> Worker:
         made = Worker(
