@@ -1,6 +1,7 @@
 """A state machine that mixes everything people, calendars and networks do, judged after each step.
 
-CI runs some 20,000 steps. The long form: `SYNCER_STEPS=200000 .venv/bin/python -m pytest tests/test_machine.py -q -s`
+CI runs some 20,000 steps. The long form, in which people also fall out of their event's list and come back:
+`SYNCER_STEPS=200000 .venv/bin/python -m pytest tests/test_machine.py -q -s`
 """
 
 from __future__ import annotations
