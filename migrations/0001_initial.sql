@@ -4,7 +4,8 @@
 
 CREATE TABLE meta (
     name  TEXT NOT NULL PRIMARY KEY CHECK (name IN ('born_at', 'instance', 'salt', 'account', 'user', 'token_digest', 'policy',
-                                                    'paused_until', 'restored_at', 'claims', 'scrub')),
+                                                    'paused_until', 'restored_at', 'claims', 'scrub', 'cancellations_checked',
+                                                    'rules_matched')),
     value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 INSERT INTO meta (name, value) VALUES ('claims', '0');
@@ -13,6 +14,14 @@ INSERT INTO meta (name, value) VALUES ('claims', '0');
 CREATE TABLE rules (
     name    TEXT NOT NULL PRIMARY KEY,
     born_at TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Why a message is in its state. The program keeps these rows as its own list says (`syncer/reasons.py`): it decides by the
+-- code, and the sentence and the remedy are for people.
+CREATE TABLE reasons (
+    code     TEXT NOT NULL PRIMARY KEY CHECK (code != '' AND code NOT GLOB '*[^a-z_]*'),
+    sentence TEXT NOT NULL,
+    remedy   TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 -- The snapshot: Calendly's events as they were when their invitees were last read.
@@ -27,6 +36,7 @@ CREATE TABLE events (
     hosts      TEXT NOT NULL CHECK (hosts GLOB '[[]*]'),
     total      INTEGER NOT NULL,
     active     INTEGER NOT NULL,
+    external_id TEXT NOT NULL, -- the id of its entry in the host's calendar: both halves of a move have the same; '' = none
     mark       INTEGER,       -- a keyed hash of what was listed of it: listed with the same, it is as it was
     read_at    TEXT NOT NULL,
     reread_at  TEXT,          -- read it again from here on, whatever is listed
@@ -36,10 +46,21 @@ CREATE TABLE events (
 -- With all that says whether an event needs a look: a run without news reads nothing but this of the snapshot.
 CREATE INDEX events_listed ON events (start_at, mark, reread_at, read_at, missing_at, settles_at);
 CREATE INDEX events_mark ON events (mark);
+CREATE INDEX events_external_id ON events (external_id) WHERE external_id != '';
+
+-- Events that Calendly lists and that could not be read: nothing leaves about them. They are tried again, ever more rarely.
+CREATE TABLE unreadable_events (
+    uri      TEXT NOT NULL PRIMARY KEY,
+    since    TEXT NOT NULL,
+    failures INTEGER NOT NULL CHECK (failures > 0),
+    retry_at TEXT NOT NULL,
+    error    TEXT NOT NULL CHECK (error != '')
+) STRICT, WITHOUT ROWID;
 
 -- One row an invitee: the unit of everything that is texted.
 CREATE TABLE bookings (
     uri                  TEXT NOT NULL PRIMARY KEY,
+    id                   TEXT NOT NULL UNIQUE CHECK (id GLOB 'b-*'), -- short, for people to type
     event                TEXT NOT NULL REFERENCES events (uri),
     status               TEXT NOT NULL,
     name                 TEXT NOT NULL,
@@ -50,6 +71,7 @@ CREATE TABLE bookings (
     text_reminder_number TEXT NOT NULL,
     answers              TEXT NOT NULL CHECK (answers GLOB '[[]*]'),
     created_at           TEXT,
+    scheduled_by         TEXT NOT NULL,  -- a user's URI, if somebody booked on the invitee's behalf
     rescheduled          INTEGER NOT NULL CHECK (rescheduled IN (0, 1)),
     old_invitee          TEXT NOT NULL,
     new_invitee          TEXT NOT NULL,
@@ -62,10 +84,14 @@ CREATE TABLE bookings (
     seen_at              TEXT NOT NULL,
     read_at              TEXT NOT NULL,
     moved_at             TEXT,
+    starts               TEXT NOT NULL CHECK (starts GLOB '{*}'),    -- start -> how often it had it, once moved in place
+    takeovers            TEXT NOT NULL CHECK (takeovers GLOB '{*}'), -- host -> how often and since when, once handed over
     missing_at           TEXT
 ) STRICT;
 CREATE INDEX bookings_event ON bookings (event);
 CREATE INDEX bookings_email ON bookings (email);
+-- Old halves of moves whose new half Calendly does not name.
+CREATE INDEX bookings_unlinked ON bookings (email) WHERE rescheduled = 1 AND new_invitee = '';
 
 -- Which questions of an event type ask for a phone number: Calendly says so there and nowhere else.
 CREATE TABLE event_types (
@@ -77,9 +103,10 @@ CREATE TABLE event_types (
 -- The outbox. The key is `{invitee URI}/{rule}/{anchor time}`: no key is ever sent twice.
 CREATE TABLE messages (
     key                 TEXT NOT NULL PRIMARY KEY,
+    id                  TEXT NOT NULL UNIQUE CHECK (id GLOB 'm-*'), -- short, for people to type
     rule                TEXT NOT NULL,
     booking             TEXT NOT NULL REFERENCES bookings (uri),
-    audience            TEXT NOT NULL CHECK (audience IN ('invitee', 'host')),
+    audience            TEXT NOT NULL CHECK (audience IN ('invitee', 'host', 'former_host')),
     recipient           TEXT NOT NULL,
     language            TEXT NOT NULL,
     timezone            TEXT NOT NULL,
@@ -87,7 +114,8 @@ CREATE TABLE messages (
     params              TEXT NOT NULL CHECK (params GLOB '{*}'),
     state               TEXT NOT NULL CHECK (state IN ('scheduled', 'sending', 'retryable', 'sent', 'failed',
                                                        'unknown', 'canceled', 'expired', 'skipped')),
-    reason              TEXT NOT NULL,
+    reason              TEXT REFERENCES reasons (code), -- NULL: nothing is to be said
+    detail              TEXT NOT NULL DEFAULT '',       -- what is special about this message, in words
     scheduled_at        TEXT NOT NULL,
     next_at             TEXT NOT NULL,
     expires_at          TEXT NOT NULL CHECK (expires_at >= scheduled_at),
@@ -95,11 +123,12 @@ CREATE TABLE messages (
     changed_at          TEXT NOT NULL,
     attempts            INTEGER NOT NULL DEFAULT 0 CHECK (attempts >= 0),
     refusals            INTEGER NOT NULL DEFAULT 0 CHECK (refusals >= 0),
+    segments            INTEGER NOT NULL DEFAULT 0 CHECK (segments >= 0), -- SMS of the text when it was claimed; 0 = not yet
     provider_message_id TEXT NOT NULL DEFAULT '',
     provider_plan_id    TEXT NOT NULL DEFAULT '',
     -- sent: the provider gave an id, or a person said so and the reason says who and why
-    CHECK (state != 'sent' OR provider_message_id != '' OR reason != ''),
-    CHECK (state NOT IN ('failed', 'unknown', 'canceled', 'expired', 'skipped') OR reason != ''),
+    CHECK (state != 'sent' OR provider_message_id != '' OR reason IS NOT NULL),
+    CHECK (state NOT IN ('failed', 'unknown', 'canceled', 'expired', 'skipped') OR reason IS NOT NULL),
     CHECK (state NOT IN ('scheduled', 'sending', 'retryable', 'sent', 'unknown') OR (recipient != '' AND template != '')),
     -- unknown without an attempt: a backup was restored, and the attempt may be in what was lost
     CHECK (state NOT IN ('sending', 'failed', 'retryable') OR attempts > 0)
@@ -144,6 +173,29 @@ BEGIN
     SELECT RAISE(ABORT, 'a message is frozen once it is claimed');
 END;
 
+-- Refusals in a row with one code, each to another number: five of them hold the template, or all sending.
+CREATE TABLE refusals (
+    id       INTEGER PRIMARY KEY,
+    code     TEXT NOT NULL CHECK (code != ''),
+    template TEXT NOT NULL,
+    message  TEXT NOT NULL,      -- its id
+    number   TEXT NOT NULL UNIQUE -- a keyed hash
+) STRICT;
+
+-- Real texts to one's own number, by `syncer test`: they belong to no booking.
+CREATE TABLE test_texts (
+    id                  INTEGER PRIMARY KEY,
+    at                  TEXT NOT NULL,
+    rule                TEXT NOT NULL,
+    language            TEXT NOT NULL,
+    template            TEXT NOT NULL,
+    number_digest       TEXT NOT NULL,
+    outcome             TEXT NOT NULL CHECK (outcome IN ('sending', 'sent', 'refused', 'unknown')),
+    code                TEXT NOT NULL DEFAULT '',
+    segments            INTEGER NOT NULL DEFAULT 0 CHECK (segments >= 0),
+    provider_message_id TEXT NOT NULL DEFAULT ''
+) STRICT;
+
 -- Numbers never to text. The keyed hash decides; it stays when the person is forgotten, the number does not.
 CREATE TABLE optouts (
     digest   TEXT NOT NULL PRIMARY KEY,
@@ -171,17 +223,20 @@ CREATE TABLE history (
     key    TEXT NOT NULL,
     at     TEXT NOT NULL,
     state  TEXT NOT NULL,
-    reason TEXT NOT NULL
+    reason TEXT REFERENCES reasons (code),
+    detail TEXT NOT NULL
 ) STRICT;
 CREATE INDEX history_key ON history (key);
 CREATE TRIGGER messages_born AFTER INSERT ON messages
 BEGIN
-    INSERT INTO history (key, at, state, reason) VALUES (new.key, new.changed_at, new.state, new.reason);
+    INSERT INTO history (key, at, state, reason, detail)
+    VALUES (new.key, new.changed_at, new.state, new.reason, new.detail);
 END;
 CREATE TRIGGER messages_moved AFTER UPDATE ON messages
-WHEN old.state != new.state OR old.reason != new.reason
+WHEN old.state != new.state OR old.reason IS NOT new.reason OR old.detail != new.detail
 BEGIN
-    INSERT INTO history (key, at, state, reason) VALUES (new.key, new.changed_at, new.state, new.reason);
+    INSERT INTO history (key, at, state, reason, detail)
+    VALUES (new.key, new.changed_at, new.state, new.reason, new.detail);
 END;
 
 -- What was noticed about bookings, for `explain`.
@@ -190,10 +245,11 @@ CREATE TABLE changes (
     at      TEXT NOT NULL,
     booking TEXT NOT NULL,
     event   TEXT NOT NULL,
-    kind    TEXT NOT NULL CHECK (kind IN ('created', 'canceled', 'rescheduled', 'moved', 'missing')),
+    kind    TEXT NOT NULL CHECK (kind IN ('created', 'canceled', 'rescheduled', 'moved', 'reassigned', 'missing')),
     detail  TEXT NOT NULL
 ) STRICT;
 CREATE INDEX changes_booking ON changes (booking);
+CREATE INDEX changes_canceled ON changes (id) WHERE kind = 'canceled';
 
 -- One row a run.
 CREATE TABLE runs (

@@ -17,7 +17,7 @@ from syncer.errors import Overtaken
 from syncer.flights import Flights
 from syncer.log import mask
 from syncer.model import Audience, State
-from syncer.outbox import OPTED_OUT, OVER_CAP, QUIET, SUPERSEDED
+from syncer.reasons import Reason
 from syncer.rules import Trigger
 from syncer.sending import Course, Sending, say_message
 
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from syncer.store import Due
 
 HOUR, DAY = timedelta(hours=1), timedelta(hours=24)
-BEYOND = "its event is beyond the horizon"
 PREFIX = -4
 """Numbers that differ in their last four digits only have one owner when somebody earns by the texts they get."""
 
@@ -58,7 +57,7 @@ class Delivery:
     capped: set[str] = field(default_factory=set)
 
     def deliver(self, listed: Listed) -> None:
-        """Send what is due by the last complete listing, nearest meeting first; a dry run ends here.
+        """Send what is due by the last complete listing: meetings ahead, nearest first; a dry run ends here.
 
         Steps: 1. expire what is too late. 2. Leave out what must wait. 3. Ask for the templates. 4. For each message:
         wait for its turn, look once more, claim, send; settle what is answered meanwhile.
@@ -84,13 +83,15 @@ class Delivery:
                 self._send_all(self._nearest(fit, now), listed)
 
     def _ready(self, due: Sequence[Due], listed: Listed, now: datetime) -> list[Message]:
-        """Leave out messages of events that changed, vanished, or were not listed."""
+        """Leave out messages that a guard holds, and those of events that changed, vanished, or were not listed."""
         waited = (int((now - row.message.next_at).total_seconds()) for row in due)
         self.run.report.oldest_due_s = max(self.run.report.oldest_due_s, *waited, 0)
         ready: list[Message] = []
         for row in due:
-            beyond = listed.until is not None and row.message.meeting_at > listed.until
-            why = BEYOND if beyond else row.missing
+            if listed.guard is not None and listed.guard.keeps(row.message):
+                self.run.report.deferred += 1
+                continue
+            why = self._why_not_listed(row, listed)
             if why:
                 self.run.store.note(row.message, why, now)
             if why or row.event in listed.pending:
@@ -98,6 +99,11 @@ class Delivery:
             else:
                 ready.append(row.message)
         return ready
+
+    def _why_not_listed(self, row: Due, listed: Listed) -> Reason:
+        if listed.until is not None and row.message.meeting_at > listed.until:
+            return Reason.BEYOND_HORIZON
+        return Reason.EVENT_UNREADABLE if row.event in listed.unreadable else row.missing
 
     def _paused(self, due: Sequence[Message], now: datetime) -> bool:
         """Whether the gateway asked for a pause, in this run or an earlier one."""
@@ -118,12 +124,12 @@ class Delivery:
         for message in due:
             who = (message.booking, message.audience, message.to)
             if self._is_reminder(message) and message.scheduled_at < latest[who]:
-                self._end(message, State.EXPIRED, SUPERSEDED, now)
+                self._end(message, State.EXPIRED, Reason.SUPERSEDED, now)
             else:
                 kept.append(message)
         return kept
 
-    def _end(self, message: Message, state: State, reason: str, now: datetime) -> None:
+    def _end(self, message: Message, state: State, reason: Reason, now: datetime) -> None:
         """Move a message that will not be sent, and tell; one that an operator has moved first is left to them."""
         with contextlib.suppress(Overtaken):
             self._told(str(state), self.run.store.move(message, state, reason, now))
@@ -145,13 +151,44 @@ class Delivery:
             )
             sending = Sending(self.run, self.gateway, flights, self.course)
             with sending.landing():
-                waiting = deque(due)
+                waiting = deque(self._after_probe(due, sending, listed))
                 while waiting:
                     room = self._room(listed) if sending.wait_for_turn(waiting[0], self.stopping) else 0
                     if not room:
                         self.run.report.deferred += len(waiting)
                         return
                     sending.send(self._wave(waiting, flights, room))
+
+    def _after_probe(self, due: Sequence[Message], sending: Sending, listed: Listed) -> Sequence[Message]:
+        """After a row of refusals try one text alone, and say what may follow; without such a row that is everything.
+
+        The text that expires last is tried: it loses least if it is refused, too.
+        """
+        suspicion = sending.suspicion
+        concerned = [message for message in due if suspicion is not None and suspicion.concerns(message)]
+        if suspicion is None or not concerned:
+            return due
+        tried: set[str] = set()
+        for probe in sorted(concerned, key=lambda message: message.expires_at, reverse=True):
+            room = self._room(listed) if sending.wait_for_turn(probe, self.stopping) else 0
+            if not room:
+                break
+            tried.add(probe.key)
+            if fit := self._fit([probe], self.run.clock()):
+                sending.send(fit)
+                sending.await_all()
+                break
+        rest = [message for message in due if message.key not in tried]
+        if sending.suspicion is None:
+            return rest
+        held = [message for message in rest if suspicion.concerns(message)]
+        self.run.report.deferred += len(held)
+        reason = Reason.HELD_TEMPLATE if suspicion.template else Reason.HALTED
+        for message in held:
+            self.run.store.note(
+                message, reason, self.run.clock(), f"EngageLab {suspicion.code}, several times in a row"
+            )
+        return [message for message in rest if not suspicion.concerns(message)]
 
     def _wave(self, waiting: deque[Message], flights: Flights, room: int) -> list[Message]:
         """Take what may leave now, together: no more than there is room for, in flight and under the caps of all."""
@@ -194,9 +231,9 @@ class Delivery:
         had = store.sent_to((message.to for message in wave), now - DAY)
         for message in wave:
             if message.expires_at <= now:
-                self._end(message, State.EXPIRED, "its time passed", now)
+                self._end(message, State.EXPIRED, Reason.LATE, now)
             elif message.to in unwanted:
-                self._end(message, State.SKIPPED, OPTED_OUT, now)
+                self._end(message, State.SKIPPED, Reason.OPTED_OUT, now)
             # Caps are against strangers who book in somebody else's name; a host's number comes from the operator.
             elif message.audience is Audience.INVITEE and not self._under_caps(message, now, had[message.to], fit):
                 pass
@@ -212,11 +249,11 @@ class Delivery:
             return True
         at = quiet.leaves_at(message, now, policy)
         if at is None:
-            self._end(message, State.EXPIRED, QUIET, now)
+            self._end(message, State.EXPIRED, Reason.QUIET_HOURS, now)
         elif at > now:
             self.run.report.deferred += 1
             with contextlib.suppress(Overtaken):
-                self.run.store.move(replace(message, next_at=at), message.state, "quiet hours", now)
+                self.run.store.move(replace(message, next_at=at), message.state, Reason.QUIET_HOURS, now)
         return at is not None and at <= now
 
     def _under_caps(self, message: Message, now: datetime, had: int, fit: Sequence[Message]) -> bool:
@@ -232,7 +269,7 @@ class Delivery:
         cap = policy.per_number_per_day
         if had >= cap:
             self.run.tell("limit.reached", limit="per_number_per_day", value=cap, to=mask(message.to))
-            self._end(message, State.SKIPPED, OVER_CAP, now)
+            self._end(message, State.SKIPPED, Reason.OVER_CAP, now)
             return False
         cap, prefix = self.run.settings.per_prefix_per_hour, message.to[:PREFIX]
         alike = sum(other.to.startswith(prefix) for other in fit)
@@ -241,7 +278,7 @@ class Delivery:
                 self.run.tell("limit.reached", limit="per_prefix_per_hour", value=cap, to=mask(message.to))
             self.capped.add(prefix)
             self.run.report.deferred += 1
-            store.note(message, "over limits.per_prefix_per_hour", now)
+            store.note(message, Reason.WAITS_LIMIT, now, "limits.per_prefix_per_hour")
             return False
         return True
 

@@ -12,12 +12,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from syncer.forgetting import without_contents
-from syncer.model import Booking, Change, ChangeKind
+from syncer.model import Booking, Change, ChangeKind, Takeover, host_key, utc_text
 from syncer.rules import Trigger
 from syncer.sieve import nearness
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from syncer.model import Event, Invitee
@@ -124,18 +124,32 @@ def stale(
 
 
 def missing(
-    known: Mapping[str, Known], listed: Iterable[Event], *, since: datetime | None, until: datetime | None
+    known: Mapping[str, Known], seen: Collection[str], *, since: datetime | None, until: datetime | None
 ) -> list[Known]:
     """List the known events that a complete listing of this window should have held and did not.
 
     Absence is never a cancellation: what is missing is held back, and looked at by a guard.
+
+    Args:
+        known: events of the snapshot, by URI.
+        seen: the URIs that the listing held, also of rows that could not be read.
+        since: start of the window; None = it has none.
+        until: its end; None = it has none.
     """
-    seen = {event.uri for event in listed}
 
     def inside(event: Event) -> bool:
         return (since is None or event.start >= since) and (until is None or event.start <= until)
 
     return [row for uri, row in known.items() if uri not in seen and inside(row.event)]
+
+
+FIRST_RETRY = timedelta(minutes=1)
+LONGEST_RETRY = timedelta(hours=1)
+
+
+def retry_unreadable(failures: int) -> timedelta:
+    """Say how long an event that could not be read rests: not after the first failure, then 1, 2, 4 … 60 minutes."""
+    return min(FIRST_RETRY * (1 << min(failures - 2, 10)), LONGEST_RETRY) if failures > 1 else timedelta()
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +183,10 @@ def diff(
         old = before.get(invitee.uri)
         new = _booking(event, invitee, old, now)
         bookings[new.uri] = new
-        if (change := _change(old, new, settle)) is not None:
-            changes.append(change)
+        before_it = old or before.get(new.invitee.old_invitee)
+        changes += _changes(old, new, settle)
+        if before_it is not None and not new.canceled and is_handed_over(before_it.event, event):
+            changes.append(Change(ChangeKind.REASSIGNED, new.uri, event.uri))
     for new in tuple(bookings.values()):
         # Either half may be seen first: the new one is proof enough that the old one is gone.
         half = bookings.get(new.invitee.old_invitee) or before.get(new.invitee.old_invitee)
@@ -181,7 +197,7 @@ def diff(
     # An invitee that is no longer listed is not canceled, but held back; its event changed all the same.
     for old in before.values():
         if old.event.uri == event.uri and old.uri not in bookings:
-            bookings[old.uri] = _moved(replace(old, event=event, missing_at=old.missing_at or now), old, now)
+            bookings[old.uri] = _changed_in_place(replace(old, event=event, missing_at=old.missing_at or now), old, now)
             if old.missing_at is None:
                 changes.append(Change(ChangeKind.MISSING, old.uri, event.uri, "not among its event's invitees"))
     return News(tuple(bookings.values()), tuple(changes))
@@ -217,30 +233,60 @@ def _booking(event: Event, invitee: Invitee, old: Booking | None, now: datetime)
         link = invitee.new_invitee or old.invitee.new_invitee
         at = invitee.canceled_at or old.invitee.canceled_at
         invitee = replace(invitee, status="canceled", rescheduled=True, new_invitee=link, canceled_at=at)
-    return _moved(replace(old, event=event, invitee=invitee, read_at=now, missing_at=None), old, now)
+    if old.invitee.old_invitee and not invitee.old_invitee:
+        # The halves were joined without Calendly's link (`moves`): what is known stays known.
+        invitee = replace(invitee, old_invitee=old.invitee.old_invitee)
+    return _changed_in_place(replace(old, event=event, invitee=invitee, read_at=now, missing_at=None), old, now)
 
 
-def _moved(new: Booking, old: Booking, now: datetime) -> Booking:
-    return new if new.event.start == old.event.start else replace(new, moved_at=now)
+def _changed_in_place(new: Booking, old: Booking, now: datetime) -> Booking:
+    """Note on a booking that its event got another start or other hosts, its URI unchanged."""
+    if new.event.start != old.event.start:
+        before, after = utc_text(old.event.start), utc_text(new.event.start)
+        starts = dict(old.starts) or {before: 1}
+        starts[after] = starts.get(after, 0) + 1
+        new = replace(new, moved_at=now, starts=starts)
+    if is_handed_over(old.event, new.event):
+        new = replace(new, takeovers=_takeovers(new, old, now))
+    return new
 
 
-def _change(old: Booking | None, new: Booking, settle: timedelta) -> Change | None:
-    """Name what happened to one booking; None = nothing worth telling (yet)."""
+def is_handed_over(old: Event, new: Event) -> bool:
+    """Whether an event has a host whom it had not, where both name hosts at all."""
+    return bool(old.hosts) and any(not any(host.is_same(before) for before in old.hosts) for host in new.hosts)
 
-    def change(kind: ChangeKind, detail: str = "") -> Change:
-        return Change(kind, new.uri, new.event.uri, detail)
+
+def _takeovers(new: Booking, old: Booking, now: datetime) -> dict[str, Takeover]:
+    """Note who has a booking now, and who has it no longer."""
+    terms = dict(old.takeovers)
+    for host in old.event.hosts:
+        term = terms.get(host_key(host)) or Takeover(host=host)
+        gone = not any(host.is_same(after) for after in new.event.hosts)
+        terms[host_key(host)] = replace(term, host=host, until=now if gone else None)
+    for host in new.event.hosts:
+        if not any(host.is_same(before) for before in old.event.hosts):
+            earlier = terms.get(host_key(host))
+            terms[host_key(host)] = Takeover(host=host, count=1 if earlier is None else earlier.count + 1, since=now)
+    return terms
+
+
+def _changes(old: Booking | None, new: Booking, settle: timedelta) -> list[Change]:
+    """Name what happened to one booking; empty = nothing worth telling (yet)."""
+
+    def change(kind: ChangeKind, detail: str = "") -> list[Change]:
+        return [Change(kind, new.uri, new.event.uri, detail)]
 
     if new.canceled:
         if old is None or new.invitee.rescheduled or not settled(new, settle):
-            return None
+            return []
         if new.invitee.canceled_at is not None and new.invitee.canceled_at <= new.seen_at:
-            return None  # joined and left before syncer ever looked
-        return None if old.canceled and settled(old, settle) else change(ChangeKind.CANCELED, new.invitee.canceler_type)
+            return []  # joined and left before syncer ever looked
+        return [] if old.canceled and settled(old, settle) else change(ChangeKind.CANCELED, new.invitee.canceler_type)
     if old is None:
         return change(ChangeKind.RESCHEDULED) if new.invitee.old_invitee else change(ChangeKind.CREATED)
     if old.event.start != new.event.start:
         return change(ChangeKind.MOVED)
-    return None
+    return []
 
 
 def settled(booking: Booking, settle: timedelta) -> bool:

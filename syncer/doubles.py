@@ -11,16 +11,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from syncer.model import Audience, State
-from syncer.outbox import FINAL_REASONS
+from syncer.outbox import FINAL_REASONS, LEFT
+from syncer.reasons import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from syncer.model import Booking, Message
 
-DOUBLE = "this number gets this very text for another seat of the event"
-
-_LEFT = frozenset({State.SENT, State.SENDING, State.UNKNOWN})
 _OVER = frozenset({State.FAILED, State.EXPIRED})
 
 
@@ -43,7 +41,7 @@ def without_doubles(
     taken: dict[object, str] = {}
     for seat in seats:
         for message in outbox.get(seat.uri, ()):
-            if message.state in _LEFT and message.audience is Audience.INVITEE:
+            if message.state in LEFT and message.audience is Audience.INVITEE:
                 taken.setdefault(_text(seat, message), seat.uri)
     kept: dict[str, list[Message]] = {}
     for seat in seats:
@@ -52,7 +50,7 @@ def without_doubles(
         for message in wanted.get(seat.uri, ()):
             goes_out = message.state is State.SCHEDULED and message.audience is Audience.INVITEE
             if goes_out and message.key not in over and taken.setdefault(_text(seat, message), seat.uri) != seat.uri:
-                message = replace(message, state=State.SKIPPED, reason=DOUBLE)  # noqa: PLW2901  the same one, skipped
+                message = replace(message, state=State.SKIPPED, reason=Reason.DUPLICATE)  # noqa: PLW2901  the same one, skipped
             kept[seat.uri].append(message)
     return kept
 

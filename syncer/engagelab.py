@@ -82,22 +82,23 @@ def decipher(status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
     fields = json_object(body)
     code = _code(fields.get("code"))
     text = str(fields.get("message") or "")
-    reason = (f"EngageLab {code}" if code else f"EngageLab HTTP {status}") + (f": {quoted(text)}" if text else "")
+    number = str(code) if code else f"HTTP {status}"
+    detail = f"EngageLab {number}" + (f": {quoted(text)}" if text else "")
     if status in {401, 402, 403}:
-        return Halt(reason)
+        return Halt(detail)
     if status == 429:  # noqa: PLR2004  Too Many Requests
-        return NotNow(reason, retry_after=_asked(headers), pauses_all=True)
+        return NotNow(detail, number, retry_after=_asked(headers), pauses_all=True)
     if 300 <= status < 400:  # noqa: PLR2004  never followed: 307 and 308 would repeat the request elsewhere
-        return Refused(f"{reason}: redirected; check ENGAGELAB_API_URL")
+        return Refused(f"{detail}: redirected; check ENGAGELAB_API_URL", number)
     if status == 200 and code == 0:  # noqa: PLR2004  OK
-        return _counted(reason, fields)
+        return _counted(detail, fields)
     client_error = 400 <= status < 500  # noqa: PLR2004  that is how HTTP says "not taken"
     if status == 408 or not (client_error or 200 <= status < 300):  # noqa: PLR2004  a time-out on their side, 5xx, …
-        return NoAnswer(reason)
-    return _by_code(code, reason, headers, client_error=client_error, money=bool(_MONEY.search(text)))
+        return NoAnswer(detail)
+    return _by_code(code, detail, headers, client_error=client_error, money=bool(_MONEY.search(text)))
 
 
-def _by_code(code: int | None, reason: str, headers: Mapping[str, str], *, client_error: bool, money: bool) -> Outcome:
+def _by_code(code: int | None, detail: str, headers: Mapping[str, str], *, client_error: bool, money: bool) -> Outcome:
     """Decide by the error code.
 
     `client_error` says that HTTP itself means "not taken", `money` that the text speaks of balance or credit. The text
@@ -105,19 +106,19 @@ def _by_code(code: int | None, reason: str, headers: Mapping[str, str], *, clien
     the booking form, and nobody shall stop all texts by being called "Balance".
     """
     if code in HALTING:
-        return Halt(reason)
+        return Halt(detail)
     if code in AMBIGUOUS:
-        return NoAnswer(reason)
+        return NoAnswer(detail)
     if money and (code in _MAY_BE_MONEY or (code not in REFUSING | LATER.keys() and (client_error or code))):
-        return Halt(reason)
+        return Halt(detail)
     if code in REFUSING:
-        return Refused(reason, opted_out=code in OPTED_OUT)
+        return Refused(detail, str(code), opted_out=code in OPTED_OUT)
     if code is not None and code in LATER:
-        return replace(LATER[code], reason=reason, retry_after=_asked(headers))
-    return Refused(reason) if client_error and code else NoAnswer(reason)
+        return replace(LATER[code], detail=detail, code=str(code), retry_after=_asked(headers))
+    return Refused(detail, str(code)) if client_error and code else NoAnswer(detail)
 
 
-def _counted(reason: str, fields: Mapping[str, Any]) -> Outcome:
+def _counted(detail: str, fields: Mapping[str, Any]) -> Outcome:
     """Read a 200 without an error code."""
     count = fields.get("accepted_count")
     message_id, plan_id = read_id(fields.get("message_id")), read_id(fields.get("plan_id"))
@@ -125,8 +126,8 @@ def _counted(reason: str, fields: Mapping[str, Any]) -> Outcome:
         if count == 1 and message_id:
             return Accepted(message_id, plan_id)
         if count == 0 and plan_id and not message_id:
-            return Refused(f"{reason}: no recipient accepted")
-    return NoAnswer(f"{reason}: neither accepted nor refused")
+            return Refused(f"{detail}: no recipient accepted", "no recipient accepted")
+    return NoAnswer(f"{detail}: neither accepted nor refused")
 
 
 def _code(value: object) -> int | None:

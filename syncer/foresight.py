@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from syncer import quiet, templates, wording
 from syncer.model import WAITING, utc_text
-from syncer.outbox import QUIET
+from syncer.past import Past
 from syncer.plan import timing
+from syncer.reasons import Reason, in_words
 from syncer.rules import Trigger
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def foresee(
     messages: Iterable[Message],
     *,
     bookings: Mapping[str, Booking],
-    missing: Mapping[str, str],
+    missing: Mapping[str, Reason],
     found: Mapping[str, Template] | None,
     policy: Policy,
     now: datetime,
@@ -66,8 +67,17 @@ def foresee(
     """
     waiting = [m for m in messages if m.state in WAITING and max(m.next_at, now) <= until and m.expires_at > now]
     seen = [_foreseen(message, bookings.get(message.booking), found, policy, now) for message in waiting]
-    seen = [replace(one, held=missing.get(one.message.booking, one.held)) for one in seen]
+    seen = [_held(one, missing.get(one.message.booking, Reason.NONE)) for one in seen]
     return sorted(seen, key=lambda one: (one.at, one.message.meeting_at, one.message.key))
+
+
+def _held(row: Foreseen, missing: Reason) -> Foreseen:
+    """Say that a text is held because Calendly does not list its booking, or by a guard."""
+    if missing:
+        return replace(row, held=in_words(missing))
+    message = row.message
+    by_guard = message.reason is Reason.HELD_BY_GUARD
+    return replace(row, held=in_words(message.reason, message.detail)) if by_guard else row
 
 
 def _foreseen(
@@ -75,7 +85,7 @@ def _foreseen(
 ) -> Foreseen:
     template = found.get(message.template) if found is not None else None
     text = None if template is None else wording.preview(template, message.params)
-    held = message.reason if found is None else templates.why_held(template, message)
+    held = in_words(message.reason, message.detail) if found is None else templates.why_held(template, message)
     rule, due = policy.rule(message.rule), max(message.next_at, now)
     at = quiet.leaves_at(message, due, policy) if rule is not None and rule.quiet_hours else due
     return Foreseen(
@@ -84,23 +94,30 @@ def _foreseen(
         text=text,
         segments=0 if text is None else wording.segments(text),
         gsm=text is None or wording.is_gsm(text),
-        held=held if at is not None else QUIET,
+        held=held if at is not None else in_words(Reason.QUIET_HOURS),
         why=_why(rule, booking),
     )
 
 
-def why_not(rule: Rule, booking: Booking, policy: Policy) -> str:
+NO_PAST = Past()
+
+
+def why_not(rule: Rule, booking: Booking, policy: Policy, past: Past = NO_PAST) -> str:
     """Say why a rule wants no message about a booking at all; empty = it may want one."""
     if not rule.covers(booking.event.name, booking.event.event_type):
         return "is for other event types"
-    if timing(rule, booking, policy, told=frozenset()) is not None:
+    if timing(rule, booking, policy, told=frozenset(), past=past) is not None:
         return ""
+    if booking.moved and not booking.canceled and rule.on in {Trigger.RESCHEDULED, Trigger.BOOKED}:
+        return "it was moved to the time that this person knows, or another rule tells of moves"
+    if booking.canceled and rule.on is Trigger.CANCELED and not booking.invitee.rescheduled:
+        return f"it is for cancellations by the {rule.canceled_by}"
     if booking.canceled and rule.on is not Trigger.CANCELED:
         return "the booking was canceled"
     return {
         Trigger.CANCELED: "it was moved" if booking.canceled else "the booking was not canceled",
         Trigger.RESCHEDULED: "the booking was not moved",
-        Trigger.BOOKED: "the booking was moved, which another rule tells",
+        Trigger.REASSIGNED: "the booking has the host that it had",
         Trigger.AFTER_END: "the guest did not come",
         Trigger.NO_SHOW: "nobody has marked the guest as a no-show",
     }.get(rule.on, "")
@@ -114,6 +131,7 @@ def _why(rule: Rule | None, booking: Booking | None) -> str:
     what = {
         Trigger.BOOKED: f"{offset} after it was {moved}:" if offset else f"{moved}:",
         Trigger.RESCHEDULED: "moved:",
+        Trigger.REASSIGNED: "handed to another host:",
         Trigger.CANCELED: "canceled:",
         Trigger.BEFORE_START: f"{offset} before the start of",
         Trigger.AFTER_END: f"{offset} after the end of" if offset else "the end of",

@@ -6,19 +6,22 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from syncer import diff
-from syncer.errors import ClockWrong
-from syncer.model import Change, ChangeKind
-from syncer.reconcile import Todo, guard_cancellations, guard_listing
+from syncer.cancellation_guard import CancellationGuard, suspects_among
+from syncer.errors import ClockWrong, Unreadable
+from syncer.guards import guard_listing
+from syncer.model import Change, ChangeKind, from_utc_text, utc_text
+from syncer.reconcile import Todo
 from syncer.rules import Policy, Trigger
 from syncer.run import CLOCK_TOLERANCE, Listed
-from syncer.store import Batch
+from syncer.store import Batch, UnreadableEvent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from syncer.diff import Known
-    from syncer.ports import Listing
+    from syncer.errors import SyncerError
+    from syncer.model import Event
     from syncer.run import Run
 
 EMPTY = "Calendly lists no event at all; without the role owner or admin it may do so instead of refusing: syncer check"
@@ -28,6 +31,8 @@ MOST_NEW = 10_000
 """Of more new events than these the nearest are read first, and the rest is listed again afterwards."""
 PAGES_A_PART = 12
 """A listing is only cut into parts of at least so many pages, which take some seconds one after the other."""
+UNMATCHED_EVERY = timedelta(days=1)
+"""How often it is told that a rule matches no event."""
 LONG_EVENT = timedelta(hours=24)
 """The listing is filtered by start: an event this long is still seen when it ends."""
 
@@ -53,13 +58,72 @@ def read_listing(run: Run) -> Listed:
     run.tell("listing.completed", events=listing.count, since=since.isoformat(), **hint)
     _check_clock(now, run.calendly.last_date)
     run.store.born_by(now)
-    lost = [row for row in diff.missing(known, events, since=since, until=until) if not row.missing]
-    if not run.options.force:
-        _guard(run, known, listing, lost=lost, now=now, window=(since, until))
+    seen = {*(event.uri for event in events), *listing.unreadable}
+    lost = [row for row in diff.missing(known, seen, since=since, until=until) if not row.missing]
+    if lost and not run.options.force:
+        guard_listing(listed=listing.count, known=run.store.in_window(since, until), missing=len(lost))
     _mark_missing(run, lost, now)
     rules = run.settings.policy.rules
     stale = diff.stale(known, events, now=now, reread=run.settings.reread, rules=rules)
-    return Listed(at=began, ticks=ticks, since=since, until=until, stale=stale, left=sieve.dropped)
+    stale, unreadable = _set_unreadable_aside(run, stale, listing.unreadable, now)
+    guard = CancellationGuard(run, until, suspects_among((event for event, _ in stale), known, now))
+    return Listed(
+        at=began,
+        ticks=ticks,
+        since=since,
+        until=until,
+        stale=stale,
+        left=sieve.dropped,
+        unreadable=unreadable,
+        guard=guard,
+    )
+
+
+def _set_unreadable_aside(
+    run: Run, stale: Sequence[tuple[Event, str]], unreadable: Mapping[str, str], now: datetime
+) -> tuple[list[tuple[Event, str]], set[str]]:
+    """Part what is to be read from what cannot be read, or was tried in vain a short while ago.
+
+    Args:
+        run: this one.
+        stale: events to read, nearest meeting first, each with the reason.
+        unreadable: events whose rows in the listing cannot be read, by URI, with the reason.
+        now: the present.
+
+    Returns:
+        What to read now, that which failed before last; and the URIs of what is not read in this run.
+    """
+    before = run.store.unreadable_events()
+    listed = {event.uri for event, _ in stale} | unreadable.keys()
+    run.store.forget_unreadable(before.keys() - listed)
+    note_unreadable(run, {uri: Unreadable(error) for uri, error in unreadable.items()}, now, rows=True)
+    waits = {event.uri for event, _ in stale if event.uri in before and now < before[event.uri].retry_at}
+    again = [row for row in stale if row[0].uri not in waits]
+    again.sort(key=lambda row: row[0].uri in before)
+    return again, waits | unreadable.keys()
+
+
+def note_unreadable(run: Run, failed: Mapping[str, SyncerError], now: datetime, *, rows: bool = False) -> None:
+    """Remember events that could not be read, and tell of them.
+
+    Args:
+        run: this one.
+        failed: by URI, with the reason.
+        now: the present.
+        rows: whether their rows in the listing are meant: each listing has those, so they are told of once.
+    """
+    before = run.store.unreadable_events() if failed else {}
+    noted = []
+    for uri, error in failed.items():
+        old = before.get(uri)
+        if rows and old is not None and old.error == str(error):
+            continue
+        failures = 1 if old is None else old.failures + 1
+        since = now if old is None else old.since
+        noted.append(UnreadableEvent(uri, since, failures, now + diff.retry_unreadable(failures), str(error)))
+        remedy = error.remedy or "It is read again by itself; look at it in Calendly if this goes on"
+        run.tell("event.unreadable", event_uri=uri, reason=str(error), remedy=remedy, failures=failures)
+    run.store.remember_unreadable(noted)
 
 
 def _cuts(run: Run, count: int, since: datetime, until: datetime | None) -> list[datetime]:
@@ -102,6 +166,29 @@ def scope_of(scope: str, *, account: str, user: str) -> dict[str, str]:
             return {"organization": account, "group": scope}
 
 
+def tell_unmatched(run: Run, now: datetime) -> None:
+    """Tell of rules whose event types no event has: once after a change of the settings, then daily.
+
+    Only names that were typed can miss; without any event nobody can tell.
+    """
+    rules = [rule for rule in run.settings.policy.rules if rule.event_types is not None]
+    if not rules or run.options.dry_run:
+        return
+    fingerprint = run.settings.policy.fingerprint()
+    told, _, at = run.store.meta("rules_matched").partition(" ")
+    if told == fingerprint and now < from_utc_text(at) + UNMATCHED_EVERY:
+        return
+    names = run.store.event_names()
+    if not names:
+        return
+    for rule in rules:
+        if not any(rule.covers(name, event_type) for name, event_type in names):
+            wanted = ", ".join(sorted(rule.event_types or ()))
+            remedy = "Correct rule.event_types; `syncer check` lists the event types"
+            run.tell("rule.unmatched", rule=rule.name, reason=f"no event is of the type {wanted}", remedy=remedy)
+    run.store.remember("rules_matched", f"{fingerprint} {utc_text(now)}")
+
+
 def window(run: Run, now: datetime) -> tuple[datetime, datetime | None]:
     """Say which starts the listing spans, as (since, until); None = no end.
 
@@ -133,24 +220,6 @@ def _check_clock(now: datetime, there: datetime | None) -> None:
             f"this machine's clock is {abs(seconds)} s {'ahead of' if seconds > 0 else 'behind'} Calendly's",
             "Set the clock (timedatectl); nothing was sent",
         )
-
-
-def _guard(
-    run: Run,
-    known: Mapping[str, Known],
-    listing: Listing,
-    *,
-    lost: Sequence[Known],
-    now: datetime,
-    window: tuple[datetime, datetime | None],
-) -> None:
-    if lost:
-        guard_listing(listed=listing.count, known=run.store.in_window(*window), missing=len(lost))
-    gone = {event.uri for event in listing.events if event.canceled}
-    were = [row.event for uri in gone if (row := known.get(uri)) is not None and not row.missing]
-    canceled = sum(event.active for event in were if not event.canceled and event.start > now)
-    if canceled:
-        guard_cancellations(canceled=canceled, known=run.store.seats_ahead(now, window[1]))
 
 
 def _mark_missing(run: Run, lost: Sequence[Known], now: datetime) -> None:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from syncer.reasons import Reason
+
 
 def utc_text(moment: datetime) -> str:
     """Spell an aware datetime as `YYYY-MM-DDTHH:MM:SSZ` in UTC; fractions of a second are dropped.
@@ -75,6 +77,8 @@ class Audience(StrEnum):
 
     INVITEE = "invitee"
     HOST = "host"
+    FORMER_HOST = "former_host"
+    """Whoever was host of a meeting before it was handed over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,12 @@ class Host:
     uri: str
     email: str = ""
     name: str = ""
+
+    def is_same(self, other: Host) -> bool:
+        """Whether two entries are of one person: by URI, or by e-mail where one of them has no URI."""
+        if self.uri and other.uri:
+            return self.uri == other.uri
+        return self.email != "" and self.email.casefold() == other.email.casefold()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +112,9 @@ class Location:
 class Event:
     """A Calendly scheduled event as listed; `total` and `active` are its invitees_counter.
 
+    `external_id` is the id of its entry in the host's calendar: both halves of a move have the same one. It is empty
+    without a connected calendar.
+
     `mark` stands for the listed bytes that it was read from (`sieve`); None = it must be compared field by field.
     """
 
@@ -115,6 +128,7 @@ class Event:
     hosts: tuple[Host, ...] = ()
     total: int = 0
     active: int = 0
+    external_id: str = ""
     mark: int | None = field(default=None, compare=False, repr=False)
 
     @property
@@ -133,7 +147,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invitee:
-    """A Calendly invitee as read. The links of a reschedule: `new_invitee` on the old one, `old_invitee` on the new."""
+    """A Calendly invitee as read. The links of a reschedule: `new_invitee` on the old one, `old_invitee` on the new.
+
+    `scheduled_by` is the URI of the user who booked or moved on the invitee's behalf; empty = the invitee did.
+    """
 
     uri: str
     event: str
@@ -146,6 +163,7 @@ class Invitee:
     text_reminder_number: str = ""
     answers: tuple[Answer, ...] = ()
     created_at: datetime | None = None
+    scheduled_by: str = ""
     rescheduled: bool = False
     old_invitee: str = ""
     new_invitee: str = ""
@@ -166,6 +184,23 @@ class Invitee:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Takeover:
+    """A host's time with a meeting that was handed over in place.
+
+    Attributes:
+        host: as listed when they had it.
+        count: how often they have had it.
+        since: when syncer noticed that they had it; None = they had it before the first hand-over.
+        until: when syncer noticed that they no longer had it; None = they have it.
+    """
+
+    host: Host
+    count: int = 1
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Booking:
     """One invitee of one event, with what syncer noticed about it; its identity is the invitee's URI.
 
@@ -175,6 +210,8 @@ class Booking:
         seen_at: when syncer first read it: stands in where Calendly gives no `created_at`.
         read_at: when the invitee was last read.
         moved_at: when syncer noticed that its start had changed in place; None if it never did.
+        starts: start (as `utc_text`) -> how often it had this start; empty unless it was moved in place.
+        takeovers: host (`host_key`) -> their last time with it; empty unless it was handed over in place.
         missing_at: since when its event's invitees, read in full, lack it; None = they had it when last read.
     """
 
@@ -183,6 +220,8 @@ class Booking:
     seen_at: datetime
     read_at: datetime
     moved_at: datetime | None = None
+    starts: Mapping[str, int] = field(default_factory=dict)
+    takeovers: Mapping[str, Takeover] = field(default_factory=dict)
     missing_at: datetime | None = None
 
     @property
@@ -206,6 +245,11 @@ class Booking:
         return bool(self.invitee.old_invitee) or self.moved_at is not None
 
 
+def host_key(host: Host) -> str:
+    """Name a host: the URI, or the e-mail of one without it."""
+    return host.uri or host.email.casefold()
+
+
 class ChangeKind(StrEnum):
     """What happened to a booking between two reads; the log says `booking.<kind>`."""
 
@@ -213,6 +257,7 @@ class ChangeKind(StrEnum):
     CANCELED = "canceled"
     RESCHEDULED = "rescheduled"
     MOVED = "moved"
+    REASSIGNED = "reassigned"
     MISSING = "missing"
 
 
@@ -232,14 +277,18 @@ class Message:
 
     Attributes:
         key: `{invitee URI}/{rule}/{anchor time}`: its identity, never sent twice.
+        id: short, for people to type; empty before the message is in the database.
         to: E.164 with `+`; empty when skipped for want of a number.
         scheduled_at: when its rule wants it sent.
         next_at: when it may next be claimed: later than `scheduled_at` after a refusal or in quiet hours.
         expires_at: when it is no longer worth sending.
         meeting_at: the meeting's start: who waits longest for a text is not who needs it first.
         timezone: the recipient's IANA zone: its quiet hours are theirs.
+        reason: why it is in its state, as a code; NONE = there is nothing to say.
+        detail: what is special about it, in words; nothing is decided by it.
         changed_at: when the row was last written.
         refusals: how many times the gateway refused it in a way that it survives only a few times.
+        segments: how many SMS its text was when it was claimed; 0 = it was not yet.
     """
 
     key: str
@@ -251,7 +300,7 @@ class Message:
     template: str
     params: Mapping[str, str]
     state: State
-    reason: str
+    reason: Reason
     scheduled_at: datetime
     next_at: datetime
     expires_at: datetime
@@ -262,3 +311,6 @@ class Message:
     refusals: int = 0
     provider_message_id: str = ""
     provider_plan_id: str = ""
+    detail: str = ""
+    id: str = field(default="", compare=False)
+    segments: int = field(default=0, compare=False)

@@ -12,28 +12,16 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from syncer.model import State
+from syncer.reasons import Reason
 from syncer.rules import OnUnknown
 
 if TYPE_CHECKING:
     from syncer.model import Message
 
-BY_OPERATOR = "canceled by the operator"
-OVER_CAP = "over limits.per_number_per_day"
-RESTORED = "due before a backup was put back: it may have been sent"
-OPTED_OUT = "opted out"
-ERASED = "person was erased"
-LEFT_BY_A_CRASH = "syncer stopped before the answer came"
-SUPERSEDED = "a later reminder of the same meeting is due as well"
-TOO_LONG = "over limits.segments_per_message"
-WAS_CANCELED = "the booking was canceled"
-WAS_MOVED = "the booking was moved"
-NO_RULE = "no rule wants it any more"
-BEFORE_BIRTH = "was due before this database was made"
-QUIET = "quiet hours leave it no time"
-MISSING = "its event is missing from Calendly's listing"
-MISSING_GUEST = "its guest is missing from Calendly's list of the event's invitees"
-FINAL_REASONS = frozenset({BY_OPERATOR, OVER_CAP, TOO_LONG})
+FINAL_REASONS = frozenset({Reason.BY_OPERATOR, Reason.OVER_CAP, Reason.TOO_LONG})
 """What was canceled or skipped for one of these stays so, also when planning would want it again."""
+LEFT = frozenset({State.SENT, State.SENDING, State.UNKNOWN})
+"""States of messages whose text has left, or may have."""
 
 MOVES: dict[State, frozenset[State]] = {
     State.SCHEDULED: frozenset({State.SENDING, State.CANCELED, State.EXPIRED, State.SKIPPED, State.UNKNOWN}),
@@ -59,9 +47,16 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Surely not taken, and never will be: the message fails; `opted_out`: this number wants no more texts."""
+    """Surely not taken, and never will be: the message fails.
 
-    reason: str
+    Attributes:
+        detail: what the gateway said, for people.
+        code: its error code, to compare with others; empty = it gave none.
+        opted_out: this number wants no more texts.
+    """
+
+    detail: str
+    code: str = ""
     opted_out: bool = False
 
 
@@ -70,6 +65,8 @@ class NotNow:
     """Surely not taken; worth another try.
 
     Attributes:
+        detail: what the gateway said, for people.
+        code: its error code, to compare with others; empty = it gave none.
         retry_after: how long the gateway asked to wait; None = it did not say.
         tries: how many such answers a message survives; None = until it expires.
         pauses_all: a rate limit: no other message leaves until this one may be tried again.
@@ -77,7 +74,8 @@ class NotNow:
         unreached: no byte left: the next message would hardly fare better.
     """
 
-    reason: str
+    detail: str
+    code: str = ""
     retry_after: timedelta | None = None
     tries: int | None = None
     pauses_all: bool = False
@@ -89,14 +87,15 @@ class NotNow:
 class Halt:
     """Login, credit, address: no message can leave until a person acts. Nothing is lost."""
 
-    reason: str
+    detail: str
 
 
 @dataclass(frozen=True, slots=True)
 class NoAnswer:
     """The request may have arrived; nobody can be asked."""
 
-    reason: str
+    detail: str
+    reason: Reason = Reason.NO_ANSWER
 
 
 Outcome = Accepted | Refused | NotNow | Halt | NoAnswer
@@ -107,7 +106,8 @@ class Settlement:
     """What to write over a message in `sending`."""
 
     state: State
-    reason: str = ""
+    reason: Reason = Reason.NONE
+    detail: str = ""
     next_at: datetime | None = None
     refusals: int = 0
     message_id: str = ""
@@ -116,7 +116,9 @@ class Settlement:
 
 def as_claimed(message: Message, now: datetime) -> Message:
     """Make of a waiting message what it is when it is about to leave."""
-    return replace(message, state=State.SENDING, reason="", attempts=message.attempts + 1, changed_at=now)
+    return replace(
+        message, state=State.SENDING, reason=Reason.NONE, detail="", attempts=message.attempts + 1, changed_at=now
+    )
 
 
 def as_settled(message: Message, settlement: Settlement, now: datetime) -> Message:
@@ -125,6 +127,7 @@ def as_settled(message: Message, settlement: Settlement, now: datetime) -> Messa
         message,
         state=settlement.state,
         reason=settlement.reason,
+        detail=settlement.detail,
         next_at=settlement.next_at or message.next_at,
         refusals=settlement.refusals,
         provider_message_id=settlement.message_id,
@@ -180,25 +183,32 @@ def settle(
         case Accepted():
             return Settlement(State.SENT, refusals=refusals, message_id=outcome.message_id, plan_id=outcome.plan_id)
         case Refused():
-            return Settlement(State.FAILED, outcome.reason, refusals=refusals)
+            return Settlement(State.FAILED, Reason.PROVIDER_REFUSED, outcome.detail, refusals=refusals)
         case NotNow():
             return _not_now(outcome, now, attempts, refusals, jitter)
         case Halt():
-            return Settlement(State.RETRYABLE, outcome.reason, next_at=now, refusals=refusals)
+            return Settlement(State.RETRYABLE, Reason.HALTED, outcome.detail, next_at=now, refusals=refusals)
         case NoAnswer():
             if on_unknown is OnUnknown.RESEND and attempts == 1:
                 again = retry_at(now, attempts, jitter=jitter)
-                return Settlement(State.RETRYABLE, outcome.reason, next_at=again, refusals=refusals)
-            return Settlement(State.UNKNOWN, outcome.reason, refusals=refusals)
+                return Settlement(State.RETRYABLE, outcome.reason, outcome.detail, next_at=again, refusals=refusals)
+            return Settlement(State.UNKNOWN, outcome.reason, outcome.detail, refusals=refusals)
 
 
 def _not_now(outcome: NotNow, now: datetime, attempts: int, refusals: int, jitter: float) -> Settlement:
     """Retry with growing delays; a kind of refusal that a message survives only a few times is counted."""
     refusals += outcome.tries is not None
     if outcome.tries is not None and refusals > outcome.tries:
-        return Settlement(State.FAILED, f"{outcome.reason} (tried {attempts} times)", refusals=refusals)
+        detail = f"{outcome.detail} (tried {attempts} times)"
+        return Settlement(State.FAILED, Reason.PROVIDER_REFUSED, detail, refusals=refusals)
     again = retry_at(now, attempts, outcome.retry_after, jitter=jitter)
-    return Settlement(State.RETRYABLE, outcome.reason, next_at=again, refusals=refusals)
+    return Settlement(State.RETRYABLE, _why_later(outcome), outcome.detail, next_at=again, refusals=refusals)
+
+
+def _why_later(outcome: NotNow) -> Reason:
+    if outcome.unreached:
+        return Reason.OUTAGE
+    return Reason.HELD_TEMPLATE if outcome.holds_template else Reason.PROVIDER_LATER
 
 
 def may_move(old: State, new: State) -> bool:

@@ -15,24 +15,27 @@ from typing import TYPE_CHECKING
 import phonenumbers
 from phonenumbers import PhoneNumber, PhoneNumberType
 
+from syncer.reasons import Reason
+
 if TYPE_CHECKING:
     from syncer.rules import Policy
 
 
 @dataclass(frozen=True, slots=True)
 class NoRecipient:
-    """Why nobody is texted: short and constant, never the number itself."""
+    """Why nobody is texted: a code, and in words what is special about it; never the number itself."""
 
-    reason: str
+    reason: Reason
+    detail: str = ""
 
 
-NOT_VALID = NoRecipient("not a valid number")
-NO_COUNTRY_CODE = NoRecipient("needs a country code (setting: country)")
-EXTENSION = NoRecipient("number has an extension")
-LETTERS = NoRecipient("number has letters in it")
-SEVERAL = NoRecipient("more than one number in the field")
-LANDLINE = NoRecipient("landline")
-SATELLITE = NoRecipient("not a mobile number: satellite or international network")
+NOT_VALID = NoRecipient(Reason.INVALID_NUMBER)
+NO_COUNTRY_CODE = NoRecipient(Reason.NEEDS_COUNTRY)
+EXTENSION = NoRecipient(Reason.EXTENSION)
+LETTERS = NoRecipient(Reason.INVALID_NUMBER, "it has letters in it")
+SEVERAL = NoRecipient(Reason.TWO_NUMBERS)
+LANDLINE = NoRecipient(Reason.LANDLINE)
+SATELLITE = NoRecipient(Reason.NOT_MOBILE, "satellite or international network")
 
 _MOBILE = frozenset({PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE})
 _FIXED = frozenset({PhoneNumberType.FIXED_LINE, PhoneNumberType.VOIP})
@@ -75,12 +78,12 @@ def _judged(text: str, home: str, allowed: frozenset[str], landlines: bool) -> T
     kind = phonenumbers.number_type(number)
     if kind not in _MOBILE and not (landlines and kind in _FIXED):
         name = PhoneNumberType.to_string(kind).lower()
-        return LANDLINE if kind == PhoneNumberType.FIXED_LINE else NoRecipient(f"not a mobile number: {name}")
+        return LANDLINE if kind == PhoneNumberType.FIXED_LINE else NoRecipient(Reason.NOT_MOBILE, name)
     region = phonenumbers.region_code_for_number(number)
     if region in _NO_COUNTRY:  # +870, +881, +882: "mobile" says phonenumbers, several dollars a text says the bill
         return SATELLITE
     if allowed and region not in allowed:
-        return NoRecipient(f"country {region} is not in phones.allowed_countries")
+        return NoRecipient(Reason.COUNTRY_NOT_ALLOWED, str(region))
     return Textable(e164(number), country_of(number))
 
 

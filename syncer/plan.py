@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 from syncer import quiet, wording
 from syncer.diff import settled
 from syncer.model import WAITING, Audience, Message, State, utc_text
-from syncer.outbox import BEFORE_BIRTH, OPTED_OUT, QUIET, RESTORED, WAS_CANCELED
-from syncer.recipients import NoRecipient, Recipient, recipients, template_for
-from syncer.rules import Late, Policy, Rule, Trigger
+from syncer.outbox import LEFT
+from syncer.past import TELLING, Past, former_hosts, is_news, known_since, new_hosts, reminded, was_told
+from syncer.reasons import Reason
+from syncer.recipients import NoRecipient, Recipient, host_of, recipients, tag_of, template_for
+from syncer.rules import CanceledBy, Late, Policy, Rule, Trigger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -22,12 +24,8 @@ if TYPE_CHECKING:
 
     from syncer.model import Booking
 
-BEFORE_RULE = "was due before its rule was first seen"
-NOT_TOLD = "was never told of this booking"
-OWN_CANCELLATION = "canceled it themselves (to_canceler is off)"
-BOOKED_LATE = "booked after its time had passed"
-AFTER_START = "its time comes when the meeting has begun"
-SEEN_LATE = "its time had passed when syncer first saw the booking"
+
+NO_PAST = Past()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +38,7 @@ class Context:
         rules_born_at: rule name -> when it was first seen; likewise.
         restored_at: when a backup was put back: what was due before may have been sent by what was lost.
         told: who was told of this booking (or of what it was moved from): see `told`.
+        past: its messages so far, and what it was moved from.
         phone_questions: questions of the event type that ask for a number; None = not known.
         opted_out: whether a number (E.164) is never to be texted.
     """
@@ -49,6 +48,7 @@ class Context:
     rules_born_at: Mapping[str, datetime] = field(default_factory=dict)
     restored_at: datetime | None = None
     told: frozenset[Audience] = frozenset()
+    past: Past = NO_PAST
     phone_questions: frozenset[str] | None = None
     opted_out: Callable[[str], bool] = lambda _: False
 
@@ -59,16 +59,19 @@ class Timing:
 
     scheduled_at: datetime
     expires_at: datetime
-    skip: str = ""
+    skip: Reason = Reason.NONE
 
 
-def timing(rule: Rule, booking: Booking, policy: Policy, *, told: frozenset[Audience]) -> Timing | None:
+def timing(
+    rule: Rule, booking: Booking, policy: Policy, *, told: frozenset[Audience], past: Past = NO_PAST
+) -> Timing | None:
     """Say when this rule wants a message about this booking; None = it wants none.
 
     | rule         | wants one when                                  | due                 |
     |--------------|-------------------------------------------------|---------------------|
     | booked       | active; a moved one only if no rule is for that | booked or moved     |
-    | rescheduled  | active and moved                                | moved               |
+    | rescheduled  | active and moved to another time                | moved               |
+    | reassigned   | active and handed to another host               | handed over         |
     | canceled     | canceled, not moved, settled, was told          | canceled            |
     | before_start | active                                          | start - offset      |
     | after_end    | active, not marked as a no-show                 | end + offset        |
@@ -79,26 +82,32 @@ def timing(rule: Rule, booking: Booking, policy: Policy, *, told: frozenset[Audi
     if rule.on is Trigger.CANCELED:
         return _canceled(rule, booking, policy, told)
     if rule.on is Trigger.BEFORE_START:
-        return _before_start(rule, booking)
-    due = _due(rule, booking, policy)
+        return _before_start(rule, booking, past)
+    if rule.on is Trigger.REASSIGNED:
+        handed_over = (new_hosts if rule.to is not Audience.FORMER_HOST else former_hosts)(booking, past)
+        return _soon(rule, booking, max(one.at for one in handed_over)) if handed_over else None
+    due = _due(rule, booking, policy, past)
     if due is None:
         return None
-    end = due + rule.max_lateness
     if rule.on in {Trigger.BOOKED, Trigger.RESCHEDULED}:
-        end = min(end, max(due, booking.event.start))
-    # News of a meeting that has begun is none.
-    return Timing(due, end, "" if end > due else AFTER_START)
+        return _soon(rule, booking, due)
+    return Timing(due, due + rule.max_lateness)
 
 
-def _due(rule: Rule, booking: Booking, policy: Policy) -> datetime | None:
+def _soon(rule: Rule, booking: Booking, due: datetime) -> Timing:
+    """Bound the life of news about a meeting by its start: news of a meeting that has begun is none."""
+    end = min(due + rule.max_lateness, max(due, booking.event.start))
+    return Timing(due, end, Reason.NONE if end > due else Reason.AFTER_START)
+
+
+def _due(rule: Rule, booking: Booking, policy: Policy, past: Past) -> datetime | None:
     """Say when something that happened calls for a message; None = it did not happen."""
-    since, no_show_at = booking.moved_at or booking.booked_at, booking.invitee.no_show_at
-    replaced = rule.on is Trigger.BOOKED and _has_rule(policy, Trigger.RESCHEDULED, rule, booking)
+    no_show_at = booking.invitee.no_show_at
     match rule.on:
-        case Trigger.BOOKED if not (booking.moved and replaced):
-            return since + rule.offset
-        case Trigger.RESCHEDULED if booking.moved:
-            return since
+        case Trigger.BOOKED:
+            return _booked(rule, booking, policy, past)
+        case Trigger.RESCHEDULED if booking.moved and is_news(booking, past, rule.to, policy):
+            return booking.moved_at or booking.booked_at
         case Trigger.AFTER_END if no_show_at is None:
             return booking.event.end + rule.offset
         case Trigger.NO_SHOW:
@@ -107,31 +116,45 @@ def _due(rule: Rule, booking: Booking, policy: Policy) -> datetime | None:
             return None
 
 
-def _before_start(rule: Rule, booking: Booking) -> Timing:
-    start, since = booking.event.start, booking.moved_at or booking.booked_at
+def _booked(rule: Rule, booking: Booking, policy: Policy, past: Past) -> datetime | None:
+    """Say when a booking is to be confirmed; one that was moved, where no rule tells of moves, or nobody was told."""
+    since = known_since(booking, past)
+    if booking.moved and is_news(booking, past, rule.to, policy):
+        replaced = _has_rule(policy, Trigger.RESCHEDULED, rule, booking)
+        return None if replaced else (booking.moved_at or booking.booked_at) + rule.offset
+    # A move to the same time is no news to those who know the time. Where nobody was told, the booking is as new.
+    return since + rule.offset if not booking.moved or not was_told(past, rule.to, policy) else None
+
+
+def _before_start(rule: Rule, booking: Booking, past: Past) -> Timing:
+    start, since = booking.event.start, known_since(booking, past)
     due = start - rule.offset
     late = since > due
     if late and rule.late is Late.SEND:
         due = since
     expires = max(due, min(start, due + rule.max_lateness))
-    return Timing(due, expires, BOOKED_LATE if late and rule.late is Late.SKIP else "")
+    if reminded(booking, past, rule.name, rule.to):
+        return Timing(due, expires, Reason.ALREADY_SENT)
+    return Timing(due, expires, Reason.BOOKED_LATE if late and rule.late is Late.SKIP else Reason.NONE)
 
 
 def _canceled(rule: Rule, booking: Booking, policy: Policy, told: frozenset[Audience]) -> Timing | None:
-    at = booking.invitee.canceled_at
+    at, canceler = booking.invitee.canceled_at, booking.invitee.canceler_type
     if at is None or booking.invitee.rescheduled or not settled(booking, policy.settle):
         return None
-    skip = ""
-    if booking.invitee.canceler_type == rule.to and not rule.to_canceler:
-        skip = OWN_CANCELLATION
+    if rule.canceled_by is not CanceledBy.ANYONE and canceler != rule.canceled_by:
+        return None
+    # Nobody needs to know after the meeting that it does not take place.
+    end = min(at + rule.max_lateness, max(at, booking.event.end))
+    skip = Reason.NONE
+    if end <= at:
+        skip = Reason.AFTER_START
+    elif canceler == rule.to and not rule.to_canceler:
+        skip = Reason.OWN_CANCELLATION
     # Where no rule could have told them, the cancellation is news all the same, but not of who joined and left unseen.
     elif rule.to not in told and (at <= booking.seen_at or any(_has_rule(policy, on, rule, booking) for on in TELLING)):
-        skip = NOT_TOLD
-    return Timing(at, at + rule.max_lateness, skip)
-
-
-TELLING = (Trigger.BOOKED, Trigger.RESCHEDULED, Trigger.BEFORE_START)
-"""Triggers of messages by which somebody is told of a booking."""
+        skip = Reason.NOT_TOLD
+    return Timing(at, end, skip)
 
 
 def _has_rule(policy: Policy, on: Trigger, like: Rule, booking: Booking) -> bool:
@@ -149,54 +172,101 @@ def told(messages: Iterable[Message], policy: Policy) -> frozenset[Audience]:
         rule = policy.rule(message.rule)
         if rule is not None and rule.on not in TELLING:
             continue
-        texted = message.state in {State.SENT, State.UNKNOWN, State.SENDING}
-        waits = message.state in WAITING or (message.state is State.CANCELED and message.reason == WAS_CANCELED)
-        if texted or (waits and rule is not None and rule.on is Trigger.BEFORE_START):
+        waits = message.state in WAITING or message.reason is Reason.BOOKING_CANCELED
+        if message.state in LEFT or (waits and rule is not None and rule.on is Trigger.BEFORE_START):
             audiences.add(message.audience)
     return frozenset(audiences)
 
 
 def plan(booking: Booking, policy: Policy, context: Context) -> list[Message]:
     """List the messages that the rules want of one booking: `scheduled`, or another state with its reason."""
-    wanted = []
+    wanted: list[Message] = []
     for rule in policy.rules:
         if rule.covers(booking.event.name, booking.event.event_type):
-            when = timing(rule, booking, policy, told=context.told)
+            when = timing(rule, booking, policy, told=context.told, past=context.past)
             if when is not None:
                 wanted += _messages(rule, booking, policy, context, when)
+            if rule.also_reassigned and not booking.canceled:
+                wanted += _hand_overs(rule, booking, policy, context)
     return wanted
 
 
 def _messages(rule: Rule, booking: Booking, policy: Policy, context: Context, when: Timing) -> list[Message]:
+    if rule.on is Trigger.REASSIGNED and rule.to is not Audience.INVITEE:
+        return _to_hosts(rule, booking, policy, context)
     if skip := _too_old(rule, context, when) or when.skip:
-        return [_message(rule, booking, context, when, None, skip)]
-    found = recipients(booking, rule, policy, phone_questions=context.phone_questions)
-    return [_to(one, rule, booking, policy, context, when) for one in found]
+        return [_message(rule, booking, context, when, skip=skip)]
+    hosts = booking.event.hosts
+    if rule.to is Audience.HOST and _hand_over_rule(policy, booking):
+        new = [one.host for one in new_hosts(booking, context.past)]
+        hosts = tuple(host for host in hosts if host not in new)
+        if new and not hosts:
+            return []  # all of them hear of it as a hand-over
+    people = recipients(booking, rule, policy, phone_questions=context.phone_questions, hosts=hosts)
+    return [_to(one, rule, booking, policy, context, when) for one in people]
 
 
-def _too_old(rule: Rule, context: Context, when: Timing) -> str:
+def _hand_over_rule(policy: Policy, booking: Booking) -> bool:
+    """Whether a rule tells new hosts of a hand-over: then no other rule need tell them of this booking."""
+    return any(
+        (rule.also_reassigned or rule.on is Trigger.REASSIGNED)
+        and rule.to is Audience.HOST
+        and rule.covers(booking.event.name, booking.event.event_type)
+        for rule in policy.rules
+    )
+
+
+def _hand_overs(rule: Rule, booking: Booking, policy: Policy, context: Context) -> list[Message]:
+    """Tell new hosts of their booking by a rule that is for new bookings."""
+    return _to_hosts(rule, booking, policy, context) if new_hosts(booking, context.past) else []
+
+
+def _to_hosts(rule: Rule, booking: Booking, policy: Policy, context: Context) -> list[Message]:
+    """Make the message to each host who took a booking over, or gave it away."""
+    former = rule.to is Audience.FORMER_HOST
+    messages = []
+    for one in (former_hosts if former else new_hosts)(booking, context.past):
+        when, tag = _soon(rule, booking, one.at), tag_of(one.host)
+        if skip := _too_old(rule, context, when) or when.skip:
+            messages.append(_message(rule, booking, context, when, skip=skip, tag=tag))
+            continue
+        person = host_of(one.host, policy, fallback=not former)
+        # The number of the office gets no second text because a meeting came back to one of its hosts.
+        count = one.count if isinstance(person, Recipient) and person.is_own else 1
+        messages.append(_to(person, rule, booking, policy, context, when, tag=tag, count=count))
+    return messages
+
+
+def _too_old(rule: Rule, context: Context, when: Timing) -> Reason:
     if when.scheduled_at < context.born_at:
-        return BEFORE_BIRTH
+        return Reason.BEFORE_BIRTH
     born_at = context.rules_born_at.get(rule.name)
-    return BEFORE_RULE if born_at is not None and when.scheduled_at < born_at else ""
+    return Reason.BEFORE_RULE if born_at is not None and when.scheduled_at < born_at else Reason.NONE
 
 
 def _to(
-    one: Recipient | NoRecipient, rule: Rule, booking: Booking, policy: Policy, context: Context, when: Timing
+    one: Recipient | NoRecipient,
+    rule: Rule,
+    booking: Booking,
+    policy: Policy,
+    context: Context,
+    when: Timing,
+    *,
+    tag: str = "",
+    count: int = 1,
 ) -> Message:
     """Make the message to one recipient, or say why there is none."""
     if isinstance(one, NoRecipient):
-        return _message(rule, booking, context, when, None, one.reason)
+        return _message(rule, booking, context, when, skip=one.reason, detail=one.detail, tag=tag, count=count)
+    blank = _message(rule, booking, context, when, one, tag=tag or one.tag, count=count)
     if context.opted_out(one.number):
-        return _message(rule, booking, context, when, one, OPTED_OUT)
+        return replace(blank, state=State.SKIPPED, reason=Reason.OPTED_OUT)
     # The template's own language first: no French date in an English text.
     language, template = template_for(rule, one.language, policy.language)
     params = wording.render(rule, booking, replace(one, language=language), policy)
     if isinstance(params, wording.Empty):
-        return _message(rule, booking, context, when, one, f"{{{params.field}}} is empty for this booking")
-    message = replace(
-        _message(rule, booking, context, when, one, ""), params=params, language=language, template=template
-    )
+        return replace(blank, state=State.SKIPPED, reason=Reason.EMPTY_FIELD, detail=f"{{{params.field}}}")
+    message = replace(blank, params=params, language=language, template=template)
     if rule.quiet_hours and policy.quiet_hours is not None:
         next_at = quiet.send_at(
             when.scheduled_at,
@@ -207,19 +277,29 @@ def _to(
             now=context.now,
         )
         if next_at is None:
-            return replace(message, state=State.EXPIRED, reason=QUIET)
+            return replace(message, state=State.EXPIRED, reason=Reason.QUIET_HOURS)
         message = replace(message, next_at=next_at)
     if when.expires_at <= context.now:
-        return replace(message, state=State.EXPIRED, reason=SEEN_LATE)
+        return replace(message, state=State.EXPIRED, reason=Reason.SEEN_LATE)
     if context.restored_at is not None and when.scheduled_at <= context.restored_at:
-        return replace(message, state=State.UNKNOWN, reason=RESTORED)
+        return replace(message, state=State.UNKNOWN, reason=Reason.RESTORED)
     return message
 
 
-def _message(rule: Rule, booking: Booking, context: Context, when: Timing, one: Recipient | None, skip: str) -> Message:
-    tag = f"/{one.tag}" if one is not None and one.tag else ""
+def _message(
+    rule: Rule,
+    booking: Booking,
+    context: Context,
+    when: Timing,
+    one: Recipient | None = None,
+    *,
+    skip: Reason = Reason.NONE,
+    detail: str = "",
+    tag: str = "",
+    count: int = 1,
+) -> Message:
     return Message(
-        key=f"{booking.uri}/{rule.name}/{utc_text(booking.event.start)}{tag}",
+        key=key_of(rule, booking, tag, count),
         rule=rule.name,
         booking=booking.uri,
         audience=rule.to,
@@ -230,9 +310,23 @@ def _message(rule: Rule, booking: Booking, context: Context, when: Timing, one: 
         params={},
         state=State.SKIPPED if skip else State.SCHEDULED,
         reason=skip,
+        detail=detail,
         scheduled_at=when.scheduled_at,
         next_at=when.scheduled_at,
         expires_at=when.expires_at,
         meeting_at=booking.event.start,
         changed_at=context.now,
     )
+
+
+def key_of(rule: Rule, booking: Booking, tag: str = "", count: int = 1) -> str:
+    """Make a message's key: `{invitee URI}/{rule}/{start}`, and the host where there may be several.
+
+    What tells of a time is told anew each time a meeting comes back to it: then the start is counted (`~2`). So is a
+    host to whom a meeting comes back.
+    """
+    start = utc_text(booking.event.start)
+    times = booking.starts.get(start, 1) if rule.on in {Trigger.BOOKED, Trigger.RESCHEDULED} else 1
+    anchor = start if times == 1 else f"{start}~{times}"
+    host = tag if count == 1 else f"{tag}~{count}"
+    return f"{booking.uri}/{rule.name}/{anchor}" + (f"/{host}" if tag else "")

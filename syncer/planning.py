@@ -1,7 +1,7 @@
 """Brings the pure core and the store together: what follows from bookings that changed. Writes nothing.
 
-It reads from the store what planning one booking needs besides the booking: its messages, who was told of it (along the
-chain of moves it came from), and which questions of its event type ask for a number.
+It reads from the store what planning one booking needs besides the booking: its messages, the bookings that it was
+moved from with theirs, and which questions of its event type ask for a number.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 
 from syncer.doubles import without_doubles
 from syncer.errors import CalendlyRefused, NotConnected, NoUsableAnswer, Unreadable
+from syncer.past import Past, Predecessor
 from syncer.plan import Context, plan, told
 from syncer.recipients import needs_questions
 from syncer.reconcile import Todo, reconcile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from syncer.model import Audience, Booking, Message
@@ -50,14 +51,17 @@ class Planner:
         rows = list(bookings)
         messages = self.store.messages_of([booking.uri for booking in rows])
         opted_out = self.store.opted_out()
+        known = {booking.uri: booking for booking in rows}
         wanted = {}
         for booking in rows:
+            past = past_of(self.store, booking, messages[booking.uri], known)
             context = Context(
                 now=now,
                 born_at=self.store.born_at,
                 rules_born_at=self.rules_born_at,
                 restored_at=self.store.restored_at,
-                told=self._told(booking, messages),
+                told=self._told(booking, past),
+                past=past,
                 phone_questions=self._phone_questions(booking, now),
                 opted_out=opted_out,
             )
@@ -68,18 +72,12 @@ class Planner:
             todo += reconcile(wanted[booking.uri], messages[booking.uri], booking=booking, now=now)
         return todo
 
-    def _told(self, booking: Booking, messages: Mapping[str, Sequence[Message]]) -> frozenset[Audience]:
-        """Find out who was told of a booking, or of one that it was moved from."""
+    def _told(self, booking: Booking, past: Past) -> frozenset[Audience]:
+        """Find out who was told of a booking, or of one that it was moved from; it matters for a canceled one only."""
         if not booking.canceled:
             return frozenset()
-        who = told(messages[booking.uri], self.policy)
-        before, seen = booking.invitee.old_invitee, {booking.uri}
-        while before and before not in seen and len(seen) < LONGEST_CHAIN:
-            seen.add(before)
-            who |= told(self.store.messages_of([before])[before], self.policy)
-            old = self.store.bookings([before]).get(before)
-            before = old.invitee.old_invitee if old is not None else ""
-        return who
+        groups = [past.messages, *(old.messages for old in past.predecessors)]
+        return frozenset(audience for messages in groups for audience in told(messages, self.policy))
 
     def _phone_questions(self, booking: Booking, now: datetime) -> frozenset[str] | None:
         """Ask which questions are for numbers, but only where it matters, and once a day for each event type."""
@@ -98,3 +96,26 @@ class Planner:
             return kept[0] if kept is not None else None  # then by what their names look like
         self.store.remember_questions(uri, found, now)
         return found
+
+
+def past_of(
+    store: Store, booking: Booking, messages: Iterable[Message], known: Mapping[str, Booking] | None = None
+) -> Past:
+    """Read what came before a booking: its messages, and what it was moved from.
+
+    Args:
+        store: open.
+        booking: which.
+        messages: its messages so far.
+        known: bookings as they are about to be written, by URI; the others are read from the store.
+    """
+    predecessors: list[Predecessor] = []
+    uri, seen = booking.invitee.old_invitee, {booking.uri}
+    while uri and uri not in seen and len(seen) < LONGEST_CHAIN:
+        seen.add(uri)
+        old = (known or {}).get(uri) or store.bookings([uri]).get(uri)
+        if old is None:
+            break
+        predecessors.append(Predecessor(old, tuple(store.messages_of([uri])[uri])))
+        uri = old.invitee.old_invitee
+    return Past(tuple(messages), tuple(predecessors))

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from syncer import diff
+from syncer import diff, moves
 from syncer.errors import (
+    CalendlyBusy,
     CalendlyRefused,
     LoginRefused,
     NotConnected,
+    NotThere,
     NoUsableAnswer,
     Overtaken,
     SyncerError,
@@ -19,12 +21,12 @@ from syncer.errors import (
 )
 from syncer.listing import say_changes, window
 from syncer.model import Booking, Change, ChangeKind, State
-from syncer.outbox import BEFORE_BIRTH
+from syncer.reasons import Reason
 from syncer.sending import say_message
 from syncer.store import Batch, Reading
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from concurrent.futures import Executor, Future
     from datetime import datetime
 
@@ -86,6 +88,36 @@ def follow(run: Run, batch: Sequence[Read]) -> dict[str, SyncerError]:
     return {one.event.uri: one.invitees for one in batch if isinstance(one.invitees, SyncerError)}
 
 
+def concerns_everybody(run: Run, failed: Mapping[str, SyncerError]) -> bool | None:
+    """Decide, where no event of a batch could be read, whether that is about these events or about everything.
+
+    No connection is about everything. Otherwise an event that could be read before is read: if it can be, the trouble
+    is these events' own.
+
+    Args:
+        run: this one.
+        failed: the events of the batch, by URI, each with the reason.
+
+    Returns:
+        None = nobody can tell, as no event was ever read.
+    """
+    if any(isinstance(error, NotConnected) for error in failed.values()):
+        return True
+    busy = any(isinstance(error, (CalendlyBusy, NoUsableAnswer)) for error in failed.values())
+    if run.report.changed and not busy:
+        return False
+    known = run.store.readable_event(run.clock())
+    if not known or known in failed:
+        return True if busy else None
+    try:
+        run.calendly.invitees(known)
+    except (NotThere, Unreadable):
+        return False  # an answer, and not the one that the others got
+    except (CalendlyRefused, NotConnected, NoUsableAnswer):
+        return True
+    return False
+
+
 def present(run: Run) -> datetime:
     """Read the clock: ours, or Calendly's if that is behind. A young cancellation is one by theirs."""
     return min(run.clock(), run.calendly.last_date or run.clock())
@@ -125,8 +157,38 @@ def _digest(run: Run, found: Sequence[tuple[Read, Sequence[Invitee]]]) -> tuple[
             # The old half of a move may come twice: by its own event, and by the new half, which knows more.
             if not (booking.uri in bookings and bookings[booking.uri].invitee.rescheduled):
                 bookings[booking.uri] = booking
+    changes = _join_moves(run, bookings, changes)
     rows = list(bookings.values())
     return Batch(readings, rows, changes), rows
+
+
+def _join_moves(run: Run, bookings: dict[str, Booking], changes: Sequence[Change]) -> list[Change]:
+    """Join halves of moves that Calendly does not link; changes `bookings`, and returns what was noticed then."""
+    # Those that are known and whose other half would be known, too, were looked at when they were new.
+    halves = [booking for booking in bookings.values() if moves.unlinked(booking)]
+    if not halves:
+        return list(changes)
+    ids, emails = moves.wanted_external_ids(halves), moves.wanted_emails(halves)
+    others = run.store.moved_halves(ids, emails)
+    lost = [half.invitee.email for half in halves if moves.is_old_half(half) and half.invitee.rescheduled]
+    if lost:
+        others |= run.store.bookings_by_email(lost)
+    joined = moves.joined(bookings, {uri: other for uri, other in others.items() if uri not in bookings})
+    if not joined:
+        return list(changes)
+    bookings |= joined
+    news = [change for change in changes if not _is_told_by_a_move(change, joined)]
+    for booking in joined.values():
+        if booking.invitee.old_invitee in joined and not booking.canceled:
+            news.append(Change(ChangeKind.RESCHEDULED, booking.uri, booking.event.uri))
+            if diff.is_handed_over(joined[booking.invitee.old_invitee].event, booking.event):
+                news.append(Change(ChangeKind.REASSIGNED, booking.uri, booking.event.uri))
+    return news
+
+
+def _is_told_by_a_move(change: Change, joined: Mapping[str, Booking]) -> bool:
+    """Whether a change is half of a move: the old booking canceled, the new one booked."""
+    return change.booking in joined and change.kind in {ChangeKind.CANCELED, ChangeKind.CREATED}
 
 
 def _read(run: Run, event: Event, why: str) -> Read:
@@ -174,5 +236,7 @@ def _commit(run: Run, batch: Batch, todo: Todo, now: datetime) -> None:
     for message in todo.inserts + tuple(new for old, new in todo.updates if new.state is not old):
         what = "planned" if message.state is State.SCHEDULED else str(message.state)
         run.report.count(what)
-        if message.reason != BEFORE_BIRTH:  # a first start has one of these for each thing that ever happened
+        if (
+            message.reason is not Reason.BEFORE_BIRTH
+        ):  # a first start has one of these for each thing that ever happened
             say_message(run.tell, what, message)

@@ -5,19 +5,21 @@ A number may be in three places of a booking, none of them sure; `phones` says w
 
 from __future__ import annotations
 
+import hashlib
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import phonenumbers
 
-from syncer import outbox, phones
+from syncer import phones
 from syncer.model import Audience
 from syncer.phones import NoRecipient, Textable
-from syncer.rules import HostSettings
+from syncer.reasons import Reason
+from syncer.rules import HostSettings, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from syncer.rules import Policy, Rule
 
 
-__all__ = ["NoRecipient", "Recipient", "needs_questions", "recipients", "template_for"]
+__all__ = ["NoRecipient", "Recipient", "host_of", "needs_questions", "recipients", "tag_of", "template_for"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +41,7 @@ class Recipient:
         language: a language tag as configured, such as "zh-TW".
         timezone: IANA name, surely a real one.
         tag: appended to a message key when one event has several hosts.
+        is_own: whether it is surely this person's: a host without a number of their own has the fallback.
     """
 
     number: str
@@ -46,13 +49,14 @@ class Recipient:
     language: str
     timezone: str
     tag: str = ""
+    is_own: bool = True
 
 
-NO_NUMBER = NoRecipient("no number")
-ERASED = NoRecipient(outbox.ERASED)
-NO_HOST_NUMBER = NoRecipient("no host has a number (settings: hosts, HOST_PHONE)")
-WRONG_HOST_NUMBER = NoRecipient("the host's number is not a possible number (settings: hosts, HOST_PHONE)")
-SHARED_CALL = NoRecipient("the call's number of an event with several guests is not surely theirs")
+NO_NUMBER = NoRecipient(Reason.NO_NUMBER)
+ERASED = NoRecipient(Reason.ERASED)
+NO_HOST_NUMBER = NoRecipient(Reason.NO_NUMBER, "no host has one (settings: hosts, HOST_PHONE)")
+WRONG_HOST_NUMBER = NoRecipient(Reason.INVALID_NUMBER, "the host's (settings: hosts, HOST_PHONE)")
+SHARED_CALL = NoRecipient(Reason.NO_NUMBER, "the call's number of an event with several guests is not surely theirs")
 _FEWEST_DIGITS = 7
 """Of what looks like a number in an answer: the shortest international numbers have seven."""
 _FEWEST_IN_A_GUESS = 3
@@ -69,7 +73,12 @@ _OTHER_PERSON = re.compile(r"\b(?:emergency|notfall\w*|urgence|emergencia|emerge
 
 
 def recipients(
-    booking: Booking, rule: Rule, policy: Policy, *, phone_questions: frozenset[str] | None
+    booking: Booking,
+    rule: Rule,
+    policy: Policy,
+    *,
+    phone_questions: frozenset[str] | None,
+    hosts: tuple[Host, ...] | None = None,
 ) -> tuple[Recipient | NoRecipient, ...]:
     """Say who gets the text of a rule about a booking.
 
@@ -82,14 +91,15 @@ def recipients(
         policy: sources, countries, languages, hosts.
         phone_questions: names of the event type's questions of type phone_number (`GET /event_types/{uuid}`,
             `custom_questions`); None = not known: then what a question is called decides.
+        hosts: those of the hosts that a rule to hosts is for; None = all.
 
     Returns:
         At least one: the recipients, or the one reason why there is none.
     """
     if booking.invitee.erased:
         return (ERASED,)
-    if rule.to is Audience.HOST:
-        return _hosts(booking, policy)
+    if rule.to is not Audience.INVITEE:
+        return _hosts(booking.event.hosts if hosts is None else hosts, policy, several=len(booking.event.hosts) > 1)
     return (_invitee(booking, policy, phone_questions),)
 
 
@@ -188,35 +198,49 @@ def _is_phone_question(one: Answer, known: frozenset[str] | None) -> bool:
 
 
 def _language(booking: Booking, country: str, policy: Policy) -> str:
-    by_type = policy.languages_by_event_type
     event = booking.event
+    by_type = {plain(name): language for name, language in policy.languages_by_event_type.items()}
     return (
-        by_type.get(event.name)
-        or by_type.get(event.event_type)
+        by_type.get(plain(event.name))
+        or by_type.get(plain(event.event_type))
         or policy.languages_by_country.get(country)
         or policy.language
     )
 
 
-def _hosts(booking: Booking, policy: Policy) -> tuple[Recipient | NoRecipient, ...]:
+def _hosts(hosts: tuple[Host, ...], policy: Policy, *, several: bool) -> tuple[Recipient | NoRecipient, ...]:
     """List the hosts that have a number, each number once; without any, the fallback number."""
-    hosts = booking.event.hosts
     found: dict[str, Recipient] = {}
     wrong = False
     for host in hosts:
         settings = _settings(host, policy)
         if settings.phone:
-            tag = host.uri.rstrip("/").rpartition("/")[2] if len(hosts) > 1 else ""
-            recipient = _host(settings.phone, settings, policy, tag)
+            recipient = _host(settings.phone, settings, policy, tag_of(host) if several else "")
             wrong = wrong or recipient is None
             if recipient is not None:
                 found.setdefault(recipient.number, recipient)
     if not found and not wrong and policy.host_phone:
         # Whose number it is nobody says: the first host's language and zone are the best guess.
-        settings = _settings(hosts[0], policy) if hosts else HostSettings()
-        recipient = _host(policy.host_phone, settings, policy, "")
-        return (recipient or WRONG_HOST_NUMBER,)
+        return (_fallback(_settings(hosts[0], policy) if hosts else HostSettings(), policy),)
     return tuple(found.values()) or (WRONG_HOST_NUMBER if wrong else NO_HOST_NUMBER,)
+
+
+def host_of(host: Host, policy: Policy, *, fallback: bool) -> Recipient | NoRecipient:
+    """Say how one host is reached: by their own number, or by the fallback where that is allowed."""
+    settings = _settings(host, policy)
+    if settings.phone:
+        return _host(settings.phone, settings, policy, tag_of(host)) or WRONG_HOST_NUMBER
+    return _fallback(settings, policy) if fallback and policy.host_phone else NO_HOST_NUMBER
+
+
+def tag_of(host: Host) -> str:
+    """Name a host in a message's key."""
+    return host.uri.rstrip("/").rpartition("/")[2] or hashlib.sha256(host.email.casefold().encode()).hexdigest()[:12]
+
+
+def _fallback(settings: HostSettings, policy: Policy) -> Recipient | NoRecipient:
+    recipient = _host(policy.host_phone, settings, policy, "")
+    return replace(recipient, is_own=False) if recipient is not None else WRONG_HOST_NUMBER
 
 
 def _settings(host: Host, policy: Policy) -> HostSettings:

@@ -1,4 +1,4 @@
-"""The difference between what is wanted and what the outbox holds, as a value; and the guards that refuse a plan.
+"""The difference between what is wanted and what the outbox holds, as a value.
 
 Pure: `now` is an argument. Nothing is touched here: a dry run ends with what these functions return.
 """
@@ -8,26 +8,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from syncer.errors import GuardRefused
 from syncer.model import WAITING, Message, State
-from syncer.outbox import FINAL_REASONS, NO_RULE, WAS_CANCELED, WAS_MOVED
+from syncer.outbox import FINAL_REASONS, LEFT
+from syncer.reasons import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from syncer.model import Booking
-
-SUSPICIOUS = 10
-"""Fewer events than this may vanish or be canceled without a question."""
-SHARE = 0.2
-"""So large a share of what is known may do so."""
-
-
-LOOK = (
-    "Check the role and calendly.scope with `syncer check`; if it is true, stop the worker: `syncer run --once --force`"
-)
-ALREADY = "this number has had this very text"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,20 +48,30 @@ def reconcile(wanted: Sequence[Message], outbox: Iterable[Message], *, booking: 
     keys = {message.key for message in wanted} - reached
     for old in have.values():
         if old.key not in keys and old.state in WAITING:
-            reason = ALREADY if old.key in reached else _why_gone(old, booking)
-            gone = replace(old, state=State.CANCELED, reason=reason, changed_at=now)
+            reason = Reason.ALREADY_SENT if old.key in reached else _why_gone(old, booking)
+            gone = replace(old, state=State.CANCELED, reason=reason, detail="", changed_at=now)
             updates.append((old.state, gone))
     return Todo(inserts, tuple(updates))
 
 
 def _reached(new: Message, outbox: Iterable[Message]) -> bool:
-    """Whether this very text reached this very number under another key (hosts that come and go change the key)."""
+    """Whether this very text reached this very number under another key (hosts that come and go change the key).
+
+    What comes back to a time or a host is told again on purpose.
+    """
     return new.to != "" and any(
         old.key != new.key
         and (old.rule, old.to, old.meeting_at) == (new.rule, new.to, new.meeting_at)
-        and old.state in {State.SENT, State.SENDING, State.UNKNOWN}
+        and returns(old) == returns(new)
+        and old.state in LEFT
         for old in outbox
     )
+
+
+def returns(message: Message) -> str:
+    """Read from a message's key which return to a time or to a host it tells; empty = the first time."""
+    anchor = message.key.removeprefix(f"{message.booking}/{message.rule}/")
+    return "/".join(part.partition("~")[2] for part in anchor.split("/")).strip("/")
 
 
 def _follow(old: Message, new: Message, now: datetime) -> Message | None:
@@ -84,11 +83,13 @@ def _follow(old: Message, new: Message, now: datetime) -> Message | None:
             # The new one holds no number and no params: why it is skipped may be that the person was erased.
             return replace(new, attempts=old.attempts, refusals=old.refusals, changed_at=now)
         next_at = old.next_at if old.state is State.RETRYABLE else new.next_at
-        reason = old.reason if old.template == new.template else ""
+        # What a guard holds back stays so until a person decides.
+        same = old.template == new.template or old.reason is Reason.HELD_BY_GUARD
+        reason, detail = (old.reason, old.detail) if same else (Reason.NONE, "")
     elif old.state in {State.SKIPPED, State.CANCELED} and new.state in {State.SCHEDULED, State.UNKNOWN}:
         if old.reason in FINAL_REASONS:
             return None
-        next_at, reason = new.next_at, new.reason
+        next_at, reason, detail = new.next_at, new.reason, new.detail
     else:
         return None
     row = replace(
@@ -96,6 +97,7 @@ def _follow(old: Message, new: Message, now: datetime) -> Message | None:
         # One that a person put back on the way after a restore stays there.
         state=old.state if old.state in WAITING else new.state,
         reason=reason,
+        detail=detail,
         next_at=next_at,
         attempts=old.attempts,
         refusals=old.refusals,
@@ -104,38 +106,7 @@ def _follow(old: Message, new: Message, now: datetime) -> Message | None:
     return None if row == old else replace(row, changed_at=now)
 
 
-def _why_gone(old: Message, booking: Booking) -> str:
+def _why_gone(old: Message, booking: Booking) -> Reason:
     if booking.canceled:
-        return WAS_MOVED if booking.invitee.rescheduled else WAS_CANCELED
-    return WAS_MOVED if old.meeting_at != booking.event.start else NO_RULE
-
-
-def guard_listing(*, listed: int, known: int, missing: int) -> None:
-    """Refuse a listing that lost its events: `known` should have been in it, `missing` of them were not.
-
-    Raises:
-        GuardRefused: it is empty over a snapshot that is not, or more than 20 % (and at least 10) vanished.
-    """
-    if known and not listed:
-        raise GuardRefused(
-            f"Calendly listed no event at all where {known} are known",
-            LOOK,
-        )
-    if missing >= SUSPICIOUS and missing > known * SHARE:
-        raise GuardRefused(
-            f"{missing} of {known} known events vanished from Calendly's listing",
-            LOOK,
-        )
-
-
-def guard_cancellations(*, canceled: int, known: int) -> None:
-    """Refuse a mass cancellation: `canceled` bookings ahead were canceled since the last run, out of `known` ones.
-
-    Raises:
-        GuardRefused: more than 20 % of them, and at least 10.
-    """
-    if canceled >= SUSPICIOUS and canceled > known * SHARE:
-        raise GuardRefused(
-            f"{canceled} of {known} known bookings were canceled at once",
-            "Look at them in Calendly; if it is meant, stop the worker: `syncer run --once --force` tells those people",
-        )
+        return Reason.BOOKING_MOVED if booking.invitee.rescheduled else Reason.BOOKING_CANCELED
+    return Reason.BOOKING_MOVED if old.meeting_at != booking.event.start else Reason.NO_RULE

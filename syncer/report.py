@@ -23,6 +23,7 @@ class Report:
         expired: messages whose time passed.
         skipped: messages that a rule forbids.
         deferred: messages whose time has come and that wait all the same.
+        events_unreadable: events that cannot be read: nothing leaves about them.
         requests: requests to Calendly.
         duration_ms: how long it took.
         oldest_due_s: seconds that the longest waiting due message had been due.
@@ -41,6 +42,7 @@ class Report:
     expired: int = 0
     skipped: int = 0
     deferred: int = 0
+    events_unreadable: int = 0
     requests: int = 0
     duration_ms: int = 0
     oldest_due_s: int = 0

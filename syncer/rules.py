@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import time, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from syncer.model import Audience
@@ -30,9 +32,18 @@ class Trigger(StrEnum):
     BOOKED = "booked"
     CANCELED = "canceled"
     RESCHEDULED = "rescheduled"
+    REASSIGNED = "reassigned"
     BEFORE_START = "before_start"
     AFTER_END = "after_end"
     NO_SHOW = "no_show"
+
+
+class CanceledBy(StrEnum):
+    """Whose cancellations a rule is for (the setting `canceled_by`); the others are Calendly's `canceler_type`."""
+
+    ANYONE = "anyone"
+    HOST = "host"
+    INVITEE = "invitee"
 
 
 class Late(StrEnum):
@@ -53,6 +64,7 @@ MAX_LATENESS: Mapping[Trigger, timedelta] = {
     Trigger.BOOKED: timedelta(hours=6),
     Trigger.CANCELED: timedelta(hours=6),
     Trigger.RESCHEDULED: timedelta(hours=6),
+    Trigger.REASSIGNED: timedelta(hours=6),
     Trigger.BEFORE_START: timedelta(hours=2),
     Trigger.AFTER_END: timedelta(hours=24),
     Trigger.NO_SHOW: timedelta(hours=24),
@@ -66,6 +78,7 @@ DEFAULT_PARAMS: Mapping[Trigger, Mapping[str, str]] = {
     Trigger.BOOKED: {"name": "{name}", "time": "{start}"},
     Trigger.CANCELED: {"name": "{name}"},
     Trigger.RESCHEDULED: {"name": "{name}", "time": "{start}"},
+    Trigger.REASSIGNED: {"name": "{name}", "time": "{start}"},
     Trigger.BEFORE_START: {"name": "{name}", "time": "{start}", "advance": "{offset}"},
     Trigger.AFTER_END: {"name": "{name}"},
     Trigger.NO_SHOW: {"name": "{name}"},
@@ -79,6 +92,20 @@ FIELDS = frozenset(
 """What may stand in braces in `params`; `answer:<question>` may, too."""
 
 
+@lru_cache(maxsize=4096)
+def plain(name: str) -> str:
+    """Spell an event type's name so that letter case and blanks do not matter.
+
+    An event keeps the name that its type had when it was booked: recordings have "Ai" where the catalogue has "AI".
+    """
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+
+
+@lru_cache(maxsize=256)
+def _plain_all(names: frozenset[str]) -> frozenset[str]:
+    return frozenset(map(plain, names))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """One kind of text.
@@ -88,9 +115,11 @@ class Rule:
         templates: EngageLab template id by language; under "" the one for any language.
         params: template variable -> text with fields in braces.
         offset: before the start, after the end, or a delay after the booking.
-        event_types: names or URIs; None = all.
+        event_types: names, in any letter case, or URIs; None = all.
         max_lateness: not sent later than this after it was due.
         to_canceler: on canceled: also when this very person canceled.
+        canceled_by: on canceled: whose cancellations it is for.
+        also_reassigned: on booked, to the host: a host to whom a meeting is handed over hears of it, too.
     """
 
     name: str
@@ -105,10 +134,14 @@ class Rule:
     quiet_hours: bool = False
     on_unknown: OnUnknown = OnUnknown.HOLD
     to_canceler: bool = False
+    canceled_by: CanceledBy = CanceledBy.ANYONE
+    also_reassigned: bool = False
 
     def covers(self, event_name: str, event_type: str) -> bool:
         """Whether the rule is for events of this type, given its name and URI."""
-        return self.event_types is None or event_name in self.event_types or event_type in self.event_types
+        if self.event_types is None:
+            return True
+        return not _plain_all(self.event_types).isdisjoint((plain(event_name), plain(event_type)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,7 +241,7 @@ def built_in(templates: Mapping[str, str]) -> tuple[Rule, ...]:
         *rule("reminder-24h", Trigger.BEFORE_START, "REMINDER", offset=timedelta(hours=24)),
         *rule("reminder-1h", Trigger.BEFORE_START, "REMINDER", offset=timedelta(hours=1)),
         *rule("follow-up", Trigger.AFTER_END, "FOLLOWUP", offset=timedelta(minutes=30)),
-        *rule("host", Trigger.BOOKED, "HOST_NOTIFY", to=Audience.HOST),
+        *rule("host", Trigger.BOOKED, "HOST_NOTIFY", to=Audience.HOST, also_reassigned=True),
     )
 
 

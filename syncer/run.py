@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from datetime import datetime
 
+    from syncer.cancellation_guard import CancellationGuard
     from syncer.config import Settings
     from syncer.errors import SyncerError
     from syncer.log import Tell
@@ -55,6 +56,8 @@ class Listed:
         until: events that start later were not asked for; None = all were.
         stale: events that must still be asked for, nearest meeting first, each with the reason.
         left: how many new events must be listed again to be read.
+        unreadable: URIs of events that cannot be read: nothing leaves about them.
+        guard: holds back cancellations that may be a mistake.
         pending: URIs of all that changed and were not read again yet, or could not be: nothing leaves about them.
     """
 
@@ -64,16 +67,25 @@ class Listed:
     until: datetime | None
     stale: list[tuple[Event, str]]
     left: int = 0
+    unreadable: set[str] = field(default_factory=set)
+    guard: CancellationGuard | None = None
     pending: set[str] = field(init=False)
 
     def __post_init__(self) -> None:
         """Nothing was read yet."""
-        self.pending = {event.uri for event, _ in self.stale}
+        self.pending = {event.uri for event, _ in self.stale} | self.unreadable
 
     def take(self, count: int) -> list[tuple[Event, str]]:
-        """Take the next so many events to ask for."""
+        """Take the next so many events to ask for, and with them the other halves of moves.
+
+        Halves that only the calendar's id joins must be read together: the old one alone is a cancellation.
+        """
         batch, self.stale = self.stale[:count], self.stale[count:]
-        return batch
+        halves = {event.external_id for event, _ in batch} - {""}
+        partners = [row for row in self.stale if row[0].external_id in halves]
+        if partners:
+            self.stale = [row for row in self.stale if row[0].external_id not in halves]
+        return batch + partners
 
     def was_read(self, uris: Iterable[str]) -> None:
         """Note that these were read and committed."""
@@ -93,6 +105,7 @@ class Run:
         changes: what was noticed so far, likewise.
         unreadable: event types that could not be read.
         halted: why nothing can be sent until a person acts; empty = it can.
+        refused: what a guard holds back, and why; empty = nothing.
     """
 
     options: Options
@@ -107,6 +120,7 @@ class Run:
     changes: list[Change] = field(default_factory=list)
     unreadable: set[str] = field(default_factory=set)
     halted: str = ""
+    refused: str = ""
 
     def check_clock(self, listed: Listed) -> None:
         """Compare the clock with the one that nobody sets.

@@ -17,7 +17,6 @@ from syncer.errors import Hindered, Overtaken, StoreError, Unsendable
 from syncer.log import mask
 from syncer.model import State
 from syncer.outbox import (
-    LEFT_BY_A_CRASH,
     Halt,
     NoAnswer,
     NotNow,
@@ -28,6 +27,7 @@ from syncer.outbox import (
     retry_at,
     settle,
 )
+from syncer.reasons import Reason
 from syncer.rules import OnUnknown
 
 if TYPE_CHECKING:
@@ -40,11 +40,39 @@ if TYPE_CHECKING:
     from syncer.outbox import Outcome
     from syncer.ports import Gateway, Template
     from syncer.run import Run
+    from syncer.store import Refusal
 
 PAUSE_GROWS = 4
 """After so many rate limits of one message the pause of all grows no more: four minutes, if no more is asked for."""
 IN_A_ROW = 3
 """So many messages without an answer, one after the other, and the rest waits: an outage shall not make all unknown."""
+REFUSALS = 5
+"""So many refusals in a row with one code, to as many numbers, are no longer about those numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suspicion:
+    """What a row of refusals says: a template, or the whole account, takes no texts.
+
+    Attributes:
+        code: the gateway's error code.
+        template: which one; empty = it was several.
+    """
+
+    code: str
+    template: str
+
+    def concerns(self, message: Message) -> bool:
+        """Whether a message would probably be refused, too."""
+        return self.template in {"", message.template}
+
+
+def suspicion_of(refusals: Sequence[Refusal]) -> Suspicion | None:
+    """Say what refusals in a row, all of one code and each to another number, are about; None = too few to tell."""
+    if len(refusals) < REFUSALS:
+        return None
+    templates = {refusal.template for refusal in refusals}
+    return Suspicion(refusals[0].code, templates.pop() if len(templates) == 1 else "")
 
 
 @dataclass(slots=True)
@@ -60,6 +88,7 @@ class Course:
         rejected: what was told already of templates that cannot be used.
         templates: the gateway's templates by id, as last listed; none = not yet.
         listed_at: when that was.
+        refusals: the gateway's refusals in a row, as remembered; None = not read yet.
     """
 
     attempted: int = 0
@@ -70,6 +99,7 @@ class Course:
     rejected: set[str] = field(default_factory=set)
     templates: Mapping[str, Template] = field(default_factory=dict)
     listed_at: datetime | None = None
+    refusals: list[Refusal] | None = None
 
 
 @dataclass(slots=True)
@@ -103,6 +133,24 @@ class Sending:
                 self._take(wait=True)
                 self._commit_accepted()
             self._commit_accepted()
+        self._check()
+
+    @property
+    def suspicion(self) -> Suspicion | None:
+        """What the refusals so far, of earlier runs as well, say of the next ones."""
+        if self.course.refusals is None:
+            self.course.refusals = self.run.store.refusals()
+        return suspicion_of(self.course.refusals)
+
+    def await_all(self) -> None:
+        """Wait for all answers in flight, and commit them.
+
+        Raises:
+            StoreError: one could not be committed.
+        """
+        while len(self.flights):
+            self._take(wait=True)
+        self._commit_accepted()
         self._check()
 
     def wait_for_turn(self, message: Message, stopping: Callable[[], bool]) -> bool:
@@ -142,7 +190,7 @@ class Sending:
 
     def _refuse(self, message: Message, error: Unsendable, now: datetime) -> None:
         with contextlib.suppress(Overtaken):  # an operator's command came first
-            self._settle(self.run.store.claim(message, now), Refused(f"not sendable: {error}"))
+            self._settle(self.run.store.claim(message, now), Refused(f"not sendable: {error}"))  # by us: without a code
 
     def _commit(self, wave: Sequence[Message], now: datetime) -> list[Message]:
         """Commit what was accepted and what is about to leave; returns what may: a command may have come first.
@@ -186,6 +234,7 @@ class Sending:
         # Not by the clock: one that was set meanwhile must not put off what may be tried again, nor date what was sent.
         ticks = self.run.ticks()
         now = claimed.changed_at + timedelta(seconds=ticks - self.claimed.pop(claimed.key, ticks))
+        outcome = self._suspected(claimed, outcome)
         settlement = self._settlement(claimed, outcome, now)
         if settlement.message_id:
             # Before the commit: should that fail, this line lets a person `resolve --sent` what was left in `sending`.
@@ -193,6 +242,7 @@ class Sending:
             self.run.report.sent += 1
             self.accepted.append(as_settled(claimed, settlement, now))
             self.course.unanswered = 0
+            self._end_refusals()
             return
         self._commit_accepted()
         if self.course.broken is not None:
@@ -208,6 +258,26 @@ class Sending:
         say_message(self.run.tell, _SAID[settled.state], settled)
         self._heed(claimed, outcome, now)
 
+    def _suspected(self, claimed: Message, outcome: Outcome) -> Outcome:
+        """Take a refusal that others had before it for what it is: not about this message, which waits."""
+        suspicion = self.suspicion
+        code = _refusal_code(outcome)
+        if suspicion is None or not code or code != suspicion.code or not suspicion.concerns(claimed):
+            return outcome
+        detail = getattr(outcome, "detail", "")
+        return NotNow(detail, code, holds_template=True) if suspicion.template else Halt(detail)
+
+    def _end_refusals(self) -> None:
+        """Forget the row of refusals: a text was accepted."""
+        if self.course.refusals is None:
+            self.course.refusals = self.run.store.refusals()
+        if self.course.refusals:
+            try:
+                self.run.store.forget_refusals()
+            except StoreError as error:
+                self.course.broken = error
+            self.course.refusals = []
+
     def _settlement(self, claimed: Message, outcome: Outcome, now: datetime) -> Settlement:
         return settle(
             outcome,
@@ -220,6 +290,7 @@ class Sending:
 
     def _heed(self, claimed: Message, outcome: Outcome, now: datetime) -> None:
         """Stop or hold other messages, where this answer concerns them, too."""
+        self._count_refusal(claimed, outcome)
         silent = isinstance(outcome, NoAnswer) or (isinstance(outcome, NotNow) and outcome.unreached)
         self.course.unanswered = self.course.unanswered + 1 if silent else 0
         if self.course.unanswered == IN_A_ROW:
@@ -227,22 +298,46 @@ class Sending:
             self.course.over = "EngageLab does not answer"
             self.run.tell("limit.reached", limit="EngageLab", reason=reason, value=IN_A_ROW)
         if isinstance(outcome, Refused) and outcome.opted_out:
-            for message in self.run.store.opt_out([claimed.to], code(outcome.reason), now)[1]:
+            for message in self.run.store.opt_out([claimed.to], brief(outcome.detail), now)[1]:
                 self.run.report.count("skipped")
                 say_message(self.run.tell, "skipped", message)
         if isinstance(outcome, Halt):
-            halt(self.run, self.course, outcome.reason, claimed.key)
+            halt(self.run, self.course, outcome.detail, f"syncer check; syncer explain {claimed.id}")
         elif isinstance(outcome, NotNow) and outcome.pauses_all:
             # One message's own tries may grow to half an hour; all the others do not wait so long for it.
             until = retry_at(now, min(claimed.attempts, PAUSE_GROWS), outcome.retry_after)
             self.run.store.pause(until)
-            self.course.over = self.course.over or outcome.reason
+            self.course.over = self.course.over or outcome.detail
             seconds = int((until - now).total_seconds())
-            self.run.tell("limit.reached", limit="EngageLab's rate limit", reason=code(outcome.reason), value=seconds)
+            self.run.tell("limit.reached", limit="EngageLab's rate limit", reason=brief(outcome.detail), value=seconds)
         elif isinstance(outcome, NotNow) and outcome.holds_template:
-            self.course.held.add(claimed.template)
-            reason = code(outcome.reason)
-            self.run.tell("template.rejected", template=claimed.template, rule=claimed.rule, reason=reason)
+            self._hold_template(claimed, brief(outcome.detail))
+
+    def _hold_template(self, message: Message, reason: str, **more: object) -> None:
+        told = message.template in self.course.held
+        self.course.held.add(message.template)
+        if not told:
+            self.run.tell("template.rejected", template=message.template, rule=message.rule, reason=reason, **more)
+
+    def _count_refusal(self, claimed: Message, outcome: Outcome) -> None:
+        """Count clear refusals in a row. The fifth with one code holds the template, or everything if it was several.
+
+        Which words mean that an account is empty is not documented; that one text after the other is refused is plain.
+        """
+        code = _refusal_code(outcome)
+        if not code or self.suspicion is not None:
+            return
+        self.course.refusals = self.run.store.note_refusal(claimed, code)
+        suspicion = suspicion_of(self.course.refusals)
+        if suspicion is None:
+            return
+        retry = f"syncer retry {' '.join(refusal.message for refusal in self.course.refusals)}"
+        reason = f"{REFUSALS} texts to {REFUSALS} numbers were refused in a row with the code {code}"
+        remedy = f"Look at EngageLab's console (balance, template). When it is mended: {retry}"
+        if suspicion.template:
+            self._hold_template(claimed, reason, remedy=remedy)
+        else:
+            halt(self.run, self.course, reason, remedy)
 
 
 _SAID = {
@@ -256,7 +351,7 @@ def settle_remnants(run: Run, remnants: Sequence[Message]) -> None:
     """Turn what an earlier run left in `sending` into `unknown`: the lock's holder knows that nobody sends it."""
     for message in remnants:
         settlement = settle(
-            NoAnswer(LEFT_BY_A_CRASH),
+            NoAnswer("", Reason.INTERRUPTED),
             now=run.clock(),
             attempts=message.attempts,
             refusals=message.refusals,
@@ -275,13 +370,19 @@ def wish(run: Run, message: Message) -> OnUnknown:
     return OnUnknown.HOLD if rule is None else rule.on_unknown
 
 
-def halt(run: Run, course: Course, reason: str, key: str = "") -> None:
+def halt(run: Run, course: Course, reason: str, remedy: str = "syncer check") -> None:
     """Let nothing leave any more in this run: a person must act."""
     told = bool(run.halted)
-    course.over = run.halted = code(reason)
+    course.over = run.halted = brief(reason)
     if not told:
-        remedy = f"syncer check; syncer explain '{key}'" if key else "syncer check"
         run.tell("gateway.halted", reason=run.halted, remedy=remedy)
+
+
+def _refusal_code(outcome: Outcome) -> str:
+    """Read the code of an answer that surely refused a text and is not about its number alone; empty = it is none."""
+    if isinstance(outcome, Refused):
+        return "" if outcome.opted_out else outcome.code
+    return outcome.code if isinstance(outcome, NotNow) and outcome.tries is not None else ""
 
 
 def fields(message: Message) -> dict[str, object]:
@@ -295,14 +396,16 @@ def fields(message: Message) -> dict[str, object]:
     }
 
 
-def code(reason: str) -> str:
+def brief(detail: str) -> str:
     """Take of a gateway's answer its code only: its words may repeat a name or the text. They are in the database."""
-    return reason.partition(":")[0] if reason.startswith("EngageLab ") else reason
+    return detail.partition(":")[0] if detail.startswith("EngageLab ") else detail
 
 
 def say_message(tell: Tell, what: str, message: Message) -> None:
     """Write the log event of a message's move, with what to type where a person must act."""
-    more: dict[str, object] = {"reason": code(message.reason)} if message.reason else {}
+    more: dict[str, object] = {"reason": str(message.reason)} if message.reason else {}
+    if message.detail:
+        more["detail"] = brief(message.detail)
     if what == "retry_scheduled":
         more["next_at"] = message.next_at.isoformat()
     if what == "planned":

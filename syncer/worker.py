@@ -22,17 +22,17 @@ import schedule
 
 from syncer.errors import (
     Hindered,
-    NotThere,
     RunHalted,
     Stopped,
     StoreError,
     SyncerError,
     unexpected,
 )
-from syncer.listing import read_listing
+from syncer.listing import note_unreadable, read_listing, tell_unmatched
 from syncer.log import Tell, bind, tell, unbind
 from syncer.model import utc_text
 from syncer.ports import NoProgress, Progress
+from syncer.reasons import Reason
 from syncer.run import Listed, Options, Run, outcome_of
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Worker:
         rests_until: when the next run of the loop may begin, in ticks.
         retained: when people of finished bookings were last erased.
         told_of_scrub: whether it was told that the file could not be cleared.
-        unread: why some event could not be read in this run: the run fails in the end, when the others are done.
+        unread: why no event could be read, where nobody can tell whether others could: then the run fails in the end.
     """
 
     settings: Settings
@@ -122,7 +122,9 @@ class Worker:
 
                 delivery = delivery or sends.Delivery(run, self.gateway, self.sleep, self.stop.is_set, self.executor)
                 plan_again_if_rules_changed(run, listed.at)
-                delivery.deliver(listed)
+                if options.force:
+                    self.store.release(Reason.HELD_BY_GUARD, self.clock())
+                self._deliver(delivery, listed)
                 read = run.report.changed
                 self._read(run, listed, delivery)
                 # What is listed again and again and cannot be read is no reason to go on.
@@ -131,9 +133,26 @@ class Worker:
                 complete = not goes_on or not options.everything
             self.behind = goes_on
             self._retain(run, listed)
-            if self.unread is not None:
-                raise self.unread
+            if not goes_on:
+                tell_unmatched(run, self.clock())
+            self._count_unreadable(run)
         return run
+
+    def _count_unreadable(self, run: Run) -> None:
+        """Count the events that cannot be read.
+
+        Raises:
+            SyncerError: no event at all could be read.
+        """
+        if self.unread is not None and not run.report.changed:
+            raise self.unread
+        run.report.events_unreadable = len(self.store.unreadable_events())
+
+    def _deliver(self, delivery: Delivery, listed: Listed) -> None:
+        """Send what is due; cancellations that may be a mistake wait."""
+        if listed.guard is not None:
+            listed.guard.judge()
+        delivery.deliver(listed)
 
     def _read(self, run: Run, listed: Listed, delivery: Delivery) -> None:
         """Read what is stale, batch by batch; after each one, send what is due."""
@@ -152,25 +171,41 @@ class Worker:
                 ahead = reader.ask(listed.take(BATCH)) if goes_on else []
                 batch = [one.result() for one in asked]
                 failed = follow(run, batch)
-                listed.was_read([one.event.uri for one in batch if one.event.uri not in failed])
+                self._look_at(run, failed, batch)
+                self._note_read(run, listed, [read.event.uri for read in batch], failed)
                 self.progress.advance(len(batch))
-                delivery.deliver(listed)
-                self._look_at(failed, batch)
+                self._deliver(delivery, listed)
                 asked = ahead
         finally:
             pool.shutdown(cancel_futures=True)
         self.progress.end()
 
-    def _look_at(self, failed: Mapping[str, SyncerError], batch: Sequence[object]) -> None:
-        """Remember that events could not be read: the run goes on without them, unless there was nothing else.
+    def _note_read(self, run: Run, listed: Listed, uris: Sequence[str], failed: Mapping[str, SyncerError]) -> None:
+        """Note which events of a batch were read, and which could not be."""
+        done = [uri for uri in uris if uri not in failed]
+        listed.was_read(done)
+        if listed.guard is not None:
+            listed.guard.was_read(uris)
+        known = self.store.unreadable_events()
+        self.store.forget_unreadable([uri for uri in done if uri in known])
+        note_unreadable(run, failed, self.clock())
+        listed.unreadable |= failed.keys()
+
+    def _look_at(self, run: Run, failed: Mapping[str, SyncerError], batch: Sequence[object]) -> None:
+        """Decide what it means that events could not be read: each is held for itself, unless it is about all of them.
 
         Raises:
-            SyncerError: not one event of a whole batch could be read.
+            SyncerError: not one event of a whole batch could be read, and others could not be, either.
         """
-        errors = [error for error in failed.values() if not isinstance(error, NotThere)]
-        if errors and len(errors) == len(batch):
-            raise errors[0]
-        self.unread = self.unread or next(iter(errors), None)
+        if not failed or len(failed) < len(batch):
+            return
+        from syncer.reading import concerns_everybody
+
+        error, everybody = next(iter(failed.values())), concerns_everybody(run, failed)
+        if everybody:
+            raise error
+        if everybody is None:
+            self.unread = self.unread or error
 
     def run_forever(self, options: Options = LOOP) -> None:
         """Run now, then every interval, until `stop` is set. A failed run is in the log, and the next one comes.
@@ -269,7 +304,7 @@ class Worker:
             try:
                 self._record(run, row)
                 if outcome == "completed":
-                    self.tell("run.completed", **run.report.as_dict())
+                    self.tell("run.completed", **run.report.as_dict(), **_warning(run))
             except StoreError as error:
                 # The trouble that ended the run is the one to report; after a good run this one is.
                 if outcome == "completed":
@@ -308,3 +343,9 @@ class Worker:
                 if not self.told_of_scrub:
                     run.tell("limit.reached", limit="database", value=0, reason=reason)
                 self.told_of_scrub = True
+
+
+def _warning(run: Run) -> dict[str, str]:
+    """Make the field that turns the line of a complete run into a warning: events were left out."""
+    count = run.report.events_unreadable
+    return {"warning": f"events that cannot be read: {count}; `syncer status` names them"} if count else {}

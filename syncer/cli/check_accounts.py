@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from syncer.errors import SyncerError
 from syncer.model import Audience
+from syncer.rules import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,6 +85,17 @@ def _named_types(settings: Settings) -> Iterator[tuple[str, str]]:
         yield "languages.by_event_type", name
 
 
+def _listed_names(settings: Settings) -> set[str]:
+    """Read which names the known events have: an event keeps the name that its type had when it was booked."""
+    from syncer.store import Store, database
+
+    try:
+        with Store(database.open_read_only(settings.db)) as store:
+            return {name for name, _ in store.event_names()}
+    except SyncerError:
+        return set()  # there is none yet, or its own line says what is wrong with it
+
+
 def _check_event_types(facts: Checklist, settings: Settings, calendly: Calendly, me: Me) -> None:
     """Check that event types can be read (which questions ask for a number?), and that those named are there."""
     try:
@@ -93,10 +105,10 @@ def _check_event_types(facts: Checklist, settings: Settings, calendly: Calendly,
     except SyncerError as error:
         facts.fail(f"CALENDLY_TOKEN: event types cannot be read: {error}", error.remedy)
         return
-    names = {one.name for one in found}
-    known, good = names | {one.uri for one in found}, True
+    names = {one.name for one in found} | _listed_names(settings)
+    known, good = {plain(name) for name in names} | {plain(one.uri) for one in found}, True
     for setting, name in _named_types(settings):
-        if name not in known:
+        if plain(name) not in known:
             near = difflib.get_close_matches(name, sorted(names), n=1)
             remedy = f'Did you mean "{near[0]}"?' if near else f"There are: {', '.join(sorted(names)) or 'none'}"
             facts.fail(f'{setting}: "{name}" is no event type of this account', remedy)

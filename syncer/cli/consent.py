@@ -12,7 +12,7 @@ from syncer.cli.looking import find
 from syncer.cli.moving import YES, confirm, open_to_change
 from syncer.errors import Hindered, Locked, SyncerError
 from syncer.model import WAITING, State
-from syncer.outbox import LEFT_BY_A_CRASH
+from syncer.reasons import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -40,6 +40,7 @@ def _numbers(app: App, given: Sequence[str], file: Iterator[str] | None) -> list
         SyncerError: some are no numbers; names each by its place.
     """
     from syncer import phones
+    from syncer.reasons import in_words
 
     country = app.settings(need_secrets=False).policy.country
     found, wrong = [], []
@@ -50,7 +51,7 @@ def _numbers(app: App, given: Sequence[str], file: Iterator[str] | None) -> list
         if isinstance(number, str):
             found.append(number)
         else:
-            wrong.append(f"{place}: {number.reason}")
+            wrong.append(f"{place}: {in_words(number.reason, number.detail)}")
     if wrong:
         more = f"; and {len(wrong) - MOST_TOLD} more" if len(wrong) > MOST_TOLD else ""
         remedy = "Nothing was changed. Write each as +13125550142"
@@ -154,7 +155,7 @@ def forget(app: App, what: str, *, yes: bool) -> None:
         if alone:
             for message in messages:
                 if message.state is State.SENDING:
-                    store.move(message, State.UNKNOWN, LEFT_BY_A_CRASH, now())
+                    store.move(message, State.UNKNOWN, Reason.INTERRUPTED, now())
         count = store.forget(uris, now(), same=phones.is_number)
         click.echo(f"forgotten: {count} bookings. Logs and backups that were made before still hold what they held")
         if others:

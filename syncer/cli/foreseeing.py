@@ -13,6 +13,7 @@ from syncer.errors import NotConnected, NoUsableAnswer, RunHalted
 from syncer.foresight import foresee
 from syncer.log import mask
 from syncer.model import State, utc_text
+from syncer.reasons import in_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -155,7 +156,8 @@ def _print(rows: Iterable[Foreseen], effect: Todo, *, show_numbers: bool) -> Non
     if changes:
         click.echo("\nThe settings have changed; the next run will do this to what waits:")
         for what, message in changes:
-            reason = f"  ({message.reason})" if message.reason else ""
+            words = in_words(message.reason, message.detail)
+            reason = f"  ({words})" if words else ""
             to = (message.to if show_numbers else mask(message.to)) or "-"
             line = f"  {what:<9} {utc_text(message.next_at)}  {message.rule:<14} {to:<14} {message.key}{reason}"
             click.echo(showing.printable(line))
@@ -176,6 +178,7 @@ def _print_json(rows: Iterable[Foreseen], effect: Todo, *, show_numbers: bool) -
 
 def _fields(message: Message, changes: Mapping[str, str], *, show_numbers: bool) -> dict[str, object]:
     return {
+        "id": message.id,
         "key": message.key,
         "rule": message.rule,
         "booking": message.booking,
@@ -184,5 +187,6 @@ def _fields(message: Message, changes: Mapping[str, str], *, show_numbers: bool)
         "template": message.template,
         "state": message.state,
         "reason": message.reason,
+        "detail": message.detail,
         "effect": changes.get(message.key, ""),
     }

@@ -65,7 +65,7 @@ def explain(app: App, what: str, *, show_numbers: bool) -> int:
 
 
 def find(store: Store, what: str, country: str) -> list[str]:
-    """Find the bookings that somebody means: by a message key, an e-mail, a number, or (the end of) an address.
+    """Find the bookings that somebody means: by a message's id or key, an e-mail, a number, or (the end of) an address.
 
     Args:
         store: open.
@@ -74,8 +74,8 @@ def find(store: Store, what: str, country: str) -> list[str]:
     """
     from syncer import phones
 
-    if message := store.messages(keys=[what]):
-        return [message[0].booking]
+    if messages := store.named(what):
+        return list(dict.fromkeys(message.booking for message in messages))
     if "@" in what:
         return store.booking_uris(email=what.strip())
     if not what.strip(" +-()./0123456789"):

@@ -12,31 +12,56 @@ import click
 from syncer.cli import App, pass_app
 from syncer.errors import SyncerError
 from syncer.model import WAITING, State
-from syncer.outbox import BY_OPERATOR
+from syncer.reasons import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from syncer.model import Message
     from syncer.store import Store
     from syncer.store.lock import Witness
 
-KEYS = click.argument("keys", metavar="KEY...", nargs=-1, required=True)
+KEYS = click.argument("keys", metavar="ID...", nargs=-1, required=True)
 YES = click.option("--yes", is_flag=True, help="Do not ask.")
 
 
-def _messages(store: Store, keys: Sequence[str], states: Collection[State], verb: str) -> list[Message]:
-    """Find all of them, or refuse before anything is changed."""
-    found = {message.key: message for message in store.messages(keys=keys)}
-    for key in keys:
-        if key not in found:
-            raise SyncerError(f"there is no message {key!r}", "`syncer messages` lists the keys")
-        if found[key].state not in states:
-            allowed = " or ".join(sorted(states))
-            remedy = f"See `syncer explain '{key}'`"
-            raise SyncerError(f"{key} is {found[key].state}; only one that is {allowed} can be {verb}", remedy)
-    return list(found.values())
+class Ambiguous(SyncerError):
+    """An id that several messages begin with."""
+
+    exit_code = 2
+
+
+def _named(store: Store, name: str) -> Message:
+    """Find the one message that a key or (the beginning of) an id means.
+
+    Raises:
+        Ambiguous: there are several.
+        SyncerError: there is none.
+    """
+    messages = store.named(name)
+    if not messages:
+        raise SyncerError(f"there is no message {name!r}", "`syncer messages --json` lists ids and keys")
+    if len(messages) > 1:
+        candidates = ", ".join(f"{one.id} ({one.rule}, {one.state})" for one in messages)
+        raise Ambiguous(f"{name} may be one of {len(messages)} messages: {candidates}", "Type more of the id")
+    return messages[0]
+
+
+def _messages(store: Store, names: Sequence[str], may: Callable[[Message], bool], allowed: str) -> list[Message]:
+    """Find all of them, or refuse before anything is changed.
+
+    Args:
+        store: open.
+        names: keys or ids, as typed.
+        may: whether a message can make the move.
+        allowed: says in words which ones can.
+    """
+    messages = {message.key: message for message in (_named(store, name) for name in names)}
+    for message in messages.values():
+        if not may(message):
+            raise SyncerError(f"{message.id} is {message.state}; {allowed}", f"See `syncer explain '{message.key}'`")
+    return list(messages.values())
 
 
 def confirm(question: str, *, yes: bool) -> None:
@@ -73,13 +98,13 @@ def _late(message: Message, at: datetime) -> bool:
     return message.expires_at <= at
 
 
-def _again(store: Store, message: Message, reason: str, at: datetime) -> None:
+def _again(store: Store, message: Message, at: datetime, detail: str) -> None:
     """Put a message back on the way while it is worth sending, else say that it is too late."""
     if _late(message, at):
-        store.move(message, State.EXPIRED, f"{reason}, too late to send", at)
+        store.move(message, State.EXPIRED, Reason.BY_OPERATOR, at, f"{detail}, too late to send")
         click.echo("not sent, and its time has passed: expired")
         return
-    store.again(message, reason, at)
+    store.again(message, Reason.BY_OPERATOR, at, detail)
     click.echo("scheduled: the next run reads its booking again and sends it, if it is still wanted")
 
 
@@ -88,11 +113,12 @@ def _again(store: Store, message: Message, reason: str, at: datetime) -> None:
 @YES
 @pass_app
 def retry(app: App, keys: tuple[str, ...], *, yes: bool) -> None:
-    """Send the failed or unknown message KEY once more (or several)."""
+    """Send a failed or unknown message once more, or one that a guard holds. ID: short id or key."""
     from syncer.cli.building import now
 
     with open_to_change(app) as store:
-        messages, at = _messages(store, keys, {State.FAILED, State.UNKNOWN}, "retried"), now()
+        allowed = "only one that is failed or unknown, or held by a guard, can be retried"
+        messages, at = _messages(store, keys, _may_be_retried, allowed), now()
         for message in messages:
             if _late(message, at):
                 passed = f"the time of {message.key} passed at {message.expires_at:%Y-%m-%d %H:%M} UTC"
@@ -108,7 +134,12 @@ def retry(app: App, keys: tuple[str, ...], *, yes: bool) -> None:
         elif len(messages) > 1:
             confirm(f"Send {len(messages)} messages again?", yes=yes)
         for message in messages:
-            _again(store, message, "retried by the operator", at)
+            _again(store, message, at, "retried")
+
+
+def _may_be_retried(message: Message) -> bool:
+    held = message.state in WAITING and message.reason is Reason.HELD_BY_GUARD
+    return held or message.state in {State.FAILED, State.UNKNOWN}
 
 
 @click.command()
@@ -116,15 +147,17 @@ def retry(app: App, keys: tuple[str, ...], *, yes: bool) -> None:
 @YES
 @pass_app
 def cancel(app: App, keys: tuple[str, ...], *, yes: bool) -> None:
-    """Never send the message KEY (or several)."""
+    """Never send a message (or several). ID: short id or key."""
     from syncer.cli.building import now
 
     with open_to_change(app) as store:
-        messages = _messages(store, keys, WAITING | {State.FAILED, State.UNKNOWN}, "canceled")
+        states = WAITING | {State.FAILED, State.UNKNOWN}
+        allowed = f"only one that is {' or '.join(sorted(states))} can be canceled"
+        messages = _messages(store, keys, lambda message: message.state in states, allowed)
         if len(messages) > 1:
             confirm(f"Cancel {len(messages)} messages?", yes=yes)
         for message in messages:
-            store.move(message, State.CANCELED, BY_OPERATOR, now())
+            store.move(message, State.CANCELED, Reason.BY_OPERATOR, now())
             click.echo("canceled")
 
 
@@ -134,21 +167,22 @@ def cancel(app: App, keys: tuple[str, ...], *, yes: bool) -> None:
 @YES
 @pass_app
 def resolve(app: App, keys: tuple[str, ...], *, sent: bool | None, yes: bool) -> None:
-    """Say what became of the unknown message KEY (or several); what was not sent goes out while it is worth it."""
+    """Say what became of an unknown message; what was not sent goes out while it is worth it. ID: short id or key."""
     from syncer.cli.building import now
 
     if sent is None:
         raise click.UsageError("say --sent or --not-sent")
     with open_to_change(app) as store:
-        messages = _messages(store, keys, {State.UNKNOWN}, "resolved")
+        allowed = "only one that is unknown can be resolved"
+        messages = _messages(store, keys, lambda message: message.state is State.UNKNOWN, allowed)
         if len(messages) > 1:
             confirm(f"Were all {len(messages)} of them {'sent' if sent else 'not sent'}?", yes=yes)
         for message in messages:
             if sent:
-                store.move(message, State.SENT, "sent, says the operator", now())
+                store.move(message, State.SENT, Reason.BY_OPERATOR, now(), "sent")
                 click.echo("sent")
             else:
-                _again(store, message, "not sent, says the operator", now())
+                _again(store, message, now(), "not sent")
 
 
 @click.command()
@@ -173,5 +207,5 @@ def restored(app: App, *, yes: bool) -> None:
         count = store.restored(at)
     click.echo(
         f"{count} set aside as unknown; `syncer messages --state unknown` lists them,"
-        " `syncer resolve KEY... --sent` or `--not-sent` says what became of them"
+        " `syncer resolve ID... --sent` or `--not-sent` says what became of them"
     )

@@ -63,6 +63,8 @@ def status(app: App, *, max_age: timedelta, as_json: bool) -> int:
         "last_error": found.last_error,
         "next_message_at": found.next_message_at,
         "messages": found.messages,
+        "held_by_guard": found.held,
+        "unreadable_events": found.unreadable,
     }
     if as_json:
         click.echo(json.dumps(known))
@@ -81,5 +83,10 @@ def _print_status(known: Mapping[str, object], max_age: timedelta) -> None:
         click.echo(f"last run {known['last_outcome']}: {known['last_error']}")
     if known["next_message_at"]:
         click.echo(f"next message due {known['next_message_at']}")
+    if known["held_by_guard"]:
+        click.echo(f"held by a guard: {known['held_by_guard']} messages. `syncer explain ID` says why and what to do")
+    unreadable: dict[str, str] = known["unreadable_events"]  # type: ignore[assignment]  # made in `status`
+    for uri, error in unreadable.items():
+        click.echo(f"cannot be read: {uri}: {error}")
     counts: dict[str, int] = known["messages"]  # type: ignore[assignment]  # made in `status`
     click.echo("  ".join(f"{state} {count}" for state, count in counts.items()))

@@ -14,7 +14,7 @@ import click
 
 from syncer.cli import App, pass_app
 from syncer.cli.building import a_worker
-from syncer.errors import Locked, SettingsError, Stopped, SyncerError
+from syncer.errors import GuardRefused, Locked, SettingsError, Stopped, SyncerError
 from syncer.log import tell
 from syncer.notify import Notifier
 from syncer.run import Options
@@ -121,6 +121,8 @@ def _run(worker: Worker, options: Options, *, loop: bool) -> None:
         from syncer.cli.showing import print_plan
 
         print_plan(done)
+    if done.refused:
+        raise ToldAlready(GuardRefused.exit_code)
 
 
 def _shown(notifier: Notifier) -> Tell:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Self
 import click
 
 from syncer.log import mask
-from syncer.model import State, utc_text
+from syncer.model import WAITING, State, utc_text
+from syncer.reasons import Reason, in_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,12 +21,14 @@ if TYPE_CHECKING:
     from syncer.store import Store
 
 NEXT_STEP = {
-    State.UNKNOWN: "look in EngageLab's console, then: syncer resolve '{key}' --sent   or   --not-sent",
-    State.FAILED: "when the cause is mended: syncer retry '{key}'",
-    State.SCHEDULED: "to stop it: syncer cancel '{key}'",
-    State.RETRYABLE: "it is tried again by itself; to stop it: syncer cancel '{key}'",
+    State.UNKNOWN: "look in EngageLab's console, then: syncer resolve {id} --sent   or   --not-sent",
+    State.FAILED: "when the cause is mended: syncer retry {id}",
+    State.SCHEDULED: "to stop it: syncer cancel {id}",
+    State.RETRYABLE: "it is tried again by itself; to stop it: syncer cancel {id}",
 }
 """What a person may type about a message in a state."""
+HELD = "to send it: syncer retry {id}; never to send it: syncer cancel {id}"
+"""What a person may type about a message that a guard holds."""
 
 
 def printable(text: str) -> str:
@@ -37,6 +40,7 @@ def as_json(message: Message, *, show_numbers: bool) -> str:
     """Write a message as one line of JSON."""
     return json.dumps(
         {
+            "id": message.id,
             "key": message.key,
             "rule": message.rule,
             "booking": message.booking,
@@ -48,12 +52,14 @@ def as_json(message: Message, *, show_numbers: bool) -> str:
             "params": dict(message.params),
             "state": message.state,
             "reason": message.reason,
+            "detail": message.detail,
             "scheduled_at": utc_text(message.scheduled_at),
             "next_at": utc_text(message.next_at),
             "expires_at": utc_text(message.expires_at),
             "meeting_at": utc_text(message.meeting_at),
             "changed_at": utc_text(message.changed_at),
             "attempts": message.attempts,
+            "segments": message.segments,
             "provider_message_id": message.provider_message_id,
             "provider_plan_id": message.provider_plan_id,
         },
@@ -86,7 +92,7 @@ def print_messages(messages: Iterable[Message], *, show_numbers: bool) -> None:
                 message.state,
                 message.rule,
                 (message.to if show_numbers else mask(message.to)) or "-",
-                message.reason or "-",
+                in_words(message.reason, message.detail) or "-",
                 message.key,
             ]
             for message in messages
@@ -113,13 +119,15 @@ def print_plan(run: Run) -> None:
 
 
 def _line(message: Message) -> str:
-    reason = f"  ({message.reason})" if message.reason else ""
+    words = in_words(message.reason, message.detail)
+    reason = f"  ({words})" if words else ""
     return f"{utc_text(message.next_at)}  {message.rule:<14} {mask(message.to) or '-':<16} {message.key}{reason}"
 
 
 def print_story(store: Store, bookings: Iterable[Booking], policy: Policy, *, show_numbers: bool) -> None:
     """Print everything about some bookings: what was noticed, what was sent, what waits, what not, and why."""
     from syncer.foresight import why_not
+    from syncer.planning import past_of
 
     for booking in bookings:
         event = booking.event
@@ -140,22 +148,31 @@ def print_story(store: Store, bookings: Iterable[Booking], policy: Policy, *, sh
             click.echo("  no rule wants a message about it")
         for message in messages:
             _print_message_story(store, message, show_numbers=show_numbers)
+        past = past_of(store, booking, messages)
         for rule in policy.rules:
-            if rule.name not in {message.rule for message in messages} and (why := why_not(rule, booking, policy)):
+            if rule.name not in {row.rule for row in messages} and (why := why_not(rule, booking, policy, past)):
                 click.echo(f"  {rule.name}: nothing, {why}")
         click.echo()
 
 
 def _print_message_story(store: Store, message: Message, *, show_numbers: bool) -> None:
     to = (message.to if show_numbers else mask(message.to)) or "nobody"
-    click.echo(f"  {message.rule} to {to}: {message.state}{f', {message.reason}' if message.reason else ''}")
+    words = in_words(message.reason, message.detail)
+    click.echo(f"  {message.rule} to {to}: {message.state}{f', {printable(words)}' if words else ''} [{message.id}]")
     click.echo(f"    due {utc_text(message.scheduled_at)}, worth sending until {utc_text(message.expires_at)}")
     if message.provider_message_id:
         click.echo(f"    accepted by EngageLab as message {message.provider_message_id}")
-    for at, state, reason in store.history(message.key):
-        click.echo(f"    {utc_text(at)}  {state}{f': {reason}' if reason else ''}")
-    if message.state in NEXT_STEP:
-        click.echo(f"    {NEXT_STEP[message.state].format(key=message.key)}")
+    for at, state, reason, detail in store.history(message.key):
+        words = in_words(reason, detail)
+        click.echo(f"    {utc_text(at)}  {state}{f': {printable(words)}' if words else ''}")
+    next_step = HELD if is_held(message) else NEXT_STEP.get(message.state, "")
+    if next_step:
+        click.echo(f"    {next_step.format(id=message.id)}")
+
+
+def is_held(message: Message) -> bool:
+    """Whether a guard holds a waiting message until a person decides."""
+    return message.state in WAITING and message.reason is Reason.HELD_BY_GUARD
 
 
 class Bar:

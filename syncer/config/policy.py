@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from syncer import rules
 from syncer.config import schema, values
 from syncer.errors import Problem
+from syncer.model import Audience
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -108,11 +109,14 @@ def _rule_problems(table: schema.RuleTable, raw: Mapping[str, Any], name: Callab
         ("offset", (rules.Trigger.BEFORE_START, rules.Trigger.AFTER_END, rules.Trigger.BOOKED)),
         ("late", (rules.Trigger.BEFORE_START,)),
         ("to_canceler", (rules.Trigger.CANCELED,)),
+        ("canceled_by", (rules.Trigger.CANCELED,)),
     ):
-        # `to_canceler = false` says what is so anyway.
-        if raw.get(key, False) is not False and table.on not in allowed:
+        # `to_canceler = false` and `canceled_by = "anyone"` say what is so anyway.
+        if raw.get(key, False) not in {False, rules.CanceledBy.ANYONE} and table.on not in allowed:
             places = " or ".join(f'on = "{trigger}"' for trigger in allowed)
             yield Problem(name(key), f'does not go with on = "{table.on}"', f"It is for {places}; leave it out")
+    if table.to is Audience.FORMER_HOST and table.on is not rules.Trigger.REASSIGNED:
+        yield Problem(name("to"), f'"former_host" does not go with on = "{table.on}"', 'It is for on = "reassigned"')
 
 
 def _rule_of(table: schema.RuleTable, on: rules.Trigger) -> rules.Rule:
@@ -131,4 +135,5 @@ def _rule_of(table: schema.RuleTable, on: rules.Trigger) -> rules.Rule:
         quiet_hours=on in rules.OBEYS_QUIET_HOURS if table.quiet_hours is None else table.quiet_hours,
         on_unknown=table.on_unknown,
         to_canceler=table.to_canceler,
+        canceled_by=table.canceled_by,
     )

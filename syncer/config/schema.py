@@ -152,7 +152,11 @@ class RuleTable(Struct, frozen=True, kw_only=True):
     offset: Annotated[
         timedelta | None, values.span("0s", "365d"), Meta(description="before the start, after the end, or a delay")
     ] = None
-    to: Annotated[Audience, values.one_of(Audience), Meta(description="invitee | host")] = Audience.INVITEE
+    to: Annotated[
+        Audience,
+        values.one_of(Audience),
+        Meta(description="invitee | host | former_host (on reassigned: who gave the meeting away)"),
+    ] = Audience.INVITEE
     template: Annotated[dict[str, str], values.templates, Meta(description="template id, or language -> id")] = {}
     params: Annotated[dict[str, str] | None, params, Meta(description="template variable -> text with fields")] = None
     event_types: Annotated[
@@ -169,6 +173,9 @@ class RuleTable(Struct, frozen=True, kw_only=True):
         rules.OnUnknown, values.one_of(rules.OnUnknown), Meta(description="what to do when its fate is unknown")
     ] = rules.OnUnknown.HOLD
     to_canceler: Annotated[bool, Meta(description="text the person who canceled, too")] = False
+    canceled_by: Annotated[
+        rules.CanceledBy, values.one_of(rules.CanceledBy), Meta(description="whose cancellations it is for")
+    ] = rules.CanceledBy.ANYONE
 
 
 class Tables(Struct, frozen=True, kw_only=True):

@@ -13,14 +13,22 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from syncer.store.messages import Due
+    from syncer.store.messages import Due, Refusal
     from syncer.store.optouts import OptOut
-    from syncer.store.snapshot import Batch, Reading
+    from syncer.store.snapshot import Batch, Reading, UnreadableEvent
     from syncer.store.store import Store
 
-__all__ = ["Batch", "Due", "OptOut", "Reading", "Store"]
+__all__ = ["Batch", "Due", "OptOut", "Reading", "Refusal", "Store", "UnreadableEvent"]
 
-_PLACES = {"Batch": "snapshot", "Due": "messages", "OptOut": "optouts", "Reading": "snapshot", "Store": "store"}
+_PLACES = {
+    "Batch": "snapshot",
+    "Due": "messages",
+    "OptOut": "optouts",
+    "Reading": "snapshot",
+    "Refusal": "messages",
+    "Store": "store",
+    "UnreadableEvent": "snapshot",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -19,6 +19,7 @@ from sqlite_utils.migrations import Migrations
 
 from syncer.errors import StoreError, WrongDatabase
 from syncer.model import utc_text
+from syncer.reasons import EXPLANATIONS
 from syncer.store.place import check_kind, check_place
 from syncer.store.troubles import closed_on_failure, connect_read_only, errors, one_line
 
@@ -101,6 +102,7 @@ def open_writable(path: Path, *, now: datetime, checkpoints: bool = True) -> Dat
         check_health(db, path)
         db.conn.execute(f"PRAGMA wal_autocheckpoint = {PAGES_IN_THE_LOG if checkpoints else 0}")
         _migrate(db, path)
+        _keep_reasons(db)
         _give_birth(db, now)
     return db
 
@@ -117,6 +119,7 @@ def open_copy(path: Path, *, now: datetime) -> Database:
         db = Database(copy, execute_plugins=False)
         _check_owner(db, path)
         _migrate(db, path)
+        _keep_reasons(db)
         _give_birth(db, now)
     return db
 
@@ -185,6 +188,19 @@ def _migrate(db: Database, path: Path) -> None:
         raise WrongDatabase(f"{path} was written by a newer syncer (schema {newer[-1]})", "Install that version again")
     if known.pending(db):
         known.apply(db)
+
+
+def _keep_reasons(db: Database) -> None:
+    """Let the table of reasons say what this release says; a code that it does not know stays."""
+    wanted = {(str(code), text.sentence, text.remedy) for code, text in EXPLANATIONS.items()}
+    there = {(row["code"], row["sentence"], row["remedy"]) for row in db.query("SELECT * FROM reasons")}
+    if wanted - there:
+        with db.atomic():
+            db.conn.executemany(
+                "INSERT INTO reasons (code, sentence, remedy) VALUES (?, ?, ?)"
+                " ON CONFLICT (code) DO UPDATE SET sentence = excluded.sentence, remedy = excluded.remedy",
+                sorted(wanted - there),
+            )
 
 
 def _give_birth(db: Database, now: datetime) -> None:

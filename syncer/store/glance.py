@@ -28,6 +28,8 @@ class Glance:
         last_error: what went wrong in it; None = nothing.
         next_message_at: when the next waiting message may be sent; None = nothing waits.
         messages: how many there are in each state.
+        held: how many waiting messages a guard holds until a person decides.
+        unreadable: events that cannot be read, by URI, with the reason.
     """
 
     last_complete_run: str | None
@@ -35,6 +37,8 @@ class Glance:
     last_error: str | None
     next_message_at: str | None
     messages: Mapping[str, int]
+    held: int
+    unreadable: Mapping[str, str]
 
 
 def glance(path: Path) -> Glance:
@@ -55,6 +59,9 @@ def glance(path: Path) -> Glance:
         last = db.execute(f"SELECT outcome, error FROM runs {newest}").fetchone()  # noqa: S608  likewise
         waiting = "SELECT min(next_at) FROM messages WHERE state IN ('scheduled', 'retryable')"
         next_at = db.execute(waiting).fetchone()[0]
+        held = "SELECT count(*) FROM messages WHERE state IN ('scheduled', 'retryable') AND reason = 'held_by_guard'"
+        waits = db.execute(held).fetchone()[0]
+        unreadable = dict(db.execute("SELECT uri, error FROM unreadable_events ORDER BY since, uri").fetchall())
         counts = dict(db.execute("SELECT state, count(*) FROM messages GROUP BY state").fetchall())
     return Glance(
         last_complete_run=done[0] if done else None,
@@ -62,4 +69,6 @@ def glance(path: Path) -> Glance:
         last_error=(last[1] or None) if last else None,
         next_message_at=next_at,
         messages={str(state): counts.get(state, 0) for state in State},
+        held=waits,
+        unreadable=unreadable,
     )

@@ -10,6 +10,7 @@ from syncer.errors import Hindered, NoRoom, Overtaken
 from syncer.forgetting import without_words
 from syncer.model import WAITING, Audience, State, utc_text
 from syncer.outbox import as_claimed, as_settled
+from syncer.reasons import Reason, in_words
 from syncer.store import rows
 from syncer.store.place import has_room
 from syncer.store.sql import Sql
@@ -26,10 +27,14 @@ if TYPE_CHECKING:
 
 
 MOVE = (
-    "UPDATE messages SET state = ?, reason = ?, next_at = ?, attempts = ?, refusals = ?, provider_message_id = ?,"
-    " provider_plan_id = ?, changed_at = ? WHERE key = ? AND state = ? AND attempts = ?"
+    "UPDATE messages SET state = ?, reason = ?, detail = ?, next_at = ?, attempts = ?, refusals = ?, segments = ?,"
+    " provider_message_id = ?, provider_plan_id = ?, changed_at = ? WHERE key = ? AND state = ? AND attempts = ?"
 )
 """How a message is claimed, and how its answer is written: no word of its text is among it."""
+
+ID_PREFIX = "m-"
+SHORTEST_ID = len("m-123456")
+"""A shorter beginning of an id is too easily somebody else's."""
 
 LEFT = "state IN ('sent', 'unknown', 'sending') AND attempts > 0 AND changed_at > ?"
 """What left, or may have left, since a moment."""
@@ -37,11 +42,20 @@ LEFT = "state IN ('sent', 'unknown', 'sending') AND attempts > 0 AND changed_at 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A message whose time has come, with its event's URI and which of the two Calendly does not list, if so."""
+    """A message whose time has come, with its event's URI, and why it is held if Calendly does not list one of them."""
 
     message: Message
     event: str
-    missing: str
+    missing: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A refusal by the gateway, of several in a row: its error code, and the template and short id of the message."""
+
+    code: str
+    template: str
+    message: str
 
 
 class Outbox(Sql):
@@ -67,6 +81,19 @@ class Outbox(Sql):
             found = self._query_in("SELECT * FROM messages WHERE state IN", states or list(State))
         return sorted(map(rows.message_of, found), key=lambda message: (message.scheduled_at, message.key))
 
+    def named(self, name: str) -> list[Message]:
+        """Find the messages that somebody may mean: by the key, or by (the beginning of) the short id.
+
+        Args:
+            name: as typed; an id has at least six characters behind its `m-`.
+        """
+        known = self._query("SELECT * FROM messages WHERE key = ?", [name])
+        if name.startswith(ID_PREFIX) and len(name) >= SHORTEST_ID:
+            known = self._query(
+                "SELECT * FROM messages WHERE id >= ? AND id < ? ORDER BY scheduled_at, key", [name, f"{name}~"]
+            )
+        return [rows.message_of(row) for row in known]
+
     def in_flight(self) -> list[Message]:
         """Read what was claimed and not settled."""
         return [rows.message_of(row) for row in self._query("SELECT * FROM messages WHERE state = 'sending'")]
@@ -76,10 +103,13 @@ class Outbox(Sql):
         sql = "SELECT * FROM messages WHERE recipient = ? ORDER BY scheduled_at, key"
         return [rows.message_of(row) for row in self._query(sql, [recipient])]
 
-    def history(self, key: str) -> list[tuple[datetime, str, str]]:
-        """Read a message's story: when, which state, which reason; oldest first."""
-        sql = "SELECT at, state, reason FROM history WHERE key = ? ORDER BY id"
-        return [(rows.moment_of(row["at"]), row["state"], row["reason"]) for row in self._query(sql, [key])]
+    def history(self, key: str) -> list[tuple[datetime, State, Reason, str]]:
+        """Read a message's story: when, which state, which reason and its detail; oldest first."""
+        sql = "SELECT at, state, reason, detail FROM history WHERE key = ? ORDER BY id"
+        return [
+            (rows.moment_of(row["at"]), State(row["state"]), rows.reason_of(row["reason"]), row["detail"])
+            for row in self._query(sql, [key])
+        ]
 
     def changes_of(self, booking: str) -> list[tuple[datetime, str, str]]:
         """Read what was noticed about a booking: when, what, detail; oldest first."""
@@ -97,17 +127,18 @@ class Outbox(Sql):
         return [row["uri"] for row in self._query(sql, [email] * 2 + [ending] * 7)]
 
     def due(self, now: datetime) -> list[Due]:
-        """Read the messages that may be claimed now, nearest meeting first."""
+        """Read the messages that may be claimed now: meetings ahead, nearest first; then what expires first."""
         # The plus: not by the index of when they expire, as nearly all will some day.
         sql = (
             "SELECT m.*, b.event, e.missing_at event_missing, b.missing_at guest_missing"
             " FROM messages m JOIN bookings b ON b.uri = m.booking JOIN events e ON e.uri = b.event"
-            " WHERE m.state IN ('scheduled', 'retryable') AND m.next_at <= ? AND +m.expires_at > ?"
-            " ORDER BY m.meeting_at, m.next_at, m.key"
+            " WHERE m.state IN ('scheduled', 'retryable') AND m.next_at <= :now AND +m.expires_at > :now"
+            " ORDER BY m.meeting_at <= :now, CASE WHEN m.meeting_at > :now THEN m.meeting_at ELSE m.expires_at END,"
+            " m.next_at, m.key"
         )
-        stamp = utc_text(now)
         return [
-            Due(rows.message_of(row), row["event"], rows.why_missing(row)) for row in self._query(sql, [stamp, stamp])
+            Due(rows.message_of(row), row["event"], rows.why_missing(row))
+            for row in self._query(sql, {"now": utc_text(now)})
         ]
 
     def oldest_waiting(self) -> datetime | None:
@@ -126,29 +157,29 @@ class Outbox(Sql):
         gone = [rows.message_of(row) for row in self._query(sql, [utc_text(now)])]
         expired = []
         for message in gone:
-            reason = f"its time passed ({message.reason})" if message.reason else "its time passed"
+            waited = in_words(message.reason, message.detail)
             with contextlib.suppress(Overtaken):
-                expired.append(self.move(message, State.EXPIRED, reason, now))
+                expired.append(self.move(message, State.EXPIRED, Reason.LATE, now, waited and f"it waited: {waited}"))
         return expired
 
-    def move(self, message: Message, state: State, reason: str, now: datetime) -> Message:
+    def move(self, message: Message, state: State, reason: Reason, now: datetime, detail: str = "") -> Message:
         """Move a message to another state; returns it as it is now.
 
         Raises:
             Overtaken: it was not (any more) in the state it was read in, or cannot make this move.
         """
-        moved = replace(message, state=state, reason=reason, changed_at=now)
+        moved = replace(message, state=state, reason=reason, detail=detail, changed_at=now)
         with self._writing():
             self._update(moved, message.state)
         return moved
 
-    def again(self, message: Message, reason: str, now: datetime) -> Message:
+    def again(self, message: Message, reason: Reason, now: datetime, detail: str = "") -> Message:
         """Put a message back on the way. Its event is read again first: the booking may have changed meanwhile.
 
         Raises:
             Overtaken: it was not (any more) in the state it was read in.
         """
-        back = replace(message, state=State.SCHEDULED, reason=reason, next_at=now, changed_at=now)
+        back = replace(message, state=State.SCHEDULED, reason=reason, detail=detail, next_at=now, changed_at=now)
         with self._writing():
             self._update(back, message.state)
             self._execute(
@@ -234,13 +265,34 @@ class Outbox(Sql):
         """Whether the disk has room for what a send must record."""
         return self._path is None or has_room(self._path)
 
-    def note(self, message: Message, reason: str, now: datetime) -> Message:
+    def note(self, message: Message, reason: Reason, now: datetime, detail: str = "") -> Message:
         """Note why a waiting message waits longer than its time; writes nothing when that is noted already."""
-        if message.reason == reason:
+        if (message.reason, message.detail) == (reason, detail):
             return message
         with contextlib.suppress(Overtaken):
-            return self.move(message, message.state, reason, now)
+            return self.move(message, message.state, reason, now, detail)
         return message
+
+    def hold(self, messages: Iterable[Message], reason: Reason, now: datetime, detail: str) -> list[Message]:
+        """Keep waiting messages back until a person decides, all in one transaction; returns them as they are now."""
+        held = [replace(message, reason=reason, detail=detail, changed_at=now) for message in messages]
+        with self._writing():
+            return [message for message in held if self._held(message)]
+
+    def _held(self, message: Message) -> bool:
+        with contextlib.suppress(Overtaken):  # an operator's command came first
+            self._update(message, message.state)
+            return True
+        return False
+
+    def release(self, reason: Reason, now: datetime) -> int:
+        """Let all messages go that are held for a reason; returns how many there were."""
+        with self._writing():
+            return self._execute(
+                "UPDATE messages SET reason = NULL, detail = '', changed_at = ?"
+                " WHERE state IN ('scheduled', 'retryable') AND reason = ?",
+                [utc_text(now), reason],
+            )
 
     def sent_since(self, since: datetime, *, prefix: str = "") -> int:
         """Count the texts that left (or may have left) since then: all, or to numbers that begin so."""
@@ -256,6 +308,27 @@ class Outbox(Sql):
         listed = f"recipient IN ({', '.join('?' * len(given))})"
         sql = f"SELECT recipient, count(*) n FROM messages WHERE {LEFT} AND {listed} GROUP BY recipient"  # noqa: S608  constants
         return found | {row["recipient"]: row["n"] for row in self._query(sql, [utc_text(since), *given])}
+
+    def refusals(self) -> list[Refusal]:
+        """List the gateway's refusals in a row, oldest first: of one code, each of another number."""
+        found = self._query("SELECT code, template, message FROM refusals ORDER BY id")
+        return [Refusal(row["code"], row["template"], row["message"]) for row in found]
+
+    def note_refusal(self, message: Message, code: str) -> list[Refusal]:
+        """Note a refusal; one with another code begins a new row. Returns the row as it is now."""
+        with self._writing():
+            self._execute("DELETE FROM refusals WHERE code != ?", [code])
+            self._execute(
+                "INSERT INTO refusals (code, template, message, number) VALUES (?, ?, ?, ?)"
+                " ON CONFLICT (number) DO NOTHING",
+                [code, message.template, message.id, self._mark(message.to)],
+            )
+        return self.refusals()
+
+    def forget_refusals(self) -> None:
+        """End the row of refusals: a text was accepted."""
+        with self._writing():
+            self._execute("DELETE FROM refusals")
 
     def counts(self) -> dict[str, int]:
         """Count the messages by state; states without any are there with 0."""
@@ -273,14 +346,17 @@ class Outbox(Sql):
         for message in held:
             to = "erased" if message.to and message.audience is Audience.INVITEE else message.to
             zone = "UTC" if message.audience is Audience.INVITEE else message.timezone
-            reason = without_words(message.reason)
-            self._update(replace(message, to=to, params={}, timezone=zone, reason=reason), message.state)
+            detail = without_words(message.detail)
+            self._update(replace(message, to=to, params={}, timezone=zone, detail=detail), message.state)
         told = self._query_in(
-            "SELECT id, reason FROM history WHERE reason LIKE '%EngageLab%:%' AND key IN", [m.key for m in held]
+            "SELECT id, detail FROM history WHERE detail LIKE '%EngageLab%:%' AND key IN", [m.key for m in held]
         )
-        texts = [(without_words(row["reason"]), row["id"]) for row in told]
-        self._executemany("UPDATE history SET reason = ? WHERE id = ?", texts)
+        texts = [(without_words(row["detail"]), row["id"]) for row in told]
+        self._executemany("UPDATE history SET detail = ? WHERE id = ?", texts)
         return len(held)
+
+    def _insert_messages(self, messages: Iterable[Message]) -> None:
+        self._insert("messages", [rows.message_row(one) | {"id": self._short_id("m", one.key)} for one in messages])
 
     def _update(self, message: Message, before: State) -> None:
         """Write a message over its row, which must be in the state `before`."""
@@ -296,9 +372,9 @@ class Outbox(Sql):
     def _moves(self, message: Message, before: State, attempts: int) -> bool:
         """Write where a message is on its way, if its row is in this state, at this attempt."""
         values = (
-            message.state, message.reason, utc_text(message.next_at), message.attempts, message.refusals,
-            message.provider_message_id, message.provider_plan_id, utc_text(message.changed_at),
-            message.key, before, attempts,
+            message.state, message.reason or None, message.detail, utc_text(message.next_at), message.attempts,
+            message.refusals, message.segments, message.provider_message_id, message.provider_plan_id,
+            utc_text(message.changed_at), message.key, before, attempts,
         )  # fmt: skip
         return self._execute(MOVE, values) == 1
 
@@ -306,7 +382,7 @@ class Outbox(Sql):
 def _is_personal(message: Message) -> bool:
     """Whether something in a message leads to the booking's guest."""
     to = message.to not in {"", "erased"} and message.audience is Audience.INVITEE
-    return to or bool(message.params) or message.reason != without_words(message.reason)
+    return to or bool(message.params) or message.detail != without_words(message.detail)
 
 
 def _only(message: Message, found: Sequence[Message]) -> Message:

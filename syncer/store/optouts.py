@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import hmac
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from syncer.errors import Overtaken
 from syncer.model import WAITING, State, utc_text
-from syncer.outbox import OPTED_OUT
+from syncer.reasons import Reason
 from syncer.store import rows
 from syncer.store.messages import Outbox
 
@@ -19,9 +17,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from syncer.model import Message
-
-MARK = 32
-"""Hexadecimal digits of a mark: 128 bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +30,6 @@ class OptOut:
 
 class OptOuts(Outbox):
     """The list of opt-outs."""
-
-    _salt: bytes
-
-    def digest(self, text: str) -> str:
-        """Hash a text with this database's own key."""
-        return hmac.new(self._salt, text.encode(), hashlib.sha256).hexdigest()
-
-    def _mark(self, text: str) -> str:
-        return self.digest(text)[:MARK]
 
     def opted_out_of(self, numbers: Iterable[str]) -> frozenset[str]:
         """Find those of some numbers (E.164) that are never to be texted."""
@@ -78,7 +64,7 @@ class OptOuts(Outbox):
                     [self._mark(number), number, utc_text(now), reason],
                 )
             for message in waiting:
-                gone = replace(message, state=State.SKIPPED, reason=OPTED_OUT, changed_at=now)
+                gone = replace(message, state=State.SKIPPED, reason=Reason.OPTED_OUT, detail="", changed_at=now)
                 with contextlib.suppress(Overtaken):  # claimed meanwhile
                     self._update(gone, message.state)
                     skipped.append(gone)
@@ -98,7 +84,7 @@ class OptOuts(Outbox):
                     "UPDATE events SET settles_at = ? WHERE uri IN (SELECT b.event FROM bookings b"
                     " JOIN messages m ON m.booking = b.uri WHERE m.recipient = ? AND m.state = 'skipped'"
                     " AND m.reason = ?)",
-                    [utc_text(now), number, OPTED_OUT],
+                    [utc_text(now), number, Reason.OPTED_OUT],
                 )
         return gone
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from syncer.errors import Busy, Overtaken
 from syncer.forgetting import ALIAS, Veil, place_of_guest, typed_place, without_person
 from syncer.model import State, utc_text
-from syncer.outbox import ERASED
+from syncer.reasons import Reason
 from syncer.store import rows
 from syncer.store.optouts import OptOuts
 from syncer.store.snapshot import Snapshot
@@ -115,11 +115,11 @@ class People(Snapshot, OptOuts):
     def _forget(self, booking: Booking, now: datetime) -> None:
         """Put a booking's alias in its place, in every table."""
         hidden = replace(booking, invitee=self.veil.hidden(booking.invitee))
-        self._upsert("bookings", [rows.booking_row(hidden)], key="uri")
+        self._write_bookings([hidden])
         self._execute(
-            "UPDATE messages SET state = 'skipped', reason = ?, changed_at = ?"
+            "UPDATE messages SET state = 'skipped', reason = ?, detail = '', changed_at = ?"
             " WHERE booking = ? AND state IN ('scheduled', 'retryable')",
-            [ERASED, utc_text(now), booking.uri],
+            [Reason.ERASED, utc_text(now), booking.uri],
         )
         self._purge([booking.uri])
         pair = [hidden.uri, booking.uri]
@@ -171,7 +171,7 @@ class People(Snapshot, OptOuts):
             bookings = self.bookings(uris[at : at + AT_A_TIME]).values()
             empty = [replace(one, invitee=without_person(one.invitee)) for one in bookings]
             with self._writing():
-                self._upsert("bookings", [rows.booking_row(one) for one in empty], key="uri")
+                self._write_bookings(empty)
                 self._purge([one.uri for one in empty])
                 for one in empty:
                     self._hide_place(one.event, now)

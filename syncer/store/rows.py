@@ -19,10 +19,11 @@ from syncer.model import (
     Location,
     Message,
     State,
+    Takeover,
     from_utc_text,
     utc_text,
 )
-from syncer.outbox import MISSING, MISSING_GUEST
+from syncer.reasons import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -34,6 +35,8 @@ _ANSWERS = msgspec.json.Decoder(tuple[Answer, ...])
 _HOSTS = msgspec.json.Decoder(tuple[Host, ...])
 _LOCATION = msgspec.json.Decoder(Location | None)
 _PARAMS = msgspec.json.Decoder(dict[str, str])
+_STARTS = msgspec.json.Decoder(dict[str, int])
+_TAKEOVERS = msgspec.json.Decoder(dict[str, Takeover])
 
 
 _P = ParamSpec("_P")
@@ -90,6 +93,7 @@ def event_row(event: Event, *, read_at: datetime, reread_at: datetime | None, se
         "hosts": json_text(event.hosts),
         "total": event.total,
         "active": event.active,
+        "external_id": event.external_id,
         "mark": event.mark,
         "read_at": utc_text(read_at),
         "reread_at": text_or_none(reread_at),
@@ -112,6 +116,7 @@ def event_of(row: Mapping[str, Any]) -> Event:
         hosts=_HOSTS.decode(row["hosts"]),
         total=row["total"],
         active=row["active"],
+        external_id=row["external_id"],
     )
 
 
@@ -127,12 +132,13 @@ def known_of(row: Mapping[str, Any]) -> Known:
     )
 
 
-def booking_row(booking: Booking) -> Row:
-    """Turn a booking into its row; its event has a row of its own."""
+def booking_row(booking: Booking, *, id: str) -> Row:  # noqa: A002  the column's name
+    """Turn a booking into its row, with its short id; its event has a row of its own."""
     invitee = booking.invitee
     plain = "uri event status name first_name last_name email timezone text_reminder_number old_invitee new_invitee"
-    more = "canceler_type cancel_reason cancel_url reschedule_url"
+    more = "canceler_type cancel_reason cancel_url reschedule_url scheduled_by"
     return {
+        "id": id,
         **{column: getattr(invitee, column) for column in f"{plain} {more}".split()},
         "answers": json_text(invitee.answers),
         "created_at": text_or_none(invitee.created_at),
@@ -142,6 +148,8 @@ def booking_row(booking: Booking) -> Row:
         "seen_at": utc_text(booking.seen_at),
         "read_at": utc_text(booking.read_at),
         "moved_at": text_or_none(booking.moved_at),
+        "starts": json_text(booking.starts),
+        "takeovers": json_text(booking.takeovers),
         "missing_at": text_or_none(booking.missing_at),
     }
 
@@ -161,6 +169,7 @@ def booking_of(row: Mapping[str, Any], event: Event) -> Booking:
         text_reminder_number=row["text_reminder_number"],
         answers=_ANSWERS.decode(row["answers"]),
         created_at=moment_or_none(row["created_at"]),
+        scheduled_by=row["scheduled_by"],
         rescheduled=bool(row["rescheduled"]),
         old_invitee=row["old_invitee"],
         new_invitee=row["new_invitee"],
@@ -177,27 +186,36 @@ def booking_of(row: Mapping[str, Any], event: Event) -> Booking:
         seen_at=from_utc_text(row["seen_at"]),
         read_at=from_utc_text(row["read_at"]),
         moved_at=moment_or_none(row["moved_at"]),
+        starts=_STARTS.decode(row["starts"]),
+        takeovers=_TAKEOVERS.decode(row["takeovers"]),
         missing_at=moment_or_none(row["missing_at"]),
     )
 
 
-def why_missing(row: Mapping[str, Any]) -> str:
-    """Say why a booking's messages are held, by `event_missing` and `guest_missing` of its row; empty = not."""
+@_sound
+def reason_of(code: str | None) -> Reason:
+    """Read a reason; NULL = there is nothing to say."""
+    return Reason(code or "")
+
+
+def why_missing(row: Mapping[str, Any]) -> Reason:
+    """Say why a booking's messages are held, by `event_missing` and `guest_missing` of its row; NONE = they are not."""
     if row["event_missing"] is not None:
-        return MISSING
-    return MISSING_GUEST if row["guest_missing"] is not None else ""
+        return Reason.EVENT_MISSING
+    return Reason.GUEST_MISSING if row["guest_missing"] is not None else Reason.NONE
 
 
 def message_row(message: Message) -> Row:
     """Turn a message into its row."""
     plain = (
-        "key rule booking audience language timezone template state reason attempts refusals"
-        " provider_message_id provider_plan_id"
+        "key rule booking audience language timezone template state detail attempts refusals"
+        " segments provider_message_id provider_plan_id"
     )
     moments = "scheduled_at next_at expires_at meeting_at changed_at"
     return {
         **{column: getattr(message, column) for column in plain.split()},
         **{column: utc_text(getattr(message, column)) for column in moments.split()},
+        "reason": message.reason or None,
         "recipient": message.to,
         "params": json_text(message.params),
     }
@@ -208,6 +226,8 @@ def message_of(row: Mapping[str, Any]) -> Message:
     """Read a message from its row; further columns are ignored."""
     return Message(
         key=row["key"],
+        id=row["id"],
+        segments=row["segments"],
         rule=row["rule"],
         booking=row["booking"],
         audience=Audience(row["audience"]),
@@ -217,7 +237,8 @@ def message_of(row: Mapping[str, Any]) -> Message:
         template=row["template"],
         params=_PARAMS.decode(row["params"]),
         state=State(row["state"]),
-        reason=row["reason"],
+        reason=reason_of(row["reason"]),
+        detail=row["detail"],
         scheduled_at=from_utc_text(row["scheduled_at"]),
         next_at=from_utc_text(row["next_at"]),
         expires_at=from_utc_text(row["expires_at"]),

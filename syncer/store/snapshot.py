@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from syncer.diff import Known
     from syncer.model import Booking, Change, Event
+    from syncer.reasons import Reason
 
 
 CALM = (
@@ -41,6 +42,24 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
+class UnreadableEvent:
+    """An event that Calendly lists and that could not be read.
+
+    Attributes:
+        since: when that was noticed.
+        failures: how often it was tried in vain.
+        retry_at: not tried again before.
+        error: what was wrong the last time.
+    """
+
+    uri: str
+    since: datetime
+    failures: int
+    retry_at: datetime
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """What one transaction writes about bookings.
 
@@ -59,8 +78,6 @@ class Batch:
 
 class Snapshot(Sql):
     """What Calendly said when it was last asked."""
-
-    _salt: bytes
 
     def known(self, uris: Sequence[str]) -> dict[str, Known]:
         """Read these events of the snapshot, by URI."""
@@ -147,7 +164,7 @@ class Snapshot(Sql):
         found = [*self._bookings("b.uri", uris), *self._bookings("b.event", events)]
         return {booking.uri: booking for booking in found}
 
-    def missing(self, uris: Sequence[str]) -> dict[str, str]:
+    def missing(self, uris: Sequence[str]) -> dict[str, Reason]:
         """Find those of these bookings that Calendly does not list, each with why its messages are held."""
         sql = (
             "SELECT b.uri, e.missing_at event_missing, b.missing_at guest_missing"
@@ -155,6 +172,81 @@ class Snapshot(Sql):
         )
         found = {row["uri"]: rows.why_missing(row) for row in self._query_in(sql, uris)}
         return {uri: why for uri, why in found.items() if why}
+
+    def moved_halves(self, external_ids: Sequence[str], emails: Sequence[str]) -> dict[str, Booking]:
+        """Find bookings that may be halves of moves without a link, by the calendar's id and by e-mail."""
+        found = [
+            *self._bookings("e.external_id != '' AND e.external_id", external_ids),
+            *self._bookings("b.rescheduled = 1 AND b.new_invitee = '' AND b.email", emails),
+        ]
+        return {booking.uri: booking for booking in found}
+
+    def bookings_by_email(self, emails: Sequence[str]) -> dict[str, Booking]:
+        """Find the bookings with these very e-mails."""
+        return {booking.uri: booking for booking in self._bookings("b.email", emails)}
+
+    def unreadable_events(self) -> dict[str, UnreadableEvent]:
+        """List the events that could not be read, by URI."""
+        return {
+            row["uri"]: UnreadableEvent(
+                row["uri"],
+                rows.moment_of(row["since"]),
+                row["failures"],
+                rows.moment_of(row["retry_at"]),
+                row["error"],
+            )
+            for row in self._query("SELECT * FROM unreadable_events ORDER BY since, uri")
+        }
+
+    def remember_unreadable(self, events: Iterable[UnreadableEvent]) -> None:
+        """Note events that could not be read."""
+        records = [
+            {
+                "uri": event.uri,
+                "since": utc_text(event.since),
+                "failures": event.failures,
+                "retry_at": utc_text(event.retry_at),
+                "error": event.error,
+            }
+            for event in events
+        ]
+        if records:
+            with self._writing():
+                self._upsert("unreadable_events", records, key="uri")
+
+    def forget_unreadable(self, uris: Iterable[str]) -> None:
+        """Note that these events were read, or are no longer listed."""
+        gone = [(uri,) for uri in uris]
+        if gone:
+            with self._writing():
+                self._executemany("DELETE FROM unreadable_events WHERE uri = ?", gone)
+
+    def readable_event(self, now: datetime) -> str:
+        """Find an event that was read before and should be readable now; empty = there is none."""
+        sql = (
+            "SELECT e.uri FROM events e WHERE e.start_at > ? AND e.missing_at IS NULL AND e.status = 'active'"
+            " AND NOT EXISTS (SELECT 1 FROM unreadable_events u WHERE u.uri = e.uri) ORDER BY e.read_at DESC LIMIT 1"
+        )
+        return str(self._value(sql, [utc_text(now)]) or "")
+
+    def event_names(self) -> set[tuple[str, str]]:
+        """List the names and event types that the snapshot's events have."""
+        return {(row["name"], row["event_type"]) for row in self._query("SELECT DISTINCT name, event_type FROM events")}
+
+    def unchecked_cancellations(self, now: datetime) -> tuple[int, list[str]]:
+        """List the cancellations that were noticed since they were last looked at together.
+
+        Returns:
+            The last of them, for `remember_checked` (0 = there are none); and the bookings whose meeting is ahead.
+        """
+        sql = (
+            "SELECT c.id, c.booking, e.start_at > ? ahead FROM changes c LEFT JOIN bookings b ON b.uri = c.booking"
+            " LEFT JOIN events e ON e.uri = b.event WHERE c.kind = 'canceled' AND c.id > ? ORDER BY c.id"
+        )
+        checked = self._value("SELECT value FROM meta WHERE name = 'cancellations_checked'")
+        found = list(self._query(sql, [utc_text(now), int(checked or 0)]))
+        last = found[-1]["id"] if found else 0
+        return last, list(dict.fromkeys(row["booking"] for row in found if row["ahead"]))
 
     def bookings_since(self, since: datetime | None) -> Iterator[list[Booking]]:
         """Read the bookings of all events that start at `since` or later, some hundred at a time."""
@@ -166,7 +258,7 @@ class Snapshot(Sql):
     def _bookings(self, column: str, values: Sequence[str]) -> list[Booking]:
         sql = (
             "SELECT b.*, e.name event_name, e.status event_status, e.start_at, e.end_at, e.event_type, e.location,"
-            " e.hosts, e.total, e.active FROM bookings b JOIN events e ON e.uri = b.event WHERE"
+            " e.hosts, e.total, e.active, e.external_id FROM bookings b JOIN events e ON e.uri = b.event WHERE"
         )
         return [
             rows.booking_of(
@@ -175,6 +267,10 @@ class Snapshot(Sql):
             )
             for row in self._query_in(f"{sql} {column} IN", values)
         ]
+
+    def _write_bookings(self, bookings: Iterable[Booking]) -> None:
+        rows_of = [rows.booking_row(booking, id=self._short_id("b", booking.uri)) for booking in bookings]
+        self._upsert("bookings", rows_of, key="uri")
 
     def phone_questions(self, event_type: str) -> tuple[frozenset[str], datetime] | None:
         """Read which questions of an event type ask for a number, and when Calendly said so."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import hmac
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -19,11 +21,30 @@ AT_ONCE = 100
 """Rows in one statement; likewise."""
 
 
+MARK = 32
+"""Hexadecimal digits of a mark: 128 bits."""
+ID = 16
+"""Hexadecimal digits of a short id: 64 bits, so that no two of a million are likely to be alike."""
+
+
 class Sql:
     """An open database. Not for use from several threads at once: one writer, in the order of its calls."""
 
+    _salt: bytes
+
     def __init__(self, db: Database) -> None:
         self.db = db
+
+    def digest(self, text: str) -> str:
+        """Hash a text with this database's own key."""
+        return hmac.new(self._salt, text.encode(), hashlib.sha256).hexdigest()
+
+    def _mark(self, text: str) -> str:
+        return self.digest(text)[:MARK]
+
+    def _short_id(self, kind: str, text: str) -> str:
+        """Make the short id of a message (`m`) or a booking (`b`) from its key or URI."""
+        return f"{kind}-{self.digest(text)[:ID]}"
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:

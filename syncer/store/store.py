@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from syncer.errors import Older, StoreError, WrongDatabase
 from syncer.model import from_utc_text, utc_text
-from syncer.outbox import LONGEST_PAUSE, RESTORED
+from syncer.outbox import LONGEST_PAUSE
+from syncer.reasons import Reason
 from syncer.store import rows
 from syncer.store.people import People
 from syncer.store.place import Ballast
@@ -132,9 +133,9 @@ class Store(People):
         """
         with self._writing():
             count = self._execute(
-                "UPDATE messages SET state = 'unknown', reason = ?, changed_at = ?"
+                "UPDATE messages SET state = 'unknown', reason = ?, detail = '', changed_at = ?"
                 " WHERE state IN ('scheduled', 'retryable') AND scheduled_at <= ?",
-                [RESTORED, utc_text(now), utc_text(now)],
+                [Reason.RESTORED, utc_text(now), utc_text(now)],
             )
             self._remember("restored_at", utc_text(now))
         self.restored_at = now
@@ -149,6 +150,10 @@ class Store(People):
         """Until when nothing may leave; None = it may. What lies further ahead than any pause is a clock's mistake."""
         until = rows.moment_or_none(self.meta("paused_until") or None)
         return until if until is not None and now < until <= now + LONGEST_PAUSE * 2 else None
+
+    def remember_checked(self, last: int) -> None:
+        """Note up to which cancellation they were looked at; see `unchecked_cancellations`."""
+        self.remember("cancellations_checked", str(last))
 
     def born_by(self, now: datetime) -> None:
         """Correct a birth that lies ahead of a clock that was just checked: it was made while the clock was wrong."""
@@ -212,8 +217,8 @@ class Store(People):
         with self._writing():
             self._check_forgotten(batch, todo)
             self._upsert("events", events, key="uri")
-            self._upsert("bookings", [rows.booking_row(booking) for booking in batch.bookings], key="uri")
-            self._insert("messages", [rows.message_row(message) for message in todo.inserts])
+            self._write_bookings(batch.bookings)
+            self._insert_messages(todo.inserts)
             for before, message in todo.updates:
                 self._update(message, before)
             self._keep_forgotten(batch, now)

@@ -1,0 +1,156 @@
+"""What happened to a booking before: the bookings it was moved from, what was told of them, who was its host. Pure.
+
+A reschedule at Calendly makes a new event and a new invitee. So a booking has predecessors, and what its people know
+stands in their messages. A text about a move is right only if it tells another time than the one they know.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from syncer.model import Audience, host_key
+from syncer.outbox import LEFT
+from syncer.rules import Trigger
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from syncer.model import Booking, Event, Host, Message
+    from syncer.rules import Policy
+
+TELLING = frozenset({Trigger.BOOKED, Trigger.RESCHEDULED, Trigger.REASSIGNED, Trigger.BEFORE_START})
+"""Triggers of messages by which somebody is told of a booking and its time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Predecessor:
+    """A booking that another one was moved from, with its messages."""
+
+    booking: Booking
+    messages: tuple[Message, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What came before.
+
+    Attributes:
+        messages: the booking's own messages so far.
+        predecessors: what it was moved from, the nearest first, as far as it is known.
+    """
+
+    messages: tuple[Message, ...] = ()
+    predecessors: tuple[Predecessor, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HandOver:
+    """One host who took a meeting over, or who gave it away.
+
+    Attributes:
+        host: who.
+        count: how often they have had this booking.
+        at: when syncer noticed.
+    """
+
+    host: Host
+    count: int
+    at: datetime
+
+
+def same_time(one: Event, other: Event) -> bool:
+    """Whether two events have the same start and end."""
+    return (one.start, one.end) == (other.start, other.end)
+
+
+def known_since(booking: Booking, past: Past) -> datetime:
+    """Say since when a booking has its time: a move to the same time does not make it a new one."""
+    if booking.moved_at is not None:
+        return booking.moved_at
+    since = booking.booked_at
+    for old in past.predecessors:
+        if not same_time(old.booking.event, booking.event):
+            break
+        since = old.booking.moved_at or old.booking.booked_at
+        if old.booking.moved_at is not None:
+            break
+    return since
+
+
+def was_told(past: Past, audience: Audience, policy: Policy) -> bool:
+    """Whether somebody was texted about a booking, or about one that it was moved from."""
+    groups = [past.messages, *(old.messages for old in past.predecessors)]
+    return any(_told(messages, audience, policy) for messages in groups)
+
+
+def is_news(booking: Booking, past: Past, audience: Audience, policy: Policy) -> bool:
+    """Whether a moved booking has another time than the one that this audience knows."""
+    event = booking.event
+    if told := _told(past.messages, audience, policy):
+        return told[-1].meeting_at != event.start
+    for old in past.predecessors:
+        if told := _told(old.messages, audience, policy):
+            at = told[-1].meeting_at
+            return at != event.start or (at == old.booking.event.start and old.booking.event.end != event.end)
+    if booking.moved_at is not None or not past.predecessors:
+        return True
+    return not same_time(past.predecessors[0].booking.event, event)
+
+
+def reminded(booking: Booking, past: Past, rule: str, audience: Audience) -> bool:
+    """Whether a rule's text about this very time has left for a booking that this one was moved from."""
+    return any(
+        message.rule == rule
+        and message.audience is audience
+        and message.state in LEFT
+        and message.meeting_at == booking.event.start
+        for old in past.predecessors
+        for message in old.messages
+    )
+
+
+def _told(messages: Iterable[Message], audience: Audience, policy: Policy) -> list[Message]:
+    """List the messages by which an audience was told of a booking, in the order in which they left."""
+
+    def tells(message: Message) -> bool:
+        rule = policy.rule(message.rule)
+        return rule is None or rule.on in TELLING
+
+    left = [m for m in messages if m.audience is audience and m.state in LEFT and tells(m)]
+    return sorted(left, key=lambda message: (message.changed_at, message.scheduled_at, message.key))
+
+
+def new_hosts(booking: Booking, past: Past) -> list[HandOver]:
+    """List the hosts to whom a booking was handed over: in place, or by the move that made it."""
+    return [
+        HandOver(host, 1 if term is None else term.count, at)
+        for host in booking.event.hosts
+        for term in [booking.takeovers.get(host_key(host))]
+        for at in [_took_over_at(booking, host, past)]
+        if at is not None
+    ]
+
+
+def _took_over_at(booking: Booking, host: Host, past: Past) -> datetime | None:
+    term = booking.takeovers.get(host_key(host))
+    if term is not None and term.since is not None:
+        return term.since
+    before = past.predecessors[0].booking.event.hosts if past.predecessors else ()
+    # Without any host in the old event nobody can say that this one is new.
+    return booking.booked_at if before and not any(host.is_same(old) for old in before) else None
+
+
+def former_hosts(booking: Booking, past: Past) -> list[HandOver]:
+    """List the hosts who gave a booking away."""
+    hosts = booking.event.hosts
+    gone = [
+        HandOver(term.host, term.count, term.until)
+        for term in booking.takeovers.values()
+        if term.until is not None and not any(term.host.is_same(host) for host in hosts)
+    ]
+    before = past.predecessors[0].booking.event.hosts if past.predecessors and hosts else ()
+    known = [*hosts, *(term.host for term in booking.takeovers.values())]
+    left = [old for old in before if not any(old.is_same(host) for host in known)]
+    return [*gone, *(HandOver(host, 1, booking.booked_at) for host in left)]
