@@ -116,6 +116,13 @@ class Calendly:
         """Say how many requests are worth having in flight, at most so many: one where answers come at once."""
         return self._asker.lanes(most)
 
+    def prepare_threads(self) -> None:
+        """Import what reading needs in any case; to be called before threads read.
+
+        Two threads that import or build something for the first time at once may crash the interpreter.
+        """
+        self._asker.prepare_threads()
+
     def skew(self, now: datetime) -> timedelta | None:
         """How far this machine's clock is ahead of Calendly's (negative: behind); None before the first answer.
 
@@ -185,7 +192,10 @@ class Calendly:
             return self._list("/scheduled_events", {**scope, "sort": "start_time:asc", **query}, read)[1]
 
         walks = [partial(walk, *window) for window in pairwise([since, *cuts, until])]
-        pages = sum(side_by_side(walks, failed, lanes=self._asker.lanes(len(walks))))
+        lanes = self._asker.lanes(len(walks))
+        if lanes > 1:
+            self.prepare_threads()
+        pages = sum(side_by_side(walks, failed, lanes=lanes))
         return Listing(tuple(known.found), pages, known.seen + len(known.found) + known.dropped)
 
     def invitees(self, event_uri: str) -> tuple[Invitee, ...]:

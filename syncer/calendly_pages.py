@@ -51,7 +51,10 @@ class _Page(msgspec.Struct):
     pagination: _Pagination
 
 
+# msgspec builds a type at its first use, and crashes when two threads do so at once: decoders are made at import.
 _PAGE = msgspec.json.Decoder(_Page)
+_PAGINATION = msgspec.json.Decoder(_Pagination)
+_ROWS = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def resource(fields: Mapping[str, msgspec.Raw], at: str) -> Record:
@@ -68,8 +71,8 @@ def page(fields: Mapping[str, msgspec.Raw], at: str) -> tuple[list[Record], str]
     """
     if "collection" not in fields or "pagination" not in fields:
         raise Unreadable(f"{at}: the answer has no collection or no pagination")
-    rows = decode(list[msgspec.Raw], Record(fields["collection"], f"{at}, collection"))
-    after = decode(_Pagination, Record(fields["pagination"], f"{at}, pagination")).next_page or ""
+    rows = decode(_ROWS, Record(fields["collection"], f"{at}, collection"))
+    after = decode(_PAGINATION, Record(fields["pagination"], f"{at}, pagination")).next_page or ""
     return [Record(raw, f"{at}, row {row}") for row, raw in enumerate(rows, 1)], after
 
 
@@ -96,14 +99,14 @@ def quoted_uri(uri: str) -> str:
     return "".join(c for c in uri[:200] if c.isascii() and c.isprintable() and c != " ")
 
 
-def decode(kind: type[T], record: Record) -> T:
-    """Read a record as this type.
+def decode(decoder: msgspec.json.Decoder[T], record: Record) -> T:
+    """Read a record as the decoder's type.
 
     Raises:
         Unreadable: it is not of it.
     """
     try:
-        return msgspec.json.decode(record.raw, type=kind)
+        return decoder.decode(record.raw)
     except msgspec.ValidationError as error:
         # These texts name types and the field, never a value.
         raise Unreadable(f"{name_of(record)}: {error}") from None

@@ -150,6 +150,14 @@ class _Invitee(msgspec.Struct):
     no_show: _NoShow | None = None
 
 
+# Made at import: msgspec crashes when two threads build a type at once.
+_USER = msgspec.json.Decoder(_User)
+_MEMBERSHIP = msgspec.json.Decoder(_Membership)
+_EVENT_TYPE = msgspec.json.Decoder(_EventType)
+_EVENT = msgspec.json.Decoder(_Event)
+_INVITEE = msgspec.json.Decoder(_Invitee)
+
+
 def changed(body: bytes, at: str, sieve: Sieve) -> tuple[list[Event], str]:
     """Take the events of a page that are not as the sieve knows them, and the address of the next page.
 
@@ -170,7 +178,7 @@ def changed(body: bytes, at: str, sieve: Sieve) -> tuple[list[Event], str]:
 
 def me(record: Record) -> Me:
     """Read `/users/me`."""
-    user = decode(_User, record)
+    user = decode(_USER, record)
     if not user.current_organization:
         raise Unreadable(f"{record.at}: current_organization is missing")
     return Me(user.uri, user.current_organization, _text(user.email), _text(user.name), _zone(user.timezone))
@@ -178,14 +186,14 @@ def me(record: Record) -> Me:
 
 def member(record: Record) -> Member:
     """Read an organization membership."""
-    found = decode(_Membership, record)
+    found = decode(_MEMBERSHIP, record)
     user = found.user
     return Member(user.uri, _text(user.email), _text(user.name), _zone(user.timezone), _text(found.role))
 
 
 def event_type(record: Record) -> EventType:
     """Read an event type."""
-    found = decode(_EventType, record)
+    found = decode(_EVENT_TYPE, record)
     phone = (_text(question.name) for question in found.custom_questions or () if question.type == "phone_number")
     return EventType(found.uri, _text(found.name), frozenset(filter(None, phone)))
 
@@ -196,7 +204,7 @@ def event(record: Record) -> Event:
     Raises:
         Unreadable: URI, start, end or status is missing, or a field that is read has the wrong JSON type.
     """
-    found = decode(_Event, record)
+    found = decode(_EVENT, record)
     place = found.location
     counter = found.invitees_counter or _Counter()
     return Event(
@@ -222,7 +230,7 @@ def invitee(record: Record, event_uri: str) -> Invitee:
         Unreadable: URI or status is missing, a field that is read has the wrong JSON type, or it belongs to another
             event.
     """
-    found = decode(_Invitee, record)
+    found = decode(_INVITEE, record)
     if found.event and ident(found.event) != ident(event_uri):
         raise Unreadable(f"{quoted_uri(found.uri)}: belongs to another event than the one that was asked for")
     ended = found.cancellation or _Cancellation()

@@ -107,6 +107,11 @@ class _Signature(msgspec.Struct):
     updated_time: int | None = None
 
 
+# Made at import: msgspec crashes when two threads build a type at once.
+_TEMPLATES = msgspec.json.Decoder(list[_Template])
+_SIGNATURES = msgspec.json.Decoder(list[_Signature])
+
+
 def read_templates(body: bytes) -> tuple[Template, ...]:
     """Read the list of templates.
 
@@ -127,7 +132,7 @@ def read_templates(body: bytes) -> tuple[Template, ...]:
             remark=row.audit_remark or "",
             updated=row.updated_time or 0,
         )
-        for row in _rows(body, list[_Template])
+        for row in _rows(body, _TEMPLATES)
     )
 
 
@@ -145,13 +150,13 @@ def read_signatures(body: bytes) -> tuple[Signature, ...]:
             remark=row.audit_remark or "",
             updated=row.updated_time or 0,
         )
-        for row in _rows(body, list[_Signature])
+        for row in _rows(body, _SIGNATURES)
     )
 
 
-def _rows(body: bytes, kind: type[list[T]]) -> list[T]:
+def _rows(body: bytes, decoder: msgspec.json.Decoder[list[T]]) -> list[T]:
     try:
-        return msgspec.json.decode(body, type=kind)
+        return decoder.decode(body)
     except msgspec.ValidationError as error:
         # These texts name types and the field, never a value.
         raise NoUsableAnswer(f"EngageLab's list is not what its documentation says: {error}") from None

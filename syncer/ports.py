@@ -70,6 +70,9 @@ class Calendly(EventTypes, Protocol):
     def lanes(self, most: int) -> int:
         """Say how many requests are worth having in flight, at most so many."""
 
+    def prepare_threads(self) -> None:
+        """Import what reading needs; to be called before threads read."""
+
     def me(self) -> Me:
         """Say whose token it is."""
 

@@ -100,6 +100,9 @@ class FakeCalendly:
         """As many as there may be."""
         return most
 
+    def prepare_threads(self) -> None:
+        """Need nothing."""
+
     def me(self) -> Me:
         """Whose token it is."""
         self._called("me", "")

@@ -62,6 +62,9 @@ class DirectCalendly:
         """As many as there may be."""
         return most
 
+    def prepare_threads(self) -> None:
+        """Need nothing."""
+
     def me(self) -> Any:
         """The organization's owner."""
         self.requests += 1
