@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
+from syncer import lenient
 from syncer.calendly_answers import fields_of
 from syncer.calendly_pages import Record, decode, ident, listed, name_of, page, quoted_uri
 from syncer.errors import Unreadable
@@ -111,6 +112,7 @@ class _Event(msgspec.Struct):
     location: _Location | None = None
     event_memberships: list[_Hosting] | None = None
     invitees_counter: _Counter | None = None
+    calendar_event: msgspec.Raw = lenient.ABSENT
 
 
 class _Cancellation(msgspec.Struct):
@@ -148,6 +150,7 @@ class _Invitee(msgspec.Struct):
     cancel_url: str | None = None
     reschedule_url: str | None = None
     no_show: _NoShow | None = None
+    invitee_scheduled_by: msgspec.Raw = lenient.ABSENT
 
 
 # Made at import: msgspec crashes when two threads build a type at once.
@@ -218,6 +221,7 @@ def event(record: Record) -> Event:
         hosts=tuple(_hosts(found.event_memberships or ())),
         total=counter.total or 0,
         active=counter.active or 0,
+        external_id=lenient.text(lenient.fields(lenient.value(found.calendar_event)).get("external_id")),
     )
 
 
@@ -257,6 +261,7 @@ def invitee(record: Record, event_uri: str) -> Invitee:
         cancel_url=_text(found.cancel_url),
         reschedule_url=_text(found.reschedule_url),
         no_show_at=_maybe_utc(found.no_show.created_at if found.no_show else None, record),
+        scheduled_by=lenient.text(lenient.value(found.invitee_scheduled_by)),
     )
 
 

@@ -102,6 +102,7 @@ class Location:
 class Event:
     """A Calendly scheduled event as listed; `total` and `active` are its invitees_counter.
 
+    `external_id` is that of the entry in the host's calendar: a host who moves a meeting keeps it. Empty = no calendar.
     `mark` stands for the listed bytes that it was read from (`sieve`); None = it must be compared field by field.
     """
 
@@ -115,6 +116,7 @@ class Event:
     hosts: tuple[Host, ...] = ()
     total: int = 0
     active: int = 0
+    external_id: str = ""
     mark: int | None = field(default=None, compare=False, repr=False)
 
     @property
@@ -155,6 +157,7 @@ class Invitee:
     cancel_url: str = ""
     reschedule_url: str = ""
     no_show_at: datetime | None = None
+    scheduled_by: str = ""
 
     @property
     def erased(self) -> bool:

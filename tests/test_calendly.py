@@ -146,6 +146,28 @@ def test_events() -> None:
     assert (clinic.name, clinic.total, clinic.active) == ("Open clinic", 5, 3)
 
 
+def test_calendar_entry() -> None:
+    """The id in the host's calendar is read, also of both halves of a move; without a calendar it is empty."""
+    found = [event.external_id for event in events("events-page-1") + events("events-odd")]
+
+    assert found == ["q1w2e3r4t5y6", "q1w2e3r4t5y6", "", "", "q1w2e3r4t5y6"]
+
+
+@pytest.mark.parametrize("entry", [None, 7, "q1w2", [], {}, {"external_id": None}, {"external_id": 7}, {"kind": "x"}])
+def test_odd_calendar_entry(entry: object) -> None:
+    """Whatever else stands there is no id, and no reason to refuse the event."""
+    assert shapes.event(raw({**GOOD_EVENT, "calendar_event": entry})).external_id == ""
+
+
+def test_who_booked() -> None:
+    """Who booked on a guest's behalf is a user's URI, or nobody."""
+    bare = {"uri": "u", "status": "active", "name": "Ines"}
+    booked = [shapes.invitee(raw({**bare, "invitee_scheduled_by": by}), EVENT) for by in (MARA, None, 7, {"uri": MARA})]
+
+    assert [invitee.scheduled_by for invitee in booked] == [MARA, "", "", ""]
+    assert shapes.invitee(raw(bare), EVENT).scheduled_by == ""
+
+
 def test_locations() -> None:
     """Every kind of place is read, also unknown ones, one without a kind, null, and none at all."""
     found = [event.location for event in events("events-locations")]

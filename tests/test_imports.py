@@ -22,7 +22,7 @@ FAMILIES = {
     " foresight forgetting report ports sieve",
     "log": "log",
     "notify": "notify",
-    "http": "http addresses deadline",
+    "http": "http addresses deadline lenient",
     "calendly": "calendly calendly_answers calendly_asking calendly_pages calendly_shapes abreast pace",
     "engagelab": "engagelab engagelab_shapes",
     "store": "store",

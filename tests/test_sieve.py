@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncer import calendly_shapes as shapes
-from syncer.diff import why_stale
+from syncer.diff import Known, why_stale
 from syncer.errors import NoUsableAnswer, Unreadable
 from syncer.forgetting import Veil
 from syncer.model import Location
@@ -39,6 +39,7 @@ ROW = {
     "event_memberships": [{"user": f"{API}/users/mara", "user_email": "mara@northpier.example"}],
     "invitees_counter": {"total": 2, "active": 1, "limit": 2},
     "updated_at": "2026-11-20T15:01:14.002871Z",
+    "calendar_event": {"kind": "google", "external_id": "q1w2e3r4t5y6"},
 }
 
 
@@ -81,6 +82,18 @@ def test_what_is_as_it_was_is_not_read() -> None:
     assert read(ROW, sieve=sieve) == []
     assert read(ROW | {"updated_at": "2026-11-25T09:00:00.000000Z", "meeting_notes_plain": "x"}, sieve=sieve) == []
     assert (sieve.size, sieve.seen, sieve.unseen()) == (1, 1, [])
+
+
+@pytest.mark.parametrize("entry", [None, {"kind": "google", "external_id": "another"}, "odd"])
+def test_another_calendar_entry_is_no_news(entry: object) -> None:
+    """A host who connects a calendar changes all their events in it, and none of their meetings."""
+    sieve, (event,) = knowing(ROW)
+
+    assert event.external_id == "q1w2e3r4t5y6"
+    assert read(ROW | {"calendar_event": entry}, sieve=sieve) == []
+    (other,) = read(ROW | {"calendar_event": entry}, sieve=Sieve(KEY))
+    assert other.external_id != event.external_id
+    assert why_stale(Known(event=event, read_at=NOW), other, now=NOW, reread=DAY, looks=lambda _: []) == ""
 
 
 CHANGES = {
