@@ -45,6 +45,11 @@ def text(found: object) -> str:
     return found.strip() if isinstance(found, str) else ""
 
 
+def text_of(raw: msgspec.Raw) -> str:
+    """Read a text, without the blanks around it: what people typed is handed on as it is."""
+    return text(value(raw))
+
+
 def fields(found: object) -> dict[str, Any]:
     """Take an object's fields; whatever else it is has none."""
     return found if isinstance(found, dict) else {}

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from syncer import diff
-from syncer.errors import ClockWrong
+from syncer.errors import ClockWrong, Unreadable
 from syncer.model import Change, ChangeKind
 from syncer.reconcile import Todo, guard_cancellations, guard_listing
 from syncer.rules import Policy, Trigger
@@ -43,6 +43,9 @@ def read_listing(run: Run) -> Listed:
     since, until = window(run, began)
     sieve, known = run.store.sieve(since, until, now=began, reread=run.settings.reread, most=MOST_NEW)
     listing = run.calendly.events(scope, since, until, cuts=_cuts(run, sieve.size, since, until), sieve=sieve)
+    if listing.unreadable:  # until such events are held alone: else they would count as missing
+        uri, why = next(iter(listing.unreadable.items()))
+        raise Unreadable(f"{uri}: {why}")
     veil = run.store.veil
     events = [veil.event(event) for event in listing.events]
     known |= run.store.known_by_mark(sieve.unseen())

@@ -22,7 +22,11 @@ class Listing(Protocol):
 
     @property
     def count(self) -> int:
-        """How many events were listed, known ones included."""
+        """How many events were listed, known and unreadable ones included."""
+
+    @property
+    def unreadable(self) -> Mapping[str, str]:
+        """URIs of events whose rows could not be read, each with the reason; they are not among `events`."""
 
 
 class Me(Protocol):
