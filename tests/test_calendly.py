@@ -201,6 +201,25 @@ def test_odd_events() -> None:
     assert (half.total, half.active) == (0, 2)
 
 
+def test_events_with_wrong_types() -> None:
+    """Counts, places, names and hosts of wrong types cost themselves alone."""
+    counts, hosts = events("events-wrong-types")
+
+    assert (counts.total, counts.active, counts.name, counts.event_type) == (1, 1, "", "")
+    assert counts.location == Location("", "Harbor Street 7")
+    assert [host.uri for host in hosts.hosts] == [MARA]
+    assert hosts.external_id == ""
+
+
+def test_invitees_with_wrong_types() -> None:
+    """What is no text is not guessed at, least of all a number; what is beside it is read."""
+    (ines,) = people("invitees-wrong-types")
+
+    assert (ines.name, ines.email, ines.first_name, ines.timezone) == ("", "ines.okafor@example.com", "", "")
+    assert (ines.text_reminder_number, ines.cancel_url, ines.scheduled_by) == ("", "", MARA)
+    assert ines.answers == (Typed("Mobile number", ""), Typed("Reason for the visit", "Knee pain"))
+
+
 def test_invitees() -> None:
     """An invitee is read with number, answers, links and what became of them."""
     (ines,) = people("invitees-active")
