@@ -6,22 +6,24 @@ Every call is a GET, so trying again is safe and done here. `calendly_answers` s
 
 from __future__ import annotations
 
+import contextlib
 import re
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 from urllib.parse import urlencode
 
+from syncer import calendly_accounts as accounts
 from syncer import calendly_shapes as shapes
 from syncer.abreast import Abandoned, side_by_side
+from syncer.calendly_accounts import EventType, Me, Member
 from syncer.calendly_answers import SCOPES, decipher, fields_of
 from syncer.calendly_asking import Asker
 from syncer.calendly_pages import ident, page, quoted_uri, resource
-from syncer.calendly_shapes import EventType, Me, Member
 from syncer.errors import BadParameter, Unreadable
 from syncer.sieve import Sieve
 
@@ -54,12 +56,15 @@ class Listing:
     Attributes:
         events: those that the sieve does not know, each once, by ascending start as far as nothing moved meanwhile.
         pages: how many it took.
-        count: how many events were listed, known ones included.
+        count: how many events were listed, known and unreadable ones included.
+        unreadable: URIs of events whose rows cannot be read, each with the reason, which holds no value; they are not
+            among `events`.
     """
 
     events: tuple[Event, ...]
     pages: int
     count: int
+    unreadable: Mapping[str, str] = field(default_factory=dict)
 
 
 class Calendly:
@@ -116,6 +121,13 @@ class Calendly:
         """Say how many requests are worth having in flight, at most so many: one where answers come at once."""
         return self._asker.lanes(most)
 
+    def prepare_threads(self) -> None:
+        """Import what reading needs in any case; to be called before threads read.
+
+        Two threads that import or build something for the first time at once may crash the interpreter.
+        """
+        self._asker.prepare_threads()
+
     def skew(self, now: datetime) -> timedelta | None:
         """How far this machine's clock is ahead of Calendly's (negative: behind); None before the first answer.
 
@@ -126,7 +138,7 @@ class Calendly:
 
     def me(self) -> Me:
         """Read whose token it is ("Get current user")."""
-        return shapes.me(resource(self._asker.get(f"{self._url}/users/me", fields_of), "users/me"))
+        return accounts.me(resource(self._asker.get(f"{self._url}/users/me", fields_of), "users/me"))
 
     def role(self, me: Me) -> str:
         """Read someone's role in their organization: owner, admin, user or newer; empty = not a member.
@@ -134,13 +146,19 @@ class Calendly:
         The API lets only owners and admins list an organization ("List Events").
         """
         found = self._list(
-            "/organization_memberships", {"user": me.uri, "organization": me.organization}, _each(shapes.member)
+            "/organization_memberships",
+            {"user": me.uri, "organization": me.organization},
+            _each_readable(accounts.member),
         )
         return next((one.role for one in found[0]), "")
 
     def memberships(self, organization: str) -> tuple[Member, ...]:
-        """Read all users of an organization (a URI), with their time zones ("List User Organization Memberships")."""
-        return tuple(self._list("/organization_memberships", {"organization": organization}, _each(shapes.member))[0])
+        """Read all users of an organization (a URI), with their time zones ("List User Organization Memberships").
+
+        One that cannot be read is left out.
+        """
+        query = {"organization": organization}
+        return tuple(self._list("/organization_memberships", query, _each_readable(accounts.member))[0])
 
     def events(
         self,
@@ -162,10 +180,11 @@ class Calendly:
             sieve: knows the events that need no look as they are listed; none = all of them are looked at.
 
         Returns:
-            The complete listing; an incomplete one raises.
+            The complete listing; an incomplete one raises. A row that cannot be read costs that event alone.
 
         Raises:
-            SyncerError: see `decipher`; `Unreadable` also for a page that repeats or leads to another origin.
+            SyncerError: see `decipher`; `Unreadable` also for a page that repeats or leads to another origin, and for a
+                row without a URI.
         """
         if not scope or not scope.keys() <= _SCOPES:
             raise ValueError(f"scope must be of {', '.join(sorted(_SCOPES))}: {sorted(scope)}")
@@ -174,9 +193,9 @@ class Calendly:
         def read(body: bytes, at: str) -> tuple[list[Event], str]:
             if failed.is_set():
                 raise Abandoned
-            events, after = shapes.changed(body, at, known)
+            events, unreadable, after = shapes.changed(body, at, known)
             with taking:
-                known.take(events)
+                known.take(events, unreadable)
             return [], after
 
         def walk(low: datetime | None, high: datetime | None) -> int:
@@ -185,8 +204,12 @@ class Calendly:
             return self._list("/scheduled_events", {**scope, "sort": "start_time:asc", **query}, read)[1]
 
         walks = [partial(walk, *window) for window in pairwise([since, *cuts, until])]
-        pages = sum(side_by_side(walks, failed, lanes=self._asker.lanes(len(walks))))
-        return Listing(tuple(known.found), pages, known.seen + len(known.found) + known.dropped)
+        lanes = self._asker.lanes(len(walks))
+        if lanes > 1:
+            self.prepare_threads()
+        pages = sum(side_by_side(walks, failed, lanes=lanes))
+        count = known.seen + len(known.found) + known.dropped + len(known.unreadable)
+        return Listing(tuple(known.found), pages, count, known.unreadable)
 
     def invitees(self, event_uri: str) -> tuple[Invitee, ...]:
         """Read all invitees of an event, active and canceled, by when they booked ("List Event Invitees").
@@ -202,11 +225,14 @@ class Calendly:
     def event_type(self, uri: str) -> EventType:
         """Read an event type, also a deleted one ("Get Event Type")."""
         at = f"event_types/{_path_part(uri)}"
-        return shapes.event_type(resource(self._asker.get(f"{self._url}/{at}", fields_of), at))
+        return accounts.event_type(resource(self._asker.get(f"{self._url}/{at}", fields_of), at))
 
     def event_types(self, scope: Mapping[str, str]) -> tuple[EventType, ...]:
-        """Read all event types of a `user` or `organization` (URIs), by name ("List User's Event Types")."""
-        return tuple(self._list("/event_types", {**scope, "sort": "name:asc"}, _each(shapes.event_type))[0])
+        """Read all event types of a `user` or `organization` (URIs), by name ("List User's Event Types").
+
+        One that cannot be read is left out.
+        """
+        return tuple(self._list("/event_types", {**scope, "sort": "name:asc"}, _each_readable(accounts.event_type))[0])
 
     def _list(self, path: str, query: Mapping[str, str], read: ReadPage[T]) -> tuple[list[T], int]:
         """Read all pages, from the beginning once more if a page's address had grown too old on the way."""
@@ -237,6 +263,20 @@ def _each(read: Callable[[Record], T]) -> ReadPage[T]:
     def read_page(body: bytes, at: str) -> tuple[list[T], str]:
         records, after = page(fields_of(body), at)
         return list(map(read, records)), after
+
+    return read_page
+
+
+def _each_readable(read: Callable[[Record], T]) -> ReadPage[T]:
+    """Read every record of a page that can be read; for what decides about no text."""
+
+    def read_page(body: bytes, at: str) -> tuple[list[T], str]:
+        records, after = page(fields_of(body), at)
+        found = []
+        for record in records:
+            with contextlib.suppress(Unreadable):
+                found.append(read(record))
+        return found, after
 
     return read_page
 

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 SCOPES = ("scheduled_events:read", "event_types:read", "users:read", "organizations:read")
 """What the token must be allowed (developer.calendly.com, "Scopes")."""
 
+_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
 
 def decipher(status: int, headers: Mapping[str, str], body: bytes) -> dict[str, msgspec.Raw]:
     """Tell what an answer means: the JSON object, its values not yet decoded.
@@ -60,7 +62,7 @@ def check(status: int, headers: Mapping[str, str], body: bytes) -> None:
 def fields_of(body: bytes) -> dict[str, msgspec.Raw]:
     """Read the JSON object of an answer that is a yes; see `decipher`."""
     try:
-        return msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+        return _FIELDS.decode(body)
     except msgspec.ValidationError:
         raise Unreadable("Calendly's answer is JSON, but not an object") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

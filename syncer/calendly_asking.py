@@ -89,6 +89,10 @@ class Asker:
         """
         return most if self._seconds is None else max(1, min(most, 1 + int(self._seconds / READING)))
 
+    def prepare_threads(self) -> None:
+        """Import what only a failed request needs, before threads could do so; see `Calendly.prepare_threads`."""
+        import tenacity  # noqa: F401
+
     def get(self, url: str, read: Callable[[bytes], T]) -> T:
         """Ask until there is an answer that can be read, or no hope of one.
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from syncer.errors import Unreadable
-from syncer.http import json_object
+from syncer.lenient import ABSENT, FAULTS, text, value
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 T = TypeVar("T")
 
@@ -27,9 +27,6 @@ class Record:
     at: str
 
 
-_NOTHING = msgspec.Raw()
-
-
 class _Pagination(msgspec.Struct):
     next_page: str | None = None
 
@@ -37,13 +34,17 @@ class _Pagination(msgspec.Struct):
 class _Listed(msgspec.Struct, gc=False):
     """What makes an event news, as bytes: not even its times are read where nothing has changed."""
 
-    uri: msgspec.Raw = _NOTHING
-    start_time: msgspec.Raw = _NOTHING
-    end_time: msgspec.Raw = _NOTHING
-    status: msgspec.Raw = _NOTHING
-    location: msgspec.Raw = _NOTHING
-    event_memberships: msgspec.Raw = _NOTHING
-    invitees_counter: msgspec.Raw = _NOTHING
+    uri: msgspec.Raw = ABSENT
+    start_time: msgspec.Raw = ABSENT
+    end_time: msgspec.Raw = ABSENT
+    status: msgspec.Raw = ABSENT
+    location: msgspec.Raw = ABSENT
+    event_memberships: msgspec.Raw = ABSENT
+    invitees_counter: msgspec.Raw = ABSENT
+
+
+class _Named(msgspec.Struct):
+    uri: msgspec.Raw = ABSENT
 
 
 class _Page(msgspec.Struct):
@@ -51,7 +52,11 @@ class _Page(msgspec.Struct):
     pagination: _Pagination
 
 
+# msgspec builds a type at its first use, and crashes when two threads do so at once: decoders are made at import.
 _PAGE = msgspec.json.Decoder(_Page)
+_PAGINATION = msgspec.json.Decoder(_Pagination)
+_NAMED = msgspec.json.Decoder(_Named)
+_ROWS = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def resource(fields: Mapping[str, msgspec.Raw], at: str) -> Record:
@@ -68,8 +73,9 @@ def page(fields: Mapping[str, msgspec.Raw], at: str) -> tuple[list[Record], str]
     """
     if "collection" not in fields or "pagination" not in fields:
         raise Unreadable(f"{at}: the answer has no collection or no pagination")
-    rows = decode(list[msgspec.Raw], Record(fields["collection"], f"{at}, collection"))
-    after = decode(_Pagination, Record(fields["pagination"], f"{at}, pagination")).next_page or ""
+    rows = read_record(lambda raw: decode(_ROWS, raw), Record(fields["collection"], f"{at}, collection"))
+    pagination = Record(fields["pagination"], f"{at}, pagination")
+    after = read_record(lambda raw: decode(_PAGINATION, raw), pagination).next_page or ""
     return [Record(raw, f"{at}, row {row}") for row, raw in enumerate(rows, 1)], after
 
 
@@ -80,7 +86,7 @@ def listed(body: bytes) -> tuple[list[bytes], str] | None:
     """
     try:
         found = _PAGE.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except FAULTS:
         return None
     # No JSON value begins or ends with a line break: what belongs to which field stays clear.
     return [b"\n".join(msgspec.structs.astuple(row)) for row in found.collection], found.pagination.next_page or ""
@@ -96,22 +102,46 @@ def quoted_uri(uri: str) -> str:
     return "".join(c for c in uri[:200] if c.isascii() and c.isprintable() and c != " ")
 
 
-def decode(kind: type[T], record: Record) -> T:
-    """Read a record as this type.
+class Malformed(ValueError):
+    """A record is not what its documentation says. The text names types and the field, never a value."""
+
+
+def decode(decoder: msgspec.json.Decoder[T], raw: msgspec.Raw) -> T:
+    """Read JSON as the decoder's type.
 
     Raises:
-        Unreadable: it is not of it.
+        Malformed: it is not of it.
     """
     try:
-        return msgspec.json.decode(record.raw, type=kind)
+        return decoder.decode(raw)
     except msgspec.ValidationError as error:
-        # These texts name types and the field, never a value.
+        raise Malformed(str(error)) from None
+    except FAULTS:
+        raise Malformed("not readable as JSON") from None
+
+
+def read_record(read: Callable[[msgspec.Raw], T], record: Record) -> T:
+    """Read a record; what is wrong with it is said with its name.
+
+    Raises:
+        Unreadable: it is malformed.
+    """
+    try:
+        return read(record.raw)
+    except Malformed as error:
         raise Unreadable(f"{name_of(record)}: {error}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise Unreadable(f"{record.at}: not readable as JSON") from None
+
+
+def uri_of(record: Record) -> str:
+    """Read a record's URI, whatever else is wrong with it; empty = it has none that can be read."""
+    try:
+        uri = value(_NAMED.decode(record.raw).uri)
+    except FAULTS:
+        return ""
+    return uri if text(uri) else ""
 
 
 def name_of(record: Record) -> str:
     """Name a record by its URI if it has one, else by its place."""
-    uri = json_object(bytes(record.raw)).get("uri")
-    return f"{quoted_uri(uri)} ({record.at})" if isinstance(uri, str) and uri else record.at
+    uri = uri_of(record)
+    return f"{quoted_uri(uri)} ({record.at})" if uri else record.at

@@ -6,6 +6,7 @@ is put under its streams, where every step gets only what is left.
 
 from __future__ import annotations
 
+import encodings.idna  # noqa: F401  every name look-up needs it, and would import it in its own thread
 import socket
 import threading
 import time

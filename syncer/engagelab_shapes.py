@@ -1,26 +1,25 @@
 """Templates and signatures of EngageLab as values: pure decoding, no network, no clock.
 
 Fields: "Get Template List" and "Create Signature" in EngageLab's documentation of the SMS API. All but the id may be
-missing or null; what cannot be told counts as not approved.
+missing or null; what cannot be told counts as not approved. A row without a usable id is left out. What decides whether
+a template may be sent (status, content, signature) is right or it is not usable; the rest is read leniently.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Annotated, Final, TypeVar
+from typing import Any, Final
 
 import msgspec
 
 from syncer.errors import NoUsableAnswer
 from syncer.http import quoted
+from syncer.lenient import FAULTS, fields, text, value, whole
 
 APPROVED: Final = 2
 _REVIEW = {1: "waits for its review", 3: "was rejected"}
 _ID = re.compile(r"[\x21-\x7e]{1,64}")
-
-Id = Annotated[str, msgspec.Meta(min_length=1)] | int
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +38,7 @@ class Template:
         countries: main destinations, ISO codes; whether others are refused is not documented.
         remark: why it was rejected.
         updated: Unix seconds of its last change, 0 = not told.
+        unreadable: a field that decides whether it may be sent, and cannot be read; empty = none.
     """
 
     id: str
@@ -52,6 +52,7 @@ class Template:
     countries: tuple[str, ...] = ()
     remark: str = ""
     updated: int = 0
+    unreadable: str = ""
 
     @property
     def usable(self) -> bool:
@@ -60,6 +61,8 @@ class Template:
 
     def why_not_usable(self) -> str:
         """Say why it may not be sent; empty = it may. While a signature is in review its templates cannot send."""
+        if self.unreadable:
+            return f"EngageLab's list has no readable {self.unreadable} for it"
         if self.status != APPROVED:
             why = _REVIEW.get(self.status, f"has the unknown status {self.status}")
             return f"the template {why}" + (f": {quoted(self.remark)}" if self.remark else "")
@@ -85,49 +88,32 @@ class Signature:
         return self.status == APPROVED
 
 
-class _Template(msgspec.Struct):
-    template_id: Id
-    template_name: str | None = None
-    template_content: str | None = None
-    country_codes: str | None = None
-    status: int | None = None
-    sign_id: str | int | None = None
-    sign_name: str | None = None
-    sign_position: int | None = None
-    sign_status: int | None = None
-    audit_remark: str | None = None
-    updated_time: int | None = None
-
-
-class _Signature(msgspec.Struct):
-    sign_id: Id
-    sign_name: str | None = None
-    status: int | None = None
-    audit_remark: str | None = None
-    updated_time: int | None = None
+# Made at import: msgspec crashes when two threads build a type at once.
+_ROWS = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def read_templates(body: bytes) -> tuple[Template, ...]:
     """Read the list of templates.
 
     Raises:
-        NoUsableAnswer: it is not what its documentation says; names the place.
+        NoUsableAnswer: it is no list.
     """
     return tuple(
         Template(
-            id=str(row.template_id),
-            name=row.template_name or "",
-            content=row.template_content or "",
-            status=row.status or 0,
-            sign_id=read_id(row.sign_id),
-            sign_name=row.sign_name or "",
-            sign_position=row.sign_position or 0,
-            sign_status=row.sign_status,
-            countries=tuple(filter(None, (code.strip().upper() for code in (row.country_codes or "").split(",")))),
-            remark=row.audit_remark or "",
-            updated=row.updated_time or 0,
+            id=ident,
+            name=text(row.get("template_name")),
+            content=_words(row.get("template_content")),
+            status=whole(row.get("status")) or 0,
+            sign_id=read_id(row.get("sign_id")),
+            sign_name=_words(row.get("sign_name")),
+            sign_position=whole(row.get("sign_position")) or 0,
+            sign_status=whole(row.get("sign_status")),
+            countries=_countries(row.get("country_codes")),
+            remark=text(row.get("audit_remark")),
+            updated=whole(row.get("updated_time")) or 0,
+            unreadable=_unreadable(row),
         )
-        for row in _rows(body, list[_Template])
+        for ident, row in _rows(body, "template_id")
     )
 
 
@@ -135,31 +121,57 @@ def read_signatures(body: bytes) -> tuple[Signature, ...]:
     """Read the list of signatures.
 
     Raises:
-        NoUsableAnswer: it is not what its documentation says; names the place.
+        NoUsableAnswer: it is no list.
     """
     return tuple(
         Signature(
-            id=str(row.sign_id),
-            name=row.sign_name or "",
-            status=row.status or 0,
-            remark=row.audit_remark or "",
-            updated=row.updated_time or 0,
+            id=ident,
+            name=text(row.get("sign_name")),
+            status=whole(row.get("status")) or 0,
+            remark=text(row.get("audit_remark")),
+            updated=whole(row.get("updated_time")) or 0,
         )
-        for row in _rows(body, list[_Signature])
+        for ident, row in _rows(body, "sign_id")
     )
 
 
-def _rows(body: bytes, kind: type[list[T]]) -> list[T]:
+def _rows(body: bytes, name: str) -> list[tuple[str, dict[str, Any]]]:
+    """Read the rows of a list that have an id under this name, with it."""
     try:
-        return msgspec.json.decode(body, type=kind)
-    except msgspec.ValidationError as error:
-        # These texts name types and the field, never a value.
-        raise NoUsableAnswer(f"EngageLab's list is not what its documentation says: {error}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        rows = [fields(value(raw)) for raw in _ROWS.decode(body)]
+    except msgspec.ValidationError:
+        raise NoUsableAnswer("EngageLab's answer is JSON, but not a list") from None
+    except FAULTS:
         raise NoUsableAnswer("EngageLab's list is not whole JSON") from None
+    return [(ident, row) for row in rows if (ident := read_id(row.get(name)))]
 
 
-def read_id(value: object) -> str:
+def _unreadable(row: dict[str, Any]) -> str:
+    """Name the first field of a template that decides whether it may be sent, is there, and cannot be read."""
+    signature, review = row.get("sign_id"), row.get("sign_status")
+    unsigned = signature is None or signature in ("", "0", 0)
+    content = row.get("template_content")
+    checks = {
+        "status": row.get("status") is None or whole(row["status"]) is not None,
+        "template_content": content is None or isinstance(content, str),
+        "sign_id": unsigned or bool(read_id(signature)),
+        "sign_status": unsigned or review is None or whole(review) is not None,
+    }
+    return next((name for name, readable in checks.items() if not readable), "")
+
+
+def _words(found: object) -> str:
+    """Take a text as it will be sent, blanks and all."""
+    return found if isinstance(found, str) else ""
+
+
+def _countries(found: object) -> tuple[str, ...]:
+    """Read ISO codes: the documentation has them in one text, with commas between them; a list will do, too."""
+    codes = found.split(",") if isinstance(found, str) else found if isinstance(found, list) else []
+    return tuple(filter(None, (text(code).upper() for code in codes)))
+
+
+def read_id(given: object) -> str:
     """Read an id of 19 digits, string or number; empty = none ("0" stands for none, too)."""
-    text = str(value) if type(value) in {int, str} else ""
-    return text if _ID.fullmatch(text) and text != "0" else ""
+    found = str(given) if type(given) in {int, str} else ""
+    return found if _ID.fullmatch(found) and found != "0" else ""

@@ -46,6 +46,7 @@ _EMAIL = re.compile(r"[^\s@<>]+@[^\s@<>]+")
 
 _NOT_CONNECTED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 # In httpcore 1 a ProxyError is the proxy's answer to CONNECT or to the SOCKS greeting: our request is still unwritten.
+_JSON = msgspec.json.Decoder()
 _OUR_FAULT = (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.InvalidURL)
 _WORDS: dict[type[Exception], str] = {
     httpx.ReadTimeout: "no complete answer in time",
@@ -110,7 +111,7 @@ def quoted(text: object, *, limit: int = 120) -> str:
 def json_object(body: bytes) -> dict[str, Any]:
     """Read a JSON object; whatever else it is reads as an empty one."""
     try:
-        found = msgspec.json.decode(body)
+        found = _JSON.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -22,7 +22,11 @@ class Listing(Protocol):
 
     @property
     def count(self) -> int:
-        """How many events were listed, known ones included."""
+        """How many events were listed, known and unreadable ones included."""
+
+    @property
+    def unreadable(self) -> Mapping[str, str]:
+        """URIs of events whose rows could not be read, each with the reason; they are not among `events`."""
 
 
 class Me(Protocol):
@@ -69,6 +73,9 @@ class Calendly(EventTypes, Protocol):
 
     def lanes(self, most: int) -> int:
         """Say how many requests are worth having in flight, at most so many."""
+
+    def prepare_threads(self) -> None:
+        """Import what reading needs; to be called before threads read."""
 
     def me(self) -> Me:
         """Say whose token it is."""

@@ -12,10 +12,11 @@ import sys
 from array import array
 from bisect import bisect_left
 from heapq import nsmallest
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from datetime import datetime, timedelta
 
     from syncer.model import Event
@@ -28,6 +29,7 @@ class Sieve:
 
     Attributes:
         dropped: how many new events were left for the next listing.
+        unreadable: URIs of events that were listed in rows that cannot be read, each with the reason.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class Sieve:
         self._new: dict[str, Event] = {}
         self._changed: dict[str, Event] = {}
         self.dropped = 0
+        self.unreadable: dict[str, str] = {}
 
     def marks(self, listed: Iterable[bytes]) -> array[int]:
         """Make the marks of events from what was listed of each."""
@@ -81,8 +84,18 @@ class Sieve:
             held.append(found)
         return held
 
-    def take(self, events: Sequence[Event]) -> None:
-        """Keep events that are not known as they were listed; of one listed twice the later sight."""
+    def take(self, events: Sequence[Event], unreadable: Mapping[str, str] = MappingProxyType({})) -> None:
+        """Keep events that are not known as they were listed, and which ones could not be read.
+
+        Of an event listed twice the later sight counts: whoever trusts the earlier one might text about a meeting that
+        is canceled by now.
+        """
+        for uri in unreadable:
+            self._changed.pop(uri, None)
+            self._new.pop(uri, None)
+        for event in events:
+            self.unreadable.pop(event.uri, None)
+        self.unreadable.update(unreadable)
         known = self._which([event.uri for event in events]) if self._most else ()
         for event in events:
             (self._changed if event.uri in known or not self._most else self._new)[event.uri] = event

@@ -159,6 +159,8 @@ class Worker:
         from syncer.reading import Reader, follow
 
         self.progress.begin(len(listed.stale) + listed.left)
+        if listed.stale:  # a run without news starts no thread
+            self.calendly.prepare_threads()
         pool = self.executor(self.calendly.lanes(run.settings.concurrency))
         try:
             reader = Reader(run, pool)

@@ -38,6 +38,7 @@ class FakeCalendly:
         people: the invitees by their event's URI.
         types: the event types by URI.
         groups: the hosts of each group, by URI.
+        unreadable: URIs of events whose rows cannot be read, each with the reason; known to it or not.
         calls: what was asked, as (method, argument), oldest first.
         requests: how many requests the real one would have made.
     """
@@ -71,6 +72,7 @@ class FakeCalendly:
         self.people = {uri: tuple(some) for uri, some in (invitees or {}).items()}
         self.types = {one.uri: one for one in types}
         self.groups: dict[str, frozenset[str]] = {}
+        self.unreadable: dict[str, str] = {}
         self.calls: list[tuple[str, str]] = []
         self.requests = 0
         self.last_date: datetime | None = None
@@ -99,6 +101,9 @@ class FakeCalendly:
     def lanes(self, most: int) -> int:
         """As many as there may be."""
         return most
+
+    def prepare_threads(self) -> None:
+        """Need nothing."""
 
     def me(self) -> Me:
         """Whose token it is."""
@@ -133,9 +138,13 @@ class FakeCalendly:
             and (until is None or event.start <= until)
             and (hosts is None or hosts & {host.uri for host in event.hosts})
         ]
-        pages = max(1, -(-len(found) // PER_PAGE))
+        listed = {event.uri for event in found}
+        odd = {uri: why for uri, why in self.unreadable.items() if uri in listed or uri not in self.known}
+        found = [event for event in found if event.uri not in odd]
+        count = len(found) + len(odd)
+        pages = max(1, -(-count // PER_PAGE))
         self._called("events", json.dumps(dict(scope)), requests=pages)
-        return Listing(tuple(found), pages, len(found))
+        return Listing(tuple(found), pages, count, odd)
 
     def invitees(self, event_uri: str) -> tuple[Invitee, ...]:
         """The invitees of an event."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from syncer import calendly_accounts as accounts
 from syncer import calendly_pages as pages
 from syncer import calendly_shapes as shapes
 from syncer.calendly import Listing
@@ -62,11 +63,14 @@ class DirectCalendly:
         """As many as there may be."""
         return most
 
+    def prepare_threads(self) -> None:
+        """Need nothing."""
+
     def me(self) -> Any:
         """The organization's owner."""
         self.requests += 1
         body = json.dumps({"resource": self.world.host(OWNER)}).encode()
-        return shapes.me(pages.resource(decipher(200, {}, body), "users/me"))
+        return accounts.me(pages.resource(decipher(200, {}, body), "users/me"))
 
     def events(
         self,
@@ -97,10 +101,12 @@ class DirectCalendly:
             if fault == "lost" and at:
                 raise CalendlyBusy("a page is lost", status=502)
             body = self._page(part * (2 if fault == "twice" else 1))
-            sieve.take(shapes.changed(body, "scheduled_events", sieve)[0])
+            events, unreadable, _ = shapes.changed(body, "scheduled_events", sieve)
+            sieve.take(events, unreadable)
             at += PAGE
             if at >= len(rows):
-                return Listing(tuple(sieve.found), at // PAGE, sieve.seen + len(sieve.found))
+                count = sieve.seen + len(sieve.found) + len(sieve.unreadable)
+                return Listing(tuple(sieve.found), at // PAGE, count, sieve.unreadable)
             if self.between is not None:
                 self.between()
 
@@ -118,7 +124,7 @@ class DirectCalendly:
         """Read an event type."""
         self.requests += 1
         body = json.dumps({"resource": self.world.event_types[uri]}).encode()
-        return shapes.event_type(pages.resource(decipher(200, {}, body), "event_types"))
+        return accounts.event_type(pages.resource(decipher(200, {}, body), "event_types"))
 
 
 def spelled(start: datetime) -> str:

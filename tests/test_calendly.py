@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from recorded import FOLDER, sample, samples
 from sandbox_kit import HOUR, NOW, START, Clock, renew
 
+from syncer import calendly_accounts as accounts
 from syncer import calendly_pages as pages
 from syncer import calendly_shapes as shapes
 from syncer.calendly import Calendly, EventType, Me, Member, decipher
@@ -89,11 +90,11 @@ def people(name: str, event: str = EVENT) -> list[Invitee]:
 
 
 READERS: dict[str, Callable[[str], object]] = {
-    "users": lambda name: shapes.me(one(name)),
-    "memberships": lambda name: [shapes.member(row) for row in rows(name)],
+    "users": lambda name: accounts.me(one(name)),
+    "memberships": lambda name: [accounts.member(row) for row in rows(name)],
     "events": events,
     "invitees": lambda name: people(name, OLD_EVENT if "moved" in name else EVENT),
-    "eventtypes": lambda name: shapes.event_type(one(name)),
+    "eventtypes": lambda name: accounts.event_type(one(name)),
 }
 
 
@@ -112,16 +113,16 @@ def test_every_sample_is_of_a_known_kind() -> None:
 
 def test_user() -> None:
     """A user is read, also with a null name and a time zone with a space in it."""
-    assert shapes.me(one("users-me")) == Me(
+    assert accounts.me(one("users-me")) == Me(
         MARA, ORGANIZATION, "mara@northpier.example", "Mara Lindqvist", "America/Chicago"
     )
-    assert shapes.me(one("users-me-odd")) == Me(MARA, ORGANIZATION, "Mara@NorthPier.example", "", "America/New_York")
+    assert accounts.me(one("users-me-odd")) == Me(MARA, ORGANIZATION, "Mara@NorthPier.example", "", "America/New_York")
 
 
 def test_memberships() -> None:
     """Members come with their zone and role, as far as these are there."""
-    first = [shapes.member(row) for row in rows("memberships-page-1")]
-    odd = [shapes.member(row) for row in rows("memberships-odd")]
+    first = [accounts.member(row) for row in rows("memberships-page-1")]
+    odd = [accounts.member(row) for row in rows("memberships-odd")]
 
     assert first[0] == Member(MARA, "mara@northpier.example", "Mara Lindqvist", "America/Chicago", "owner")
     assert [(member.timezone, member.role) for member in first + odd] == [
@@ -144,6 +145,28 @@ def test_events() -> None:
     assert (canceled.canceled, canceled.total, canceled.active) == (True, 1, 0)
     assert canceled.location == Location("google_conference", "", "https://calendly.com/events/1a2b3c4d-1/google_meet")
     assert (clinic.name, clinic.total, clinic.active) == ("Open clinic", 5, 3)
+
+
+def test_calendar_entry() -> None:
+    """The id in the host's calendar is read, also of both halves of a move; without a calendar it is empty."""
+    found = [event.external_id for event in events("events-page-1") + events("events-odd")]
+
+    assert found == ["q1w2e3r4t5y6", "q1w2e3r4t5y6", "", "", "q1w2e3r4t5y6"]
+
+
+@pytest.mark.parametrize("entry", [None, 7, "q1w2", [], {}, {"external_id": None}, {"external_id": 7}, {"kind": "x"}])
+def test_odd_calendar_entry(entry: object) -> None:
+    """Whatever else stands there is no id, and no reason to refuse the event."""
+    assert shapes.event(raw({**GOOD_EVENT, "calendar_event": entry})).external_id == ""
+
+
+def test_who_booked() -> None:
+    """Who booked on a guest's behalf is a user's URI, or nobody."""
+    bare = {"uri": "u", "status": "active", "name": "Ines"}
+    booked = [shapes.invitee(raw({**bare, "invitee_scheduled_by": by}), EVENT) for by in (MARA, None, 7, {"uri": MARA})]
+
+    assert [invitee.scheduled_by for invitee in booked] == [MARA, "", "", ""]
+    assert shapes.invitee(raw(bare), EVENT).scheduled_by == ""
 
 
 def test_locations() -> None:
@@ -176,6 +199,25 @@ def test_odd_events() -> None:
     assert half.name == "Spaced"
     assert half.hosts == (Host(MARA), Host("", "x@y.example", "X"))
     assert (half.total, half.active) == (0, 2)
+
+
+def test_events_with_wrong_types() -> None:
+    """Counts, places, names and hosts of wrong types cost themselves alone."""
+    counts, hosts = events("events-wrong-types")
+
+    assert (counts.total, counts.active, counts.name, counts.event_type) == (1, 1, "", "")
+    assert counts.location == Location("", "Harbor Street 7")
+    assert [host.uri for host in hosts.hosts] == [MARA]
+    assert hosts.external_id == ""
+
+
+def test_invitees_with_wrong_types() -> None:
+    """What is no text is not guessed at, least of all a number; what is beside it is read."""
+    (ines,) = people("invitees-wrong-types")
+
+    assert (ines.name, ines.email, ines.first_name, ines.timezone) == ("", "ines.okafor@example.com", "", "")
+    assert (ines.text_reminder_number, ines.cancel_url, ines.scheduled_by) == ("", "", MARA)
+    assert ines.answers == (Typed("Mobile number", ""), Typed("Reason for the visit", "Knee pain"))
 
 
 def test_invitees() -> None:
@@ -217,11 +259,11 @@ def test_odd_invitees() -> None:
 
 def test_event_types() -> None:
     """An event type names its questions of type phone_number, and only those."""
-    assert shapes.event_type(one("eventtypes-phone")) == EventType(
+    assert accounts.event_type(one("eventtypes-phone")) == EventType(
         f"{API}/event_types/c0ffee00-1111-4222-8333-444455556666", "Phone consultation", frozenset({"Mobile number"})
     )
-    assert shapes.event_type(one("eventtypes-odd")).phone_questions == frozenset({"Handy"})
-    assert shapes.event_type(one("eventtypes-bare")) == EventType(f"{API}/event_types/x")
+    assert accounts.event_type(one("eventtypes-odd")).phone_questions == frozenset({"Handy"})
+    assert accounts.event_type(one("eventtypes-bare")) == EventType(f"{API}/event_types/x")
 
 
 GOOD_EVENT = {
@@ -242,11 +284,9 @@ BROKEN_EVENTS = [
     pytest.param({"start_time": "0001-01-01T00:00:00+14:00"}, "beyond the calendar", id="before time began"),
     pytest.param({"status": None}, "status", id="null status"),
     pytest.param({"status": ["active"]}, "status", id="a list of statuses"),
-    pytest.param({"name": {"en": "x"}}, "name", id="a name in languages"),
-    pytest.param({"location": "Harbor Street"}, "location", id="a place in words"),
-    pytest.param({"event_memberships": {"user": MARA}}, "event_memberships", id="a host that is no list"),
-    pytest.param({"invitees_counter": {"total": "3"}}, "invitees_counter.total", id="a count in words"),
-    pytest.param({"invitees_counter": {"active": -1}}, "invitees_counter.active", id="a count below zero"),
+    pytest.param({"uri": " \n"}, "uri is blank", id="a URI of blanks"),
+    pytest.param({"status": " "}, "status is blank", id="a status of blanks"),
+    pytest.param({"status": True}, "status", id="a status that is true"),
 ]
 
 
@@ -259,7 +299,62 @@ def test_unreadable_event(change: dict[str, Any], named: str) -> None:
     assert "page 2, row 17" in str(caught.value)
     if "uri" not in change:
         assert EVENT in str(caught.value)
-    assert "Harbor" not in str(caught.value)
+    assert not any(word in str(caught.value) for word in ("tomorrow", "1795622400", "2026-1", "0001"))
+
+
+ODD_VALUES: list[Any] = [7, 1.5, True, [], ["x"], {}, {"en": "x"}, "", "x", None, 10**30]
+ODD_EVENTS: list[Any] = [
+    pytest.param({"invitees_counter": {"total": 1.0, "active": "1"}}, {"total": 1, "active": 1}, id="odd counts"),
+    pytest.param({"invitees_counter": {"total": -1, "active": 0.5}}, {"total": 0, "active": 0}, id="no counts"),
+    pytest.param({"invitees_counter": {"total": "many", "active": [1]}}, {"total": 0, "active": 0}, id="words"),
+    pytest.param({"invitees_counter": {"total": True, "active": 10**30}}, {"total": 0, "active": 0}, id="true"),
+    pytest.param({"invitees_counter": {"total": 10**15, "active": 2}}, {"total": 0, "active": 2}, id="a huge count"),
+    pytest.param({"invitees_counter": 3}, {"total": 0, "active": 0}, id="a counter that is a number"),
+    pytest.param({"location": " Harbor Street "}, {"location": Location("", "Harbor Street")}, id="a place in words"),
+    pytest.param({"location": " "}, {"location": None}, id="a place of blanks"),
+    pytest.param({"location": [7]}, {"location": None}, id="a list of places"),
+    pytest.param(
+        {"location": {"type": "zoom", "location": {"a": 1}, "join_url": ["x"]}},
+        {"location": Location("zoom")},
+        id="a place with odd fields",
+    ),
+    pytest.param({"name": {"en": "x"}}, {"name": ""}, id="a name in languages"),
+    pytest.param({"event_type": 7}, {"event_type": ""}, id="a number for a type"),
+    pytest.param({"event_memberships": {"user": MARA}}, {"hosts": ()}, id="hosts that are no list"),
+    pytest.param(
+        {"event_memberships": [7, None, "x", {}, {"user": 7, "user_email": []}, {"user": MARA, "user_name": 7}]},
+        {"hosts": (Host(MARA),)},
+        id="odd hosts beside a good one",
+    ),
+    pytest.param({"status": " Canceled"}, {"status": "canceled", "canceled": True}, id="a status in capitals"),
+    *(
+        pytest.param({field: value}, {}, id=f"{field}: {value!r}")
+        for field in "name event_type location event_memberships invitees_counter calendar_event updated_at".split()
+        for value in ODD_VALUES
+    ),
+]
+
+
+@pytest.mark.parametrize(("change", "expected"), ODD_EVENTS)
+def test_odd_fields_of_an_event(change: dict[str, Any], expected: dict[str, Any]) -> None:
+    """What decorates an event is read leniently: of a wrong type it is empty, and the event is read."""
+    found = shapes.event(raw({**GOOD_EVENT, **change}))
+
+    assert (found.uri, found.start, found.end) == (
+        EVENT,
+        utc("2026-11-25T16:00:00"),
+        utc("2026-11-25T16:30:00"),
+    )
+    assert found.canceled == ("status" in change)
+    assert {name: getattr(found, name) for name in expected} == expected
+
+
+def test_numbers_beyond_all_measure() -> None:
+    """JSON knows numbers that nobody can hold: they cost their field."""
+    body = json.dumps(GOOD_EVENT)[:-1].encode() + b', "invitees_counter": {"total": 1e999}, "name": ' + b"9" * 5000
+    found = shapes.event(pages.Record(msgspec.Raw(body + b"}"), "a record"))
+
+    assert (found.uri, found.total, found.name) == (EVENT, 0, "")
 
 
 @pytest.mark.parametrize("name", list(GOOD_EVENT))
@@ -269,13 +364,113 @@ def test_event_without(name: str) -> None:
         shapes.event(raw({key: value for key, value in GOOD_EVENT.items() if key != name}))
 
 
-@pytest.mark.parametrize(
-    "value", [None, [], "x", {"uri": "u"}, {"uri": "u", "status": None}, {"uri": "u", "status": "x", "name": 1}]
-)
+GOOD_INVITEE = {"uri": "u", "status": "active", "name": "Ines Okafor"}
+
+
+@pytest.mark.parametrize("value", [None, [], "x", 7, {"uri": "u"}, {"status": "active"}])
 def test_unreadable_invitee(value: object) -> None:
     """A half-understood invitee is refused."""
     with pytest.raises(Unreadable):
         shapes.invitee(raw(value), EVENT)
+
+
+WRONG: dict[str, list[Any]] = {
+    "uri": [None, 7, "", " ", [], {}],
+    "status": [None, 7, "", " ", [], {}],
+    "event": [7, True, [], {}],
+    "old_invitee": [7, True, [], {}],
+    "new_invitee": [7, True, [], {}],
+    "rescheduled": ["true", 1, [], {}],
+    "created_at": ["yesterday", 1795622400, "2026-11-25", []],
+    "cancellation": ["yes", True, [], 7],
+    "no_show": [True, "yes", [], 7],
+}
+BROKEN_INVITEES: list[Any] = [
+    *(({field: odd}, field) for field, odds in WRONG.items() for odd in odds),
+    ({"cancellation": {"created_at": "yesterday"}}, "cancellation.created_at"),
+    ({"cancellation": {"canceler_type": 7}}, "cancellation.canceler_type"),
+    ({"status": "canceled", "updated_at": "yesterday"}, "updated_at"),
+    ({"status": "Canceled", "cancellation": {"created_at": None}, "updated_at": 7}, "updated_at"),
+    ({"no_show": {"created_at": "yesterday"}}, "no_show.created_at"),
+    ({"no_show": {"uri": "x"}}, "a no-show without a time"),
+    ({"no_show": {"created_at": None}, "updated_at": []}, "updated_at"),
+    ({"name": 7}, "neither name nor email"),
+    ({"name": None, "email": ["x"]}, "neither name nor email"),
+    ({"name": " ", "email": 7}, "neither name nor email"),
+]
+
+
+@pytest.mark.parametrize(("change", "named"), BROKEN_INVITEES)
+def test_unreadable_field_of_an_invitee(change: dict[str, Any], named: str) -> None:
+    """What decides about a text, or about who was erased, is right or the invitee is refused, by the field's name."""
+    with pytest.raises(Unreadable, match=named) as caught:
+        shapes.invitee(raw({**GOOD_INVITEE, **change}, "page 1, row 3"), EVENT)
+
+    assert "page 1, row 3" in str(caught.value)
+    assert "yesterday" not in str(caught.value)
+
+
+ODD_INVITEES: list[Any] = [
+    pytest.param({"name": 7, "email": "i@x.example"}, {"name": "", "erased": False}, id="no name, but an e-mail"),
+    pytest.param({"email": 7}, {"email": "", "erased": False}, id="no e-mail, but a name"),
+    pytest.param({"text_reminder_number": 13125550142}, {"text_reminder_number": ""}, id="a number that is a number"),
+    pytest.param({"timezone": ["UTC"]}, {"timezone": ""}, id="a list of zones"),
+    pytest.param({"cancel_url": 7, "reschedule_url": {}}, {"cancel_url": "", "reschedule_url": ""}, id="odd links"),
+    pytest.param(
+        {"questions_and_answers": [7, None, {"question": 1, "answer": "a"}, {"question": "q", "answer": [1]}, {}]},
+        {"answers": (Typed("", "a"), Typed("q", ""))},
+        id="odd answers, one by one",
+    ),
+    pytest.param({"questions_and_answers": {"q": "a"}}, {"answers": ()}, id="answers that are no list"),
+    pytest.param(
+        {"status": "CANCELED", "cancellation": {"created_at": "2026-11-21T10:47:30Z", "reason": 7}, "updated_at": "x"},
+        {"status": "canceled", "cancel_reason": "", "canceled_at": utc("2026-11-21T10:47:30")},
+        id="a reason that is a number",
+    ),
+    pytest.param(
+        {"no_show": {"created_at": None}, "updated_at": "2026-11-21T10:47:30Z"},
+        {"no_show_at": utc("2026-11-21T10:47:30")},
+        id="a no-show without a time of its own",
+    ),
+    *(
+        pytest.param(
+            {field: value, "email": "i@x.example"}, {"created_at": None, "canceled_at": None}, id=f"{field}: {value!r}"
+        )
+        for field in "name first_name last_name timezone text_reminder_number questions_and_answers cancel_url"
+        " reschedule_url invitee_scheduled_by updated_at".split()
+        for value in ODD_VALUES
+    ),
+]
+
+
+@pytest.mark.parametrize(("change", "expected"), ODD_INVITEES)
+def test_odd_fields_of_an_invitee(change: dict[str, Any], expected: dict[str, Any]) -> None:
+    """What decorates a text is read leniently: of a wrong type it is empty, and the invitee is read."""
+    found = shapes.invitee(raw({**GOOD_INVITEE, **change}), EVENT)
+
+    assert (found.uri, found.event) == ("u", EVENT)
+    assert {name: getattr(found, name) for name in expected} == expected
+
+
+@pytest.mark.parametrize("odd", ODD_VALUES)
+def test_odd_fields_of_an_account(odd: object) -> None:
+    """Names, addresses, zones and roles decorate: only the URIs must be right."""
+    person = {"uri": MARA, "name": odd, "email": odd, "timezone": odd}
+
+    assert accounts.me(raw({**person, "current_organization": ORGANIZATION})).organization == ORGANIZATION
+    assert accounts.member(raw({"user": person, "role": odd})).uri == MARA
+    kind = {"uri": "t", "name": odd, "custom_questions": [{"name": odd, "type": "text"}]}
+    assert accounts.event_type(raw(kind)) == EventType("t", odd if isinstance(odd, str) else "")
+
+
+@pytest.mark.parametrize(
+    "questions",
+    [7, {}, "x", True, [7], [None], [{"type": 7}], [{"type": []}], [{"type": "phone_number", "name": ["Mobile"]}]],
+)
+def test_unreadable_questions(questions: object) -> None:
+    """Which question asks for a number decides: then the questions' names are looked at instead."""
+    with pytest.raises(Unreadable):
+        accounts.event_type(raw({"uri": "t", "custom_questions": questions}))
 
 
 def test_invitee_of_another_event() -> None:
@@ -300,9 +495,9 @@ def test_any_record_is_read_or_refused(value: object) -> None:
     """Whatever a record holds, reading it ends in a value or in our own error."""
     for read in (
         shapes.event,
-        shapes.me,
-        shapes.member,
-        shapes.event_type,
+        accounts.me,
+        accounts.member,
+        accounts.event_type,
         lambda record: shapes.invitee(record, EVENT),
     ):
         with contextlib.suppress(Unreadable):
@@ -577,6 +772,11 @@ def test_other_bad_parameter() -> None:
         script.client().events(SCOPE, None, None)
 
 
+ODD_URIS: list[Any] = [None, "", " ", 7, [], {}]
+NAMELESS: list[Any] = [None, 7, "x", [], {}, *({**GOOD_EVENT, "uri": uri} for uri in ODD_URIS)]
+"""Rows whose URI cannot be read."""
+
+
 @pytest.mark.parametrize(
     "page",
     [
@@ -587,7 +787,10 @@ def test_other_bad_parameter() -> None:
         pytest.param({"collection": {}, "pagination": {}}, id="an object for a collection"),
         pytest.param({"collection": [], "pagination": None}, id="a null pagination"),
         pytest.param(listing("a", next_page=7), id="a number for a page"),
-        pytest.param({"collection": [GOOD_EVENT, {"uri": "x"}], "pagination": {}}, id="one bad row of many"),
+        *(
+            pytest.param({"collection": [GOOD_EVENT, odd], "pagination": {"next_page": None}}, id=f"a row: {odd}")
+            for odd in NAMELESS
+        ),
     ],
 )
 def test_page_that_cannot_be_read(page: dict[str, Any]) -> None:
@@ -598,14 +801,53 @@ def test_page_that_cannot_be_read(page: dict[str, Any]) -> None:
         script.client().events(SCOPE, None, None)
 
 
-def test_unreadable_row_is_named() -> None:
-    """The error says on which page and in which row the record stands."""
+def test_unreadable_rows_cost_themselves_alone() -> None:
+    """Each is named by its event's URI, with the field and without its value; it counts as listed."""
+    first, second = listing("a", "b", next_page=f"{API}/x"), listing("c", "d")
+    first["collection"][0].update(status=7)
+    second["collection"][1].update(start_time="as discussed")
+    script = Script(first, second)
+
+    found = script.client().events(SCOPE, None, None)
+
+    assert [event.uri[-1] for event in found.events] == ["b", "c"]
+    assert {uri[-1]: why for uri, why in found.unreadable.items()} == {
+        "a": "Expected `str`, got `int` - at `$.status`",
+        "d": "Invalid RFC3339 encoded datetime - at `$.start_time`",
+    }
+    assert found.count == 4
+
+
+def test_unreadable_row_without_a_uri_is_named_by_its_place() -> None:
+    """Then nobody knows which event is missing from the listing."""
     page = listing("a", "b")
-    del page["collection"][1]["start_time"]
+    del page["collection"][1]["uri"]
     script = Script(listing("z", next_page=f"{API}/x"), page)
 
-    with pytest.raises(Unreadable, match=r"scheduled_events/b \(/scheduled_events, page 2, row 2\): .*start_time"):
+    with pytest.raises(Unreadable, match=r"^/scheduled_events, page 2, row 2: .*uri"):
         script.client().events(SCOPE, None, None)
+
+
+def test_one_unreadable_invitee_holds_the_event() -> None:
+    """A text to the others might be a wrong one: who is missing is not known."""
+    people = [{**GOOD_INVITEE, "uri": f"u{number}"} for number in range(3)]
+    people[1]["status"] = ""
+    script = Script({"collection": people, "pagination": {"count": 3, "next_page": None}})
+
+    with pytest.raises(Unreadable, match=r"u1 \(.*row 2\): .*status"):
+        script.client().invitees(EVENT)
+
+
+def test_unreadable_members_and_types_are_left_out() -> None:
+    """They decide about no text."""
+    members = [{"user": {"uri": MARA}, "role": "owner"}, {"user": None}, 7, {"user": {"uri": "u2"}}]
+    kinds = [{"uri": "t1"}, {"uri": 7}, None, {"uri": "t2", "name": ["x"]}]
+    pagination = {"next_page": None}
+    script = Script({"collection": members, "pagination": pagination}, {"collection": kinds, "pagination": pagination})
+    client = script.client()
+
+    assert [one.uri for one in client.memberships(ORGANIZATION)] == [MARA, "u2"]
+    assert [one.uri for one in client.event_types(SCOPE)] == ["t1", "t2"]
 
 
 @pytest.mark.parametrize(
@@ -876,7 +1118,8 @@ def test_page_token_over_http(server: SandboxServer, world: World, http: Http) -
     def first_page_ages(body: bytes, at: str) -> tuple[list[Event], str]:
         if next(numbers) == 0:  # the first page was answered: now its successor grows old
             world.pages._offered.clear()
-        return shapes.changed(body, at, sieve)
+        events, _, after = shapes.changed(body, at, sieve)
+        return events, after
 
     found, count = client._list("/scheduled_events", {"organization": me.organization}, first_page_ages)
 

@@ -12,6 +12,7 @@ import pytest
 from fakes import FakeCalendly, FakeGateway, Sent
 from sandbox_kit import HOUR, NOW, START, Clock, renew
 
+from syncer import calendly_accounts as accounts
 from syncer import calendly_pages as pages
 from syncer import calendly_shapes as shapes
 from syncer.calendly import Calendly
@@ -24,6 +25,7 @@ from syncer.outbox import Accepted, Halt, NoAnswer, NotNow, Refused
 from syncer.sandbox.directory import MEMBER, OWNER
 from syncer.sandbox.server import SandboxServer
 from syncer.sandbox.world import REJECTED, SANDBOX_DEV_KEY, TEMPLATE_CONFIRM, World
+from syncer.sieve import Sieve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -84,10 +86,15 @@ def reader(
 
 def fake_of(world: World, clock: Clock) -> FakeCalendly:
     """Copy a world into a fake."""
-    members = [shapes.member(record(row)) for row in world.memberships.values()]
-    me = shapes.me(record(world.users[world.host(OWNER)["uri"]]))
+    members = [accounts.member(record(row)) for row in world.memberships.values()]
+    me = accounts.me(record(world.users[world.host(OWNER)["uri"]]))
+    events, unreadable, _ = shapes.changed(
+        json.dumps({"collection": list(world.events.values()), "pagination": {"next_page": None}}).encode(),
+        "sandbox",
+        Sieve(),
+    )
     fake = FakeCalendly(
-        [shapes.event(record(row)) for row in world.events.values()],
+        events,
         {
             event: [shapes.invitee(record(world.invitees[uri]), event) for uri in uris]
             for event, uris in world.by_event.items()
@@ -95,16 +102,30 @@ def fake_of(world: World, clock: Clock) -> FakeCalendly:
         me=me,
         role=next(one.role for one in members if one.uri == me.uri),
         members=members,
-        types=[shapes.event_type(record(row)) for row in world.event_types.values()],
+        types=[accounts.event_type(record(row)) for row in world.event_types.values()],
         clock=clock,
     )
     fake.groups.update(world.groups)
+    fake.unreadable.update(unreadable)
     return fake
 
 
 def record(row: dict[str, Any]) -> pages.Record:
     """Wrap a record of the sandbox as if it had come in an answer."""
     return pages.Record(msgspec.Raw(json.dumps(row).encode()), "sandbox")
+
+
+def test_a_row_that_cannot_be_read(reader: Callable[[], Calendly | FakeCalendly], world: World) -> None:
+    """It costs that event alone, counts as listed, and says which field is wrong."""
+    good, odd = (world.book(start=START + n * HOUR).rpartition("/invitees/")[0] for n in range(2))
+    world.events[odd]["status"] = None
+    api = reader()
+
+    listing = api.events({"organization": api.me().organization}, NOW, None)
+
+    assert [event.uri for event in listing.events] == [good]
+    assert listing.unreadable == {odd: "Expected `str`, got `null` - at `$.status`"}
+    assert listing.count == 2
 
 
 def test_who_it_is(reader: Callable[[], Calendly | FakeCalendly], world: World) -> None:

@@ -388,17 +388,111 @@ def test_signatures() -> None:
         b"<html>",
         b"{}",
         b'[{"template_id": ',
-        b"[1]",
-        b'[{"template_name": "x"}]',
-        b'[{"template_id": "1", "status": "2"}]',
+        b"7",
+        b"null",
+        b'"x"',
+        b"[" * 9999,
+        b'{"data": [{"template_id": "1", "status": 2}]}',
     ],
 )
 def test_list_that_cannot_be_read(body: bytes) -> None:
-    """A list that is not what it should be is no list at all: nothing is taken for approved."""
+    """What is no list at all says nothing about any template."""
     with pytest.raises(NoUsableAnswer, match="list"):
         read_templates(body)
     with pytest.raises(NoUsableAnswer, match="list"):
         read_signatures(body)
+
+
+def test_templates_with_wrong_types() -> None:
+    """Two rows without an id are left out, one of an unknown status is not approved, the rest is read."""
+    good, odd = read_templates(sample("templates-wrong-types").body)
+
+    assert (good.usable, good.status, good.sign_status, good.sign_position) == (True, 2, 2, 2)
+    assert (good.countries, good.remark, good.updated) == (("GB", "IE"), "", 1772686400)
+    assert odd.why_not_usable() == "EngageLab's list has no readable status for it"
+
+
+APPROVED = {"template_id": "11", "template_content": "Hi {{name}}", "status": 2}
+SIGNED = APPROVED | {"sign_id": "22", "sign_name": "Pier", "sign_position": 1, "sign_status": 2}
+ODD: list[Any] = [None, 7, -1, 1.5, True, [], ["x"], {}, {"a": 1}, "", "x", 10**30]
+
+
+def one_template(row: dict[str, Any]) -> Template:
+    """Read a template beside another one, which is always read."""
+    found = {
+        template.id: template
+        for template in read_templates(json.dumps([{**APPROVED, "template_id": 33}, row]).encode())
+    }
+    assert found.pop("33").usable
+    (template,) = found.values()
+    return template
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        pytest.param({"template_id": 11}, {"id": "11"}, id="an id that is a number"),
+        pytest.param({"status": "2"}, {"status": 2}, id="a status in quotes"),
+        pytest.param({"status": 2.0}, {"status": 2}, id="a status with a fraction"),
+        pytest.param({"updated_time": "1772686400"}, {"updated": 1772686400}, id="a time in quotes"),
+        pytest.param({"updated_time": "2026-03-05 10:00:00"}, {"updated": 0}, id="a time in words"),
+        pytest.param({"country_codes": ["gb", " IE ", 7, None, ""]}, {"countries": ("GB", "IE")}, id="a list"),
+        pytest.param({"country_codes": {"GB": 1}}, {"countries": ()}, id="an object of countries"),
+        pytest.param({"sign_position": "1"}, {"sign_position": 1}, id="a position in quotes"),
+        pytest.param({"sign_position": "before"}, {"sign_position": 0}, id="a position in words"),
+        pytest.param({"sign_status": "2"}, {"sign_status": 2}, id="a signature's status in quotes"),
+        pytest.param({"audit_remark": {"en": "x"}}, {"remark": ""}, id="a remark in languages"),
+        pytest.param({"sign_id": "", "sign_status": ""}, {"sign_id": ""}, id="no signature"),
+        pytest.param({"sign_id": 0, "sign_status": "none"}, {"sign_id": ""}, id="signature 0"),
+        *(
+            pytest.param({name: odd}, {"usable": True}, id=f"{name}: {odd!r}")
+            for name in "template_name country_codes sign_name sign_position audit_remark updated_time new".split()
+            for odd in ODD
+        ),
+    ],
+)
+def test_odd_fields_of_a_template(change: dict[str, Any], expected: dict[str, Any]) -> None:
+    """What only decorates a template is read leniently: it may be sent all the same."""
+    found = one_template(SIGNED | change)
+
+    assert found.usable
+    assert {name: getattr(found, name) for name in expected} == expected
+
+
+UNREADABLE: dict[str, list[Any]] = {
+    "status": ["approved", "", True, [], {}, 1.5, -2, 10**30],
+    "template_content": [7, True, [], {"en": "Hi"}],
+    "sign_id": [True, 1.5, [], {}, "a b", "x" * 65],
+    "sign_status": ["approved", "", True, [], {}, 1.5],
+}
+
+
+@pytest.mark.parametrize(("field", "odd"), [(field, odd) for field, odds in UNREADABLE.items() for odd in odds])
+def test_unreadable_field_of_a_template(field: str, odd: object) -> None:
+    """What decides whether a template may be sent costs that template alone, and the reason names the field."""
+    found = one_template(SIGNED | {field: odd})
+
+    assert not found.usable
+    assert found.why_not_usable() == f"EngageLab's list has no readable {field} for it"
+
+
+@pytest.mark.parametrize(
+    "row", [7, None, "x", [], {}, *({**APPROVED, "template_id": odd} for odd in ODD if odd not in (7, -1, "x", 10**30))]
+)
+def test_template_without_a_usable_id_is_left_out(row: object) -> None:
+    """Nobody could send it; the others are as they were."""
+    assert [template.id for template in read_templates(json.dumps([row, APPROVED]).encode())] == ["11"]
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_odd_signatures(odd: Any) -> None:
+    """Likewise: an odd status is not approved, an odd id leaves the signature out."""
+    good = {"sign_id": "22", "sign_name": "Pier", "status": 2}
+    decorated = {**good, "sign_name": odd, "audit_remark": odd, "updated_time": odd}
+    found = read_signatures(json.dumps([{**good, "sign_id": odd}, {**good, "status": odd}, decorated]).encode())
+
+    assert [signature.usable for signature in found[-2:]] == [False, True]
+    assert len(found) == (3 if type(odd) in {int, str} and odd != "" else 2)
 
 
 class Script:

@@ -22,8 +22,9 @@ FAMILIES = {
     " foresight forgetting report ports sieve",
     "log": "log",
     "notify": "notify",
-    "http": "http addresses deadline",
-    "calendly": "calendly calendly_answers calendly_asking calendly_pages calendly_shapes abreast pace",
+    "http": "http addresses deadline lenient",
+    "calendly": "calendly calendly_accounts calendly_answers calendly_asking calendly_pages calendly_shapes"
+    " abreast pace",
     "engagelab": "engagelab engagelab_shapes",
     "store": "store",
     "config": "config",
@@ -53,7 +54,7 @@ MAY_IMPORT = {
 """One way only: adapters never import each other, the worker knows clients by their protocols, the sandbox nobody."""
 
 PURE_LIBRARIES = frozenset(
-    "__future__ array bisect collections dataclasses datetime enum functools hashlib heapq re sys typing"
+    "__future__ array bisect collections dataclasses datetime enum functools hashlib heapq re sys types typing"
     " unicodedata zlib zoneinfo babel phonenumbers syncer".split()
 )
 """All that a pure module may import: nothing here opens a file, asks a server, reads a clock or writes a log."""

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncer import calendly_shapes as shapes
-from syncer.diff import why_stale
+from syncer.diff import Known, why_stale
 from syncer.errors import NoUsableAnswer, Unreadable
 from syncer.forgetting import Veil
 from syncer.model import Location
@@ -39,6 +39,7 @@ ROW = {
     "event_memberships": [{"user": f"{API}/users/mara", "user_email": "mara@northpier.example"}],
     "invitees_counter": {"total": 2, "active": 1, "limit": 2},
     "updated_at": "2026-11-20T15:01:14.002871Z",
+    "calendar_event": {"kind": "google", "external_id": "q1w2e3r4t5y6"},
 }
 
 
@@ -83,6 +84,18 @@ def test_what_is_as_it_was_is_not_read() -> None:
     assert (sieve.size, sieve.seen, sieve.unseen()) == (1, 1, [])
 
 
+@pytest.mark.parametrize("entry", [None, {"kind": "google", "external_id": "another"}, "odd"])
+def test_another_calendar_entry_is_no_news(entry: object) -> None:
+    """A host who connects a calendar changes all their events in it, and none of their meetings."""
+    sieve, (event,) = knowing(ROW)
+
+    assert event.external_id == "q1w2e3r4t5y6"
+    assert read(ROW | {"calendar_event": entry}, sieve=sieve) == []
+    (other,) = read(ROW | {"calendar_event": entry}, sieve=Sieve(KEY))
+    assert other.external_id != event.external_id
+    assert why_stale(Known(event=event, read_at=NOW), other, now=NOW, reread=DAY, looks=lambda _: []) == ""
+
+
 CHANGES = {
     "uri": f"{API}/scheduled_events/e2",
     "status": "canceled",
@@ -105,9 +118,15 @@ def test_each_field_that_makes_news_makes_another_mark(field: str) -> None:
     assert sieve.unseen() == [before[0].mark]
     if field in {"location", "event_memberships", "invitees_counter"}:
         assert len(read({name: value for name, value in ROW.items() if name != field}, sieve=sieve)) == 1
+        return
+    body = page({name: value for name, value in ROW.items() if name != field})
+    if field == "uri":
+        with pytest.raises(Unreadable, match=r"page 1, row 1.*uri"):
+            shapes.changed(body, "page 1", sieve)
     else:
-        with pytest.raises(Unreadable, match=field):
-            read({name: value for name, value in ROW.items() if name != field}, sieve=sieve)
+        events, unreadable, _ = shapes.changed(body, "page 1", sieve)
+        assert events == []
+        assert unreadable == {ROW["uri"]: f"Object missing required field `{field}`"}
 
 
 _TEXT = st.text(max_size=3) | st.sampled_from(["active", "canceled", "\n", '"', "null"])
@@ -162,6 +181,46 @@ def test_a_known_row_does_not_excuse_a_broken_page() -> None:
         shapes.changed(page(ROW, 5), "page 1", sieve)
     with pytest.raises(NoUsableAnswer):
         shapes.changed(page(ROW)[:-9], "page 1", sieve)
+
+
+def test_an_unreadable_row_costs_itself_alone() -> None:
+    """The rows beside it are read as ever, and those that are known are not looked at."""
+    rows: list[dict[str, Any]] = [ROW | {"uri": f"{API}/scheduled_events/e{number}"} for number in range(4)]
+    sieve, _ = knowing(*rows[:2])
+    rows[2] |= {"status": None}
+
+    events, unreadable, after = shapes.changed(page(*rows), "page 1", sieve)
+
+    assert [event.uri for event in events] == [rows[3]["uri"]]
+    assert unreadable == {rows[2]["uri"]: "Expected `str`, got `null` - at `$.status`"}
+    assert (sieve.seen, after) == (2, "")
+
+
+GOOD, ODD = ROW, ROW | {"start_time": "soon"}
+
+
+@pytest.mark.parametrize(
+    ("pages", "readable"),
+    [
+        pytest.param([[GOOD, ODD]], False, id="a page, unreadable last"),
+        pytest.param([[ODD, GOOD]], True, id="a page, readable last"),
+        pytest.param([[GOOD], [ODD]], False, id="two pages, unreadable last"),
+        pytest.param([[ODD], [GOOD]], True, id="two pages, readable last"),
+        pytest.param([[GOOD, ODD], [ODD, GOOD]], True, id="to and fro"),
+    ],
+)
+@pytest.mark.parametrize("most", [0, 5])
+def test_of_a_row_listed_twice_the_later_sight_counts(
+    pages: list[list[dict[str, Any]]], most: int, *, readable: bool
+) -> None:
+    """An event is either found or unreadable, never both."""
+    sieve = Sieve(KEY, near=NOW, most=most)
+    for rows in pages:
+        events, unreadable, _ = shapes.changed(page(*rows), "a page", sieve)
+        sieve.take(events, unreadable)
+
+    assert [event.uri for event in sieve.found] == [ROW["uri"]] * readable
+    assert list(sieve.unreadable) == [ROW["uri"]] * (not readable)
 
 
 def test_another_database_makes_other_marks() -> None:

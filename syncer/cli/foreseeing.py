@@ -38,6 +38,9 @@ class NotAsked:
         """As many as there may be."""
         return most
 
+    def prepare_threads(self) -> None:
+        """Have nothing to import."""
+
     def me(self) -> Me:
         """Refuse."""
         raise NotConnected("not asked")

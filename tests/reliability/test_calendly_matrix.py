@@ -104,12 +104,6 @@ FAILING: list[tuple[str, Any, type[SyncerError], tuple[str, ...]]] = [
         WITH_INVITEES,
     ),
     (
-        "a number that is a number",
-        lambda s: s.answer(base._rows(lambda row: row.update(text_reminder_number=13125550142))),
-        Unreadable,
-        ("invitees", "invitees, page 2"),
-    ),
-    (
         "an empty first page",
         lambda s: s.answer(lambda body: body.update(collection=[], pagination={"next_page": None})),
         GuardRefused,
@@ -242,6 +236,18 @@ def test_what_looks_odd_changes_nothing_about_what_is_sent(
         assert scene.sent() == stage.reference
         assert [one for one in scene.office.told if one["event"] == "booking.canceled"][1:] == []
         assert stage.trap.caught == []
+
+
+def test_a_number_that_is_no_text_costs_that_guest_alone(stage: base.Stage, tmp_path: Path) -> None:
+    """It may be anybody's: the guest is not texted, the others of the group are."""
+    with stage.scene(tmp_path, TARGETS["invitees"]) as scene:
+        guest = scene.real()["collection"][0]["text_reminder_number"]
+        once(base._rows(lambda row: row.update(text_reminder_number=int(guest[1:]))))(scene)
+
+        scene.run()
+
+        assert guest in [to for to, _ in stage.reference]
+        assert scene.sent() == [(to, key) for to, key in stage.reference if to != guest]
 
 
 @contextlib.contextmanager

@@ -1,0 +1,126 @@
+"""Users, members and event types in Calendly's answers as values: pure decoding, no network, no clock.
+
+Fields and types: developer.calendly.com, "Get current user", "List User Organization Memberships", "Get Event Type".
+Nothing here decides about a text but the URIs and which questions ask for a number; the rest is read leniently.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+
+from syncer.calendly_pages import Malformed, decode, read_record
+from syncer.lenient import ABSENT, text, text_of, value
+
+if TYPE_CHECKING:
+    from syncer.calendly_pages import Record
+
+Text = Annotated[str, msgspec.Meta(min_length=1)]
+
+
+@dataclass(frozen=True, slots=True)
+class Me:
+    """Whose token it is; `timezone` is IANA or empty."""
+
+    uri: str
+    organization: str
+    email: str = ""
+    name: str = ""
+    timezone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A user of an organization; `role` is owner, admin, user or something newer."""
+
+    uri: str
+    email: str = ""
+    name: str = ""
+    timezone: str = ""
+    role: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EventType:
+    """An event type, and the names of its questions that ask for a phone number (type `phone_number`)."""
+
+    uri: str
+    name: str = ""
+    phone_questions: frozenset[str] = frozenset()
+
+
+class _User(msgspec.Struct):
+    uri: Text
+    current_organization: str | None = None
+    email: msgspec.Raw = ABSENT
+    name: msgspec.Raw = ABSENT
+    timezone: msgspec.Raw = ABSENT
+
+
+class _Membership(msgspec.Struct):
+    user: _User
+    role: msgspec.Raw = ABSENT
+
+
+class _Question(msgspec.Struct):
+    type: str | None = None
+    name: msgspec.Raw = ABSENT
+
+
+class _EventType(msgspec.Struct):
+    uri: Text
+    name: msgspec.Raw = ABSENT
+    custom_questions: list[_Question] | None = None
+
+
+# Made at import: msgspec crashes when two threads build a type at once.
+_USER = msgspec.json.Decoder(_User)
+_MEMBERSHIP = msgspec.json.Decoder(_Membership)
+_EVENT_TYPE = msgspec.json.Decoder(_EventType)
+
+
+def me(record: Record) -> Me:
+    """Read `/users/me`."""
+    return read_record(_me, record)
+
+
+def _me(raw: msgspec.Raw) -> Me:
+    user = decode(_USER, raw)
+    if not user.current_organization:
+        raise Malformed("current_organization is missing")
+    return Me(user.uri, user.current_organization, text_of(user.email), text_of(user.name), zone(user.timezone))
+
+
+def member(record: Record) -> Member:
+    """Read an organization membership."""
+    return read_record(_member, record)
+
+
+def _member(raw: msgspec.Raw) -> Member:
+    found = decode(_MEMBERSHIP, raw)
+    user = found.user
+    return Member(user.uri, text_of(user.email), text_of(user.name), zone(user.timezone), text_of(found.role))
+
+
+def event_type(record: Record) -> EventType:
+    """Read an event type.
+
+    Raises:
+        Unreadable: also if a question cannot be read: it may be the one that asks for a number.
+    """
+    return read_record(_event_type, record)
+
+
+def _event_type(raw: msgspec.Raw) -> EventType:
+    found = decode(_EVENT_TYPE, raw)
+    phone = [value(question.name) for question in found.custom_questions or () if question.type == "phone_number"]
+    if any(name is not None and not isinstance(name, str) for name in phone):
+        raise Malformed("the name of a phone question is no text")
+    return EventType(found.uri, text_of(found.name), frozenset(filter(None, map(text, phone))))
+
+
+def zone(raw: msgspec.Raw) -> str:
+    """Read an IANA zone; one of Calendly's own samples has a space in it."""
+    return text_of(raw).replace(" ", "_")
