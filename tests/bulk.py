@@ -16,6 +16,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
+from databases import a_store
+
 from syncer import config
 from syncer.calendly import Calendly
 from syncer.engagelab import EngageLab
@@ -24,7 +26,6 @@ from syncer.http import Answer, Http
 from syncer.log import EVENTS
 from syncer.sandbox.app import create_app
 from syncer.sandbox.page import env_lines
-from syncer.store import Store, database
 from syncer.store.lock import run_lock
 from syncer.worker import Worker
 
@@ -253,7 +254,7 @@ class Office:
             on_wait=lambda seconds, reason: self.tell("calendly.throttled", seconds=seconds, reason=reason),
         )
         key, secret = settings.dev_key.reveal(), settings.dev_secret.reveal()
-        with run_lock(settings.db), Store(database.open_writable(settings.db, now=time.now())) as store:
+        with run_lock(settings.db), a_store(settings.db, now=time.now()) as store:
             yield Worker(
                 settings=settings,
                 store=store,

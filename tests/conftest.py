@@ -8,17 +8,20 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from databases import a_store
+from hypothesis import settings as hypothesis_settings
 from shop import a_shop
 
 from syncer import config
 from syncer.model import Audience, Booking, Event, Host, Invitee, Message, State, utc_text
-from syncer.store import Store, database
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from shop import Shop
+
+    from syncer.store import Store
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 API = "https://api.calendly.com"
@@ -36,6 +39,10 @@ TUTORIAL = {
 }
 """The `.env` of the usual webhook tutorial, plus CALENDLY_TOKEN."""
 TITLE = "figures of the test programme"
+
+# No time limit for an example: a slow disk is no counterexample.
+hypothesis_settings.register_profile("syncer", deadline=None)
+hypothesis_settings.load_profile("syncer")
 
 
 def an_event(name: str = "e1", **over: Any) -> Event:
@@ -103,7 +110,7 @@ def a_message(booking: Booking | None = None, **over: Any) -> Message:
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     """A store on a real file, born a week ago."""
-    with Store(database.open_writable(tmp_path / "syncer.db", now=NOW - timedelta(days=7))) as opened:
+    with a_store(tmp_path / "syncer.db", now=NOW - timedelta(days=7)) as opened:
         yield opened
 
 

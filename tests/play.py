@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from databases import new_database
+
 from syncer import config
 from syncer.cli.building import a_worker
 from syncer.sandbox.page import env_lines
@@ -62,6 +64,7 @@ class Play:
             if self.also is not None:
                 self.also(event, **fields)
 
+        new_database(settings.db)
         return a_worker(settings, clock=lambda: self.time[0], tell=tell)
 
     def look(self) -> list[tuple[str, str]]:

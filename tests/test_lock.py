@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from conftest import NOW, a_booking, a_message, an_event, an_invitee
+from databases import a_store
 
 from syncer.errors import Older
 from syncer.model import utc_text
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 def path(tmp_path: Path) -> Path:
     """A database with three messages, none of them claimed, and one run behind it."""
     path = tmp_path / "syncer.db"
-    with Store(database.open_writable(path, now=NOW)) as store:
+    with a_store(path, now=NOW) as store:
         event = an_event()
         bookings = [a_booking(event, an_invitee(event, f"i{n}")) for n in range(3)]
         todo = Todo(tuple(a_message(booking) for booking in bookings))

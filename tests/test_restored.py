@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from conftest import NOW, NUMBER, a_booking, an_event, an_invitee
+from databases import new_database
 from fakes import FakeCalendly
 from stage import Stage, a_gateway, states, wait_for
 
@@ -66,7 +67,7 @@ class Office:
         before = len(self.gateway.sends)
         with (
             run_lock(self.path) as witness,
-            Store(database.open_writable(self.path, now=now), witness=witness) as store,
+            Store(database.open_writable(new_database(self.path), now=now), witness=witness) as store,
         ):
             if told:
                 store.restored(now)

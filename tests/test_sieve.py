@@ -6,11 +6,11 @@ import json
 import sqlite3
 from datetime import datetime, timedelta
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import API, NOW, a_booking, an_event
+from databases import a_store_in_memory
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,7 +21,7 @@ from syncer.forgetting import Veil
 from syncer.model import Location
 from syncer.reconcile import Todo
 from syncer.sieve import Sieve
-from syncer.store import Batch, Reading, Store, database
+from syncer.store import Batch, Reading, Store
 from syncer.store.snapshot import CALM
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def put(store: Store, *events: Event, **over: Any) -> None:
 
 def in_memory() -> Store:
     """A store of its own, for each example of a property."""
-    return Store(database.open_copy(Path("no such file"), now=NOW - DAY))
+    return a_store_in_memory(now=NOW - DAY)
 
 
 def marked(name: str, mark: int | None = 7, **over: Any) -> Event:

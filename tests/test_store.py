@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import API, NOW, NUMBER, a_booking, a_message, an_event, an_invitee
+from databases import a_store, a_store_in_memory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from stage import known_in
@@ -482,7 +483,7 @@ def messages_about(draw: st.DrawFn, booking: Booking) -> Message:
 
 def in_memory() -> Store:
     """Make an empty store without a file."""
-    return Store(database.open_copy(Path("no such file"), now=NOW))
+    return a_store_in_memory(now=NOW)
 
 
 @settings(deadline=None, max_examples=60)
@@ -1283,7 +1284,7 @@ def test_a_closed_store_is_closed(tmp_path: Path) -> None:
     path = tmp_path / "closing.db"
 
     def fail() -> None:
-        with Store(database.open_writable(path, now=NOW)) as store:
+        with a_store(path, now=NOW) as store:
             store.remember("account", "kept")
             raise ZeroDivisionError
 
