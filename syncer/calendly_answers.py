@@ -57,6 +57,8 @@ def check(status: int, headers: Mapping[str, str], body: bytes) -> None:
     """Raise what a status means that is no yes; see `decipher`."""
     if not 200 <= status < 300:  # noqa: PLR2004  that is how HTTP says yes
         raise _refusal(status, headers, body)
+    if status == 206:  # noqa: PLR2004  Partial Content, which nobody asked for
+        raise NoUsableAnswer("Calendly's answer is only a part of one (HTTP 206)")
 
 
 def fields_of(body: bytes) -> dict[str, msgspec.Raw]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from syncer.errors import Unreadable
-from syncer.lenient import ABSENT, FAULTS, text, value
+from syncer.lenient import ABSENT, FAULTS, text, value, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,7 +28,9 @@ class Record:
 
 
 class _Pagination(msgspec.Struct):
-    next_page: str | None = None
+    next_page: msgspec.Raw = ABSENT
+    next_page_token: msgspec.Raw = ABSENT
+    count: msgspec.Raw = ABSENT
 
 
 class _Listed(msgspec.Struct, gc=False):
@@ -54,7 +56,10 @@ class _Page(msgspec.Struct):
 
 # msgspec builds a type at its first use, and crashes when two threads do so at once: decoders are made at import.
 _PAGE = msgspec.json.Decoder(_Page)
+_ADDRESS = msgspec.json.Decoder(str | None)
 _PAGINATION = msgspec.json.Decoder(_Pagination)
+_NO_TOKEN = {b"", b"null", b'""'}
+_NO_COUNT = {b"", b"null"}
 _NAMED = msgspec.json.Decoder(_Named)
 _ROWS = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -69,13 +74,17 @@ def resource(fields: Mapping[str, msgspec.Raw], at: str) -> Record:
 def page(fields: Mapping[str, msgspec.Raw], at: str) -> tuple[list[Record], str]:
     """Take the records of a page (`collection`) and the address of the next one, empty after the last.
 
-    A page without `pagination` is refused: nobody could say that the listing is complete.
+    A page whose `pagination` leaves a doubt about what follows is refused: nobody could say that the listing is
+    complete.
+
+    Raises:
+        Unreadable: it is no page, `next_page` is missing or no address, or a token or `count` contradicts it.
     """
     if "collection" not in fields or "pagination" not in fields:
         raise Unreadable(f"{at}: the answer has no collection or no pagination")
     rows = read_record(lambda raw: decode(_ROWS, raw), Record(fields["collection"], f"{at}, collection"))
     pagination = Record(fields["pagination"], f"{at}, pagination")
-    after = read_record(lambda raw: decode(_PAGINATION, raw), pagination).next_page or ""
+    after = read_record(lambda raw: _next_page(decode(_PAGINATION, raw), len(rows)), pagination)
     return [Record(raw, f"{at}, row {row}") for row, raw in enumerate(rows, 1)], after
 
 
@@ -86,10 +95,35 @@ def listed(body: bytes) -> tuple[list[bytes], str] | None:
     """
     try:
         found = _PAGE.decode(body)
+        after = _next_page(found.pagination, len(found.collection))
     except FAULTS:
         return None
     # No JSON value begins or ends with a line break: what belongs to which field stays clear.
-    return [b"\n".join(msgspec.structs.astuple(row)) for row in found.collection], found.pagination.next_page or ""
+    return [b"\n".join(msgspec.structs.astuple(row)) for row in found.collection], after
+
+
+def _next_page(pagination: _Pagination, rows: int) -> str:
+    """Read the address of the next page; empty = this page is the last, and says so.
+
+    A page without rows that names a next one is followed: it contradicts nothing, and the walk has an end.
+
+    Raises:
+        Malformed: nobody could say whether this page is the last, or whether it is whole.
+    """
+    if pagination.next_page is ABSENT:
+        raise Malformed("next_page is missing")
+    try:
+        after = decode(_ADDRESS, pagination.next_page)
+    except Malformed:
+        raise Malformed("next_page is neither a text nor null") from None
+    if after is None and bytes(pagination.next_page_token) not in _NO_TOKEN:
+        raise Malformed("next_page is null, but there is a next_page_token")
+    if after is not None and not after.strip():
+        raise Malformed("next_page is empty")
+    # A count that is no number says nothing that could be true: that is a contradiction, too.
+    if bytes(pagination.count) not in _NO_COUNT and whole(value(pagination.count)) != rows:
+        raise Malformed(f"count is not the number of its rows, {rows}")
+    return after or ""
 
 
 def ident(uri: str) -> str:

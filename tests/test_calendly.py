@@ -683,9 +683,9 @@ def test_wrong_arguments(scope: dict[str, str], since: datetime | None) -> None:
 
 
 def test_pages_are_followed_verbatim() -> None:
-    """`next_page` is followed as it is, to the letter, until it is null or missing."""
+    """`next_page` is followed as it is, to the letter, until it is null."""
     second = f"{API}/scheduled_events?page_token=%41b%2Fc&count=2&odd=%7e"
-    last: dict[str, Any] = {"collection": [], "pagination": {}}
+    last: dict[str, Any] = {"collection": [], "pagination": {"next_page": None}}
     script = Script(listing("a", "b", next_page=second), listing("c", next_page=f"{API}/x"), last)
 
     found = script.client().events(SCOPE, None, None)
@@ -783,8 +783,8 @@ NAMELESS: list[Any] = [None, 7, "x", [], {}, *({**GOOD_EVENT, "uri": uri} for ur
         pytest.param({}, id="an empty object"),
         pytest.param({"collection": []}, id="no pagination"),
         pytest.param({"pagination": {"next_page": None}}, id="no collection"),
-        pytest.param({"collection": None, "pagination": {}}, id="a null collection"),
-        pytest.param({"collection": {}, "pagination": {}}, id="an object for a collection"),
+        pytest.param({"collection": None, "pagination": {"next_page": None}}, id="a null collection"),
+        pytest.param({"collection": {}, "pagination": {"next_page": None}}, id="an object for a collection"),
         pytest.param({"collection": [], "pagination": None}, id="a null pagination"),
         pytest.param(listing("a", next_page=7), id="a number for a page"),
         *(
@@ -799,6 +799,101 @@ def test_page_that_cannot_be_read(page: dict[str, Any]) -> None:
 
     with pytest.raises(Unreadable):
         script.client().events(SCOPE, None, None)
+
+
+DOUBTS: list[Any] = [
+    pytest.param({}, "next_page is missing", id="nothing"),
+    pytest.param({"count": 1}, "next_page is missing", id="a count alone"),
+    pytest.param({"next_page_token": None}, "next_page is missing", id="no token, and no page"),
+    pytest.param({"next_page_token": "x"}, "next_page is missing", id="a token alone"),
+    *(
+        pytest.param({"next_page": None, "next_page_token": token}, "there is a next_page_token", id=f"token {token}")
+        for token in ["x", " ", 7, 0, True, False, {}, ["x"]]
+    ),
+    *(
+        pytest.param({"next_page": page}, "neither a text nor null", id=f"page {page}")
+        for page in [7, 0, False, True, [], {}, [f"{API}/x"]]
+    ),
+    *(pytest.param({"next_page": page}, "next_page is empty", id=f"page {page!r}") for page in ("", " ", "\n")),
+    *(
+        pytest.param({"next_page": None, "count": count}, "not the number of its rows, 1", id=f"count {count}")
+        for count in [0, 2, 1.5, "2", -1, 10**30, "one", True, [1], {}]
+    ),
+    pytest.param({"next_page": f"{API}/x", "count": 2}, "not the number of its rows, 1", id="a count before the end"),
+]
+SURE: list[Any] = [
+    {"next_page": None},
+    {"next_page": None, "next_page_token": None, "count": None},
+    {"next_page": None, "next_page_token": ""},
+    *({"next_page": None, "count": count} for count in (1, 1.0, "1")),
+    {"next_page": None, "previous_page": f"{API}/x", "previous_page_token": "x", "new": [7]},
+]
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["new", "known"])
+@pytest.mark.parametrize(("pagination", "named"), DOUBTS)
+def test_a_listing_is_complete_only_if_it_says_so(pagination: dict[str, Any], named: str, *, known: bool) -> None:
+    """A page that does not say whether it is the last, or contradicts itself, fails the listing, known rows or not."""
+    sieve = sieve_of(GOOD_EVENT) if known else Sieve()
+    script = Script({"collection": [GOOD_EVENT], "pagination": pagination})
+
+    with pytest.raises(Unreadable, match=named) as caught:
+        script.client().events(SCOPE, None, None, sieve=sieve)
+
+    assert "/scheduled_events, page 1, pagination" in str(caught.value)
+    assert len(script.asked) == 1
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["new", "known"])
+@pytest.mark.parametrize("pagination", SURE)
+def test_a_listing_that_says_that_it_is_complete(pagination: dict[str, Any], *, known: bool) -> None:
+    """Count and token may be absent; whatever else stands there says nothing about the end."""
+    sieve = sieve_of(GOOD_EVENT) if known else Sieve()
+
+    found = (
+        Script({"collection": [GOOD_EVENT], "pagination": pagination}).client().events(SCOPE, None, None, sieve=sieve)
+    )
+
+    assert (found.count, len(found.events), found.pages) == (1, 0 if known else 1, 1)
+
+
+def sieve_of(row: dict[str, Any]) -> Sieve:
+    """Make a sieve that knows this row."""
+    ((event,), _, _) = shapes.changed(
+        json.dumps({"collection": [row], "pagination": {"next_page": None}}).encode(), "a page", Sieve()
+    )
+    assert event.mark is not None
+    return Sieve(marks=[event.mark])
+
+
+@pytest.mark.parametrize(("pagination", "named"), DOUBTS[:5])
+def test_lists_of_other_records_are_complete_likewise(pagination: dict[str, Any], named: str) -> None:
+    """Half of a group's guests would be half of its texts, and half of an organization no role at all."""
+    body = {"collection": [{**GOOD_INVITEE, "uri": "u"}], "pagination": pagination}
+
+    with pytest.raises(Unreadable, match=named):
+        Script(body).client().invitees(EVENT)
+    with pytest.raises(Unreadable, match=named):
+        Script(body).client().memberships(ORGANIZATION)
+
+
+def test_a_page_without_rows_that_names_a_next_one_is_followed() -> None:
+    """It contradicts nothing: what it names is asked for."""
+    found = (
+        Script(listing("a", next_page=f"{API}/x"), listing(next_page=f"{API}/y"), listing("b"))
+        .client()
+        .events(SCOPE, None, None)
+    )
+
+    assert [event.uri[-1] for event in found.events] == ["a", "b"]
+
+
+def test_a_part_of_an_answer_is_no_answer() -> None:
+    """206 says that there is more of it: it is asked for once more."""
+    script = Script(Answer(206, {}, json.dumps(listing("a")).encode()), listing("a", "b"))
+
+    assert script.client().events(SCOPE, None, None).count == 2
+    assert len(script.asked) == 2
 
 
 def test_unreadable_rows_cost_themselves_alone() -> None:
@@ -867,7 +962,7 @@ def test_id_that_fits_no_path(uri: str) -> None:
 
 def test_uri_is_a_name_and_no_address() -> None:
     """Records are asked for at the configured address, whatever their URIs begin with."""
-    script = Script({"collection": [], "pagination": {}}, {"resource": {"uri": "x"}})
+    script = Script({"collection": [], "pagination": {"next_page": None}}, {"resource": {"uri": "x"}})
     client = script.client("http://127.0.0.1:8080")
 
     client.invitees(EVENT)
@@ -1229,7 +1324,7 @@ def test_windows_side_by_side_are_one_listing(minutes: list[int], cut: set[int])
                 for number, minute in enumerate(starts)
                 if low <= (at := f"2026-12-01T09:{minute:02}:00.000000Z") <= high
             ]
-            return Answer(200, {}, json.dumps({"collection": rows, "pagination": {}}).encode())
+            return Answer(200, {}, json.dumps({"collection": rows, "pagination": {"next_page": None}}).encode())
 
     client = Calendly(API, TOKEN, cast("Any", Cut()), sleep=no_sleep)
     cuts = [utc(f"2026-12-01T09:{minute:02}:00") for minute in sorted(cut)]

@@ -133,9 +133,12 @@ class Scene:
         return dict(json.loads(ask(app, prepare("GET", url, headers=headers)).body))
 
     def answer(self, change: Callable[[dict[str, Any]], object], *, times: int = ALWAYS, **more: Any) -> None:
-        """Let the target give its real answer, changed."""
+        """Let the target give its real answer, changed; its count of rows follows them."""
         body = self.real()
+        rows = len(body.get("collection", ()))
         change(body)
+        if isinstance(found := body.get("collection"), list) and len(found) != rows:
+            body["pagination"]["count"] = len(found)
         self.fault(times=times, status=200, headers=JSON | more.pop("headers", {}), body=json.dumps(body), **more)
 
 
@@ -425,6 +428,31 @@ FAILING: list[tuple[str, Any, type[SyncerError], tuple[str, ...]]] = [
     (
         "a next page that is a number",
         lambda s: s.answer(lambda body: body["pagination"].update(next_page=2)),
+        Unreadable,
+        PAGES,
+    ),
+    (
+        "no next page, not even null",
+        lambda s: s.answer(lambda body: body["pagination"].pop("next_page")),
+        Unreadable,
+        PAGES,
+    ),
+    ("a pagination that says nothing", lambda s: s.answer(lambda body: body.update(pagination={})), Unreadable, PAGES),
+    (
+        "a token of a next page alone",
+        lambda s: s.answer(lambda body: body["pagination"].update(next_page=None, next_page_token="x")),
+        Unreadable,
+        PAGES,
+    ),
+    (
+        "a next page that is empty",
+        lambda s: s.answer(lambda body: body["pagination"].update(next_page="")),
+        Unreadable,
+        PAGES,
+    ),
+    (
+        "a count of more rows than there are",
+        lambda s: s.answer(lambda body: body["pagination"].update(count=100)),
         Unreadable,
         PAGES,
     ),

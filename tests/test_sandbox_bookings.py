@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import httpx
 import pytest
@@ -12,13 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sandbox_kit import HOUR, NOW, START, Clock, read, renew
 
-from syncer.sandbox.directory import MEMBER
+from syncer.sandbox.directory import MEMBER, OWNER
 from syncer.sandbox.server import SandboxServer
 from syncer.sandbox.shapes import API, stamp
 from syncer.sandbox.world import NotPossible, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from datetime import datetime
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +128,169 @@ class TestMoves:
         assert (after["start_time"], after["end_time"]) == (stamp(START + HOUR), stamp(START + 1.5 * HOUR))
         assert after["event_memberships"][0]["buffered_start_time"] == stamp(START + HOUR)
         assert read(api, uri) == before
+
+
+def halves(api: httpx.Client, world: World, old: str) -> tuple[dict[str, Any], ...]:
+    """Read a move's old invitee, old event, new invitee and new event."""
+    one, other = read(api, old), read(api, world.moved[old])
+    return one, read(api, one["event"]), other, read(api, other["event"])
+
+
+class TestMovesAsRecorded:
+    """What hosts were recorded to do: moves of a day, moves to the same time, hand-overs, and links that lack."""
+
+    def test_a_hosts_move(self, api: httpx.Client, world: World, clock: Clock) -> None:
+        """A cancellation by the host and a new event of the same calendar entry, scheduled by the host."""
+        uri = world.book(start=START, host=MEMBER, phone="+1 312-555-0142")
+        clock.advance(60)
+
+        world.move(uri, START + HOUR, by="host")
+
+        old, old_event, new, new_event = halves(api, world, uri)
+        assert old["cancellation"] == old_event["cancellation"]
+        assert old["cancellation"] == {
+            "canceled_by": "Jonas Weber",
+            "canceler_type": "host",
+            "created_at": stamp(NOW + timedelta(seconds=60)),
+            "reason": None,
+        }
+        assert (old["rescheduled"], old["new_invitee"], old["invitee_scheduled_by"]) == (True, new["uri"], None)
+        assert (new["rescheduled"], new["old_invitee"]) == (False, uri)
+        assert new["invitee_scheduled_by"] == world.host(MEMBER)["uri"]
+        assert new["text_reminder_number"] == "+1 312-555-0142"
+        assert new_event["calendar_event"] == old_event["calendar_event"]
+        assert new_event["calendar_event"]["external_id"]
+
+    def test_an_invitees_move_is_scheduled_by_nobody_else(self, api: httpx.Client, world: World) -> None:
+        """Also when the host moved the booking before."""
+        first = world.book(start=START)
+        second = world.move(first, START + HOUR, by="host")
+        third = world.move(second, START + 2 * HOUR)
+
+        assert [read(api, uri)["invitee_scheduled_by"] for uri in (first, second, third)] == [
+            None,
+            world.host(OWNER)["uri"],
+            None,
+        ]
+
+    def test_a_host_moves_a_day(self, api: httpx.Client, world: World) -> None:
+        """All active meetings of that host in the span, from its first moment to before its last; nobody else's."""
+        mine = [world.book(start=START + at * HOUR) for at in (3, 0, 1, 2)]
+        others = world.book(start=START + HOUR, host=MEMBER)
+        gone = world.book(start=START + HOUR)
+        world.cancel(gone)
+
+        new = world.host_moves(OWNER, START, START + 3 * HOUR, timedelta(days=2))
+
+        assert new == [world.moved[uri] for uri in (mine[1], mine[2], mine[3])]
+        assert [read(api, read(api, uri)["event"])["start_time"] for uri in new] == [
+            stamp(START + timedelta(days=2) + at * HOUR) for at in range(3)
+        ]
+        assert all(read(api, uri)["invitee_scheduled_by"] == world.host(OWNER)["uri"] for uri in new)
+        assert [read(api, uri)["status"] for uri in (mine[0], others, gone)] == ["active", "active", "canceled"]
+
+    def test_a_group_stays_together(self, api: httpx.Client, world: World) -> None:
+        """A host who moves the day puts a group into one new event; who had left it stays out."""
+        first = world.book(start=START, event_type="Open clinic", seats=3)
+        event = world.invitees[first]["event"]
+        second, left = (world.book(start=START, event=event) for _ in range(2))
+        world.cancel(left)
+
+        new = world.host_moves(OWNER, START, START + HOUR, timedelta(hours=5))
+
+        assert new == [world.moved[first], world.moved[second]]
+        (event,) = {read(api, uri)["event"] for uri in new}
+        assert read(api, event)["invitees_counter"] == {"total": 2, "active": 2, "limit": 3}
+
+    @pytest.mark.parametrize("by", ["invitee", "host"])
+    def test_a_move_to_the_same_time(self, api: httpx.Client, world: World, by: Literal["invitee", "host"]) -> None:
+        """Only the place is another; the pair is linked as in every move."""
+        place = {"type": "physical", "location": "2 Mill Lane", "additional_info": None}
+        uri = world.book(start=START)
+
+        world.move(uri, START, by=by, location=place)
+
+        old, old_event, new, new_event = halves(api, world, uri)
+        times = [(event["start_time"], event["end_time"]) for event in (old_event, new_event)]
+        assert times[0] == times[1]
+        assert (old_event["location"]["type"], new_event["location"]) == ("inbound_call", place)
+        assert (old["new_invitee"], new["old_invitee"]) == (new["uri"], old["uri"])
+
+    def test_back_and_forth(self, api: httpx.Client, world: World) -> None:
+        """Each way is a new pair in the same calendar entry, also when the place was another meanwhile."""
+        uris = [world.book(start=START)]
+        for start in (START + HOUR, START, START + HOUR):
+            uris.append(world.move(uris[-1], start))
+
+        events = [read(api, read(api, uri)["event"]) for uri in uris]
+
+        assert [event["start_time"] for event in events] == [stamp(START), stamp(START + HOUR)] * 2
+        assert [event["status"] for event in events] == ["canceled"] * 3 + ["active"]
+        assert len({event["uri"] for event in events}) == 4
+        assert len({event["calendar_event"]["external_id"] for event in events}) == 1
+
+    @pytest.mark.parametrize("start", [START, START + HOUR], ids=["same time", "other time"])
+    def test_a_hand_over_by_a_move(self, api: httpx.Client, world: World, start: datetime) -> None:
+        """The new event has another host; scheduled by the old one, who handed it over."""
+        uri = world.book(start=START)
+
+        world.move(uri, start, by="host", host=MEMBER)
+
+        _, old_event, new, new_event = halves(api, world, uri)
+        hosts = [event["event_memberships"][0]["user_email"] for event in (old_event, new_event)]
+        assert hosts == [OWNER, MEMBER]
+        assert new_event["start_time"] == stamp(start)
+        assert new["invitee_scheduled_by"] == world.host(OWNER)["uri"]
+
+    def test_a_move_to_an_unknown_host_changes_nothing(self, world: World) -> None:
+        """The first half is not played either."""
+        uri = world.book(start=START)
+
+        with pytest.raises(NotPossible, match="No host"):
+            world.move(uri, START + HOUR, host="nobody@example.com")
+
+        assert world.invitees[uri]["status"] == "active"
+
+    def test_without_a_calendar(self, api: httpx.Client, world: World) -> None:
+        """`calendar_event` is null for one booking, for all from now on, or for a group; a move carries over either."""
+        booked = [world.book(start=START), world.book(start=START, calendar=False)]
+        world.calendar_connected = False
+        booked += [world.book(start=START), world.book(start=START, calendar=True)]
+        booked.append(world.book(start=START, event_type="Open clinic", seats=2, calendar=True))
+        moved = [world.move(uri, START + HOUR, by="host") for uri in booked]
+
+        def ids(uris: list[str]) -> list[str | None]:
+            found = [read(api, read(api, uri)["event"])["calendar_event"] for uri in uris]
+            return [None if calendar is None else calendar["external_id"] for calendar in found]
+
+        assert [external_id is not None for external_id in ids(booked)] == [True, False, False, True, False]
+        assert ids(moved) == ids(booked)
+
+    @pytest.mark.parametrize("rescheduled", [True, False])
+    def test_links_that_come_late(self, api: httpx.Client, world: World, *, rescheduled: bool) -> None:
+        """Until then nothing but the calendar entry tells which bookings belong together."""
+        uri = world.book(start=START)
+
+        world.move(uri, START + HOUR, by="host", linked=False, rescheduled=rescheduled)
+        old, old_event, new, new_event = halves(api, world, uri)
+        world.link(uri)
+        linked_old, _, linked_new, _ = halves(api, world, uri)
+
+        assert (old["rescheduled"], old["new_invitee"], new["old_invitee"]) == (rescheduled, None, None)
+        assert old_event["calendar_event"] == new_event["calendar_event"]
+        assert linked_old == old | {"rescheduled": True, "new_invitee": new["uri"]}
+        assert linked_new == new | {"old_invitee": uri}
+
+    def test_a_move_is_finished_once(self, world: World) -> None:
+        """Also where no link says that it is finished; and only a move has links."""
+        uri, other = world.book(start=START), world.book(start=START)
+        world.move_begin(uri)
+        world.move_finish(uri, START + HOUR, linked=False, rescheduled=False)
+
+        with pytest.raises(NotPossible, match="first half"):
+            world.move_finish(uri, START + HOUR)
+        with pytest.raises(NotPossible, match="not moved"):
+            world.link(other)
 
 
 class TestEndings:

@@ -266,7 +266,7 @@ def test_a_persons_way(browser: Browser, server: SandboxServer, world: World) ->
     browser.click(".primary")
 
     assert wait_for(lambda: browser.text("#bookings .row").startswith("Theo Brandt\nactive\n"))
-    expected = "Phone consultation · Fri 27 Nov 2026, 10:00 (Europe/Berlin) · +49 1523 550100"
+    expected = "Phone consultation · Fri 27 Nov 2026, 10:00 (Europe/Berlin) · +49 1523 550100 · with Mara Lindqvist"
     assert browser.text("#bookings .what") == expected
 
     browser.type("#bookings [name=start]", f"11272026{TAB}0330PM")

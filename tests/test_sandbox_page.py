@@ -20,6 +20,7 @@ import pytest
 from sandbox_kit import HOUR, NOW, START, Clock, renew
 
 import syncer.sandbox
+from syncer.sandbox.directory import MEMBER, OWNER
 from syncer.sandbox.page import env_lines
 from syncer.sandbox.server import SandboxServer
 from syncer.sandbox.texts import Text
@@ -35,6 +36,7 @@ FORM = {
     "timezone": "Europe/Berlin",
     "start": "2026-11-27T10:00",
 }
+MARA_TO_JONAS = ("Mara Lindqvist", "Jonas Weber")
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +117,39 @@ class TestForms:
         assert world.events[new["event"]]["start_time"] == "2026-11-27T10:30:00.000000Z"
         assert re.search(r"Ines Okafor active .* 11:30 .* Ines Okafor moved ", words(page.get("/")))
 
+    def test_moving_as_the_host(self, page: httpx.Client, world: World) -> None:
+        """The second button moves a booking as its host does."""
+        old = world.book(start=START)
+
+        answer = page.post("/sandbox/move", data={"invitee": old, "start": FORM["start"], "by": "host"})
+
+        assert answer.status_code == 303
+        new = world.invitees[world.invitees[old]["new_invitee"]]
+        assert new["invitee_scheduled_by"] == world.host(OWNER)["uri"]
+        assert 'name="by" value="host" aria-label="Move as host, Ines Okafor"' in page.get("/").text
+
+    def test_handing_over(self, page: httpx.Client, world: World) -> None:
+        """The button names the next host, who then has the meeting; the one after the last is the first."""
+        uri = world.book(start=START)
+        shown = [words(page.get("/"))]
+        for _ in range(2):
+            answer = page.post("/sandbox/hand-over", data={"invitee": uri})
+            assert answer.status_code == 303
+            shown.append(words(page.get("/")))
+
+        found = [re.findall(r"· with (\w+ \w+) New start .* Hand over to (\w+ \w+)", text) for text in shown]
+        assert found == [[pair] for pair in (MARA_TO_JONAS, MARA_TO_JONAS[::-1], MARA_TO_JONAS)]
+
+    def test_without_a_second_host_nothing_can_be_handed_over(self, page: httpx.Client, world: World) -> None:
+        """No button, and the form says why not."""
+        uri = world.book(start=START)
+        world.delete_host(MEMBER)
+
+        answer = page.post("/sandbox/hand-over", data={"invitee": uri})
+
+        assert (answer.status_code, alert(answer)) == (400, "There is no other host.")
+        assert "Hand over" not in page.get("/").text
+
     @pytest.mark.parametrize("by", ["invitee", "host"])
     def test_canceling(self, page: httpx.Client, world: World, by: str) -> None:
         """Either side can cancel; the page says who did, and offers nothing more to do."""
@@ -150,6 +185,8 @@ class TestForms:
             pytest.param("book", {"start": "2028-11-25T12:59"}, "within two years", id="too far ahead"),
             pytest.param("move", {"start": "2026-11-26T06:00"}, "already starts then", id="a move to the same start"),
             pytest.param("move", {"invitee": "nobody"}, "This booking does not exist.", id="an unknown booking"),
+            pytest.param("move", {"by": "nobody"}, "by the invitee or by the host", id="an unknown mover"),
+            pytest.param("hand-over", {"invitee": "nobody"}, "does not exist", id="hand over an unknown booking"),
             pytest.param("cancel", {"by": "nobody"}, "by the invitee or by the host", id="an unknown canceler"),
             pytest.param("cancel", {"invitee": "nobody"}, "No booking 'nobody'", id="cancel an unknown booking"),
         ],
@@ -164,6 +201,7 @@ class TestForms:
             "book": FORM,
             "move": {"invitee": uri, "start": FORM["start"]},
             "cancel": {"invitee": uri, "by": "host"},
+            "hand-over": {"invitee": uri},
         }
 
         answer = page.post(f"/sandbox/{form}", data={**good[form], **change})

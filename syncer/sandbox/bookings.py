@@ -20,13 +20,23 @@ PhoneIn: TypeAlias = Literal["text_reminder_number", "outbound_call", "question"
 
 
 class Bookings(Directory):
-    """`events` and `invitees` by URI, in the order they were made; the API only reads them."""
+    """`events` and `invitees` by URI, in the order they were made; the API only reads them.
+
+    Attributes:
+        events: by URI, API-shaped.
+        invitees: by URI, API-shaped.
+        by_event: event URI -> the URIs of its invitees.
+        moved: old invitee URI -> new one, of each finished move; also where the API shows no link between them.
+        calendar_connected: whether hosts have a calendar connected; without one a new event's `calendar_event` is null.
+    """
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
         super().__init__(clock)
         self.events: dict[str, Record] = {}
         self.invitees: dict[str, Record] = {}
         self.by_event: dict[str, list[str]] = {}
+        self.moved: dict[str, str] = {}
+        self.calendar_connected = True
 
     def book(  # one keyword for each thing a person can fill in
         self,
@@ -48,6 +58,7 @@ class Bookings(Directory):
         answers: Sequence[tuple[str, str]] = (),
         guests: Sequence[str] = (),
         host: str = OWNER,
+        calendar: bool | None = None,
     ) -> str:
         """Book a meeting and return the invitee's URI.
 
@@ -69,6 +80,7 @@ class Bookings(Directory):
             answers: (question, answer) pairs, besides the number.
             guests: e-mails.
             host: e-mail or URI of the host.
+            calendar: whether the event has a `calendar_event`; None = as `calendar_connected` says. A group has none.
 
         Raises:
             NotPossible: the event to join is gone, canceled or full.
@@ -90,15 +102,16 @@ class Bookings(Directory):
             if phone_in == "outbound_call":
                 location = {"type": "outbound_call", "location": phone}
             made = self._stamp()
+            in_calendar = seats == 1 and (self.calendar_connected if calendar is None else calendar)
             new = shapes.event(
                 uri=self._event_uri(),
                 kind=kind,
-                host=self.host(host),
+                hosts=[self.host(host)],
                 start=stamp(start),
                 end=stamp(start + timedelta(minutes=minutes)),
                 location=default_place(kind) if location is None else dict(location),
                 seats=seats,
-                external_id=None if seats > 1 else self._uuid().replace("-", "")[:26],
+                external_id=self._uuid().replace("-", "")[:26] if in_calendar else None,
                 guests=[{"email": guest, "created_at": made, "updated_at": made} for guest in guests],
                 made=made,
             )
@@ -138,17 +151,71 @@ class Bookings(Directory):
         by: By = "invitee",
         reason: str | None = None,
         event: str | None = None,
+        location: Record | None = None,
+        host: str | None = None,
+        linked: bool = True,
+        rescheduled: bool = True,
     ) -> str:
-        """Reschedule a booking to another start (aware) and return the new invitee's URI.
+        """Reschedule a booking and return the new invitee's URI.
 
         The old pair is canceled, the new pair is linked with it; answers, guests and the calendar's id are carried
-        over. `event` joins an existing group event instead (`start` is then that event's).
+        over. Two of eleven recorded moves by a host kept the start: only the place or the notes had changed.
+
+        Args:
+            invitee_uri: the booking.
+            start: the new start, aware; may be the old one.
+            by: who moves it. Of a host's move the new invitee says so in `invitee_scheduled_by`.
+            reason: as typed.
+            event: URI of an existing group event to join instead; then start, location and host are that event's.
+            location: the new event's `location` object; None = the old one.
+            host: e-mail or URI of another host who takes the meeting over; None = the same.
+            linked: False leaves `new_invitee` and `old_invitee` null; `link` fills them in later.
+            rescheduled: what the old invitee then says; the real one says True with the link.
+
+        Raises:
+            NotPossible: no such booking, event or host; the booking is canceled already; the event is full.
         """
         with self.lock:
             if event is not None:
                 self._open(event)
+            if host is not None:
+                self.host(host)
             self.move_begin(invitee_uri, by=by, reason=reason)
-            return self.move_finish(invitee_uri, start, event=event)
+            return self.move_finish(
+                invitee_uri, start, event=event, location=location, host=host, linked=linked, rescheduled=rescheduled
+            )
+
+    def host_moves(self, host: str, day_start: datetime, day_end: datetime, by: timedelta) -> list[str]:
+        """Let a host move all their active meetings of a span, as one does who is ill.
+
+        Args:
+            host: e-mail or URI.
+            day_start: first start that is moved, aware.
+            day_end: first start that is not moved any more, aware.
+            by: how far; negative = earlier.
+
+        Returns:
+            The new invitees' URIs, by the start of their meetings. A group stays together in one new event.
+
+        Raises:
+            NotPossible: no such host.
+        """
+        with self.lock:
+            user = self.host(host)["uri"]
+            hosted = [
+                event
+                for event in self.events.values()
+                if stamp(day_start) <= event["start_time"] < stamp(day_end)
+                and any(member["user"] == user for member in event["event_memberships"])
+            ]
+            new: list[str] = []
+            for event in sorted(hosted, key=lambda row: str(row["start_time"])):
+                start, together = unstamp(event["start_time"]) + by, None
+                for invitee in list(self.by_event[event["uri"]]):
+                    if self.invitees[invitee]["status"] == "active":
+                        new.append(self.move(invitee, start, by="host", event=together))
+                        together = self.invitees[new[-1]]["event"]
+            return new
 
     def move_begin(self, invitee_uri: str, *, by: By = "invitee", reason: str | None = None) -> None:
         """Play the first half of a reschedule: for some 70 ms it cannot be told from a plain cancellation.
@@ -162,24 +229,57 @@ class Bookings(Directory):
             event_uri = self._active(invitee_uri)["event"]
             self._withdraw(event_uri, [invitee_uri], by, reason, close=not self._is_group(event_uri))
 
-    def move_finish(self, invitee_uri: str, start: datetime, *, event: str | None = None) -> str:
+    def move_finish(
+        self,
+        invitee_uri: str,
+        start: datetime,
+        *,
+        event: str | None = None,
+        location: Record | None = None,
+        host: str | None = None,
+        linked: bool = True,
+        rescheduled: bool = True,
+    ) -> str:
         """Play the second half: the new pair appears and the links are filled in. Returns the new invitee's URI.
 
         The old invitee's `updated_at` does not move, as recorded: it cannot tell that a cancel became a reschedule.
+        The arguments are those of `move`.
 
         Raises:
             NotPossible: no such booking, or `move_begin` was not played.
         """
         with self.lock:
             old = self._invitee(invitee_uri)
-            if old["status"] != "canceled" or old["new_invitee"] is not None:
+            if old["status"] != "canceled" or invitee_uri in self.moved:
                 raise NotPossible("The first half of the move is missing")
+            old_event = self.events[old["event"]]
             if event is None:
-                event = self._again(self.events[old["event"]], start)
+                event = self._again(old_event, start, location=location, host=host)
             new = self._join(event, {field: old[field] for field in shapes.TYPED})
-            self.invitees[new]["old_invitee"] = invitee_uri
-            old.update(rescheduled=True, new_invitee=new)
+            if old["cancellation"]["canceler_type"] == "host":
+                self.invitees[new]["invitee_scheduled_by"] = old_event["event_memberships"][0]["user"]
+            self.moved[invitee_uri] = new
+            old["rescheduled"] = rescheduled
+            if linked:
+                self._link(invitee_uri)
             return new
+
+    def link(self, invitee_uri: str) -> None:
+        """Fill in the links of a move that was finished without them.
+
+        Raises:
+            NotPossible: the booking was not moved.
+        """
+        with self.lock:
+            if invitee_uri not in self.moved:
+                raise NotPossible("This booking was not moved")
+            self.invitees[invitee_uri]["rescheduled"] = True
+            self._link(invitee_uri)
+
+    def _link(self, old: str) -> None:
+        new = self.moved[old]
+        self.invitees[old]["new_invitee"] = new
+        self.invitees[new]["old_invitee"] = old
 
     def shift(self, event_uri: str, start: datetime) -> None:
         """Move an event in place, its URI unchanged. Whether the real one ever does so is unknown."""
@@ -199,17 +299,19 @@ class Bookings(Directory):
         self.by_event[uri] = []
         return uri
 
-    def _again(self, old: Record, start: datetime) -> str:
+    def _again(self, old: Record, start: datetime, *, location: Record | None, host: str | None) -> str:
         """Make the new event of a reschedule from the old one."""
         length = unstamp(old["end_time"]) - unstamp(old["start_time"])
-        calendar = old["calendar_event"]
+        calendar, place = old["calendar_event"], old["location"] if location is None else location
+        # A deleted host is in the old event only.
+        hosts = [self.host(host)] if host is not None else list(map(shapes.host_of, old["event_memberships"]))
         new = shapes.event(
             uri=self._event_uri(),
             kind=self.event_types[old["event_type"]],
-            host=self.host(old["event_memberships"][0]["user"]),
+            hosts=hosts,
             start=stamp(start),
             end=stamp(start + length),
-            location=None if old["location"] is None else dict(old["location"]),
+            location=None if place is None else dict(place),
             seats=old["invitees_counter"]["limit"],
             external_id=None if calendar is None else calendar["external_id"],
             guests=old["event_guests"],

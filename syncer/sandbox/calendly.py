@@ -126,7 +126,7 @@ def _events(call: Call) -> Record:
         and (not email or _has_invitee(call.world, event, email))
     ]
     rows.sort(key=lambda event: str(event["start_time"]), reverse=backwards)
-    return call.page(asked, rows)
+    return call.page(asked, rows, call.world.page_faults)
 
 
 def _scope(call: Call, asked: Mapping[str, str]) -> frozenset[str] | None:
@@ -157,7 +157,7 @@ def _scope(call: Call, asked: Mapping[str, str]) -> frozenset[str] | None:
 
 
 def _event(call: Call) -> Record:
-    return {"resource": _readable_event(call)}
+    return {"resource": call.world.shown(_readable_event(call))}
 
 
 def _readable_event(call: Call) -> Record:
@@ -167,8 +167,17 @@ def _readable_event(call: Call) -> Record:
     return event
 
 
-def _invitees(call: Call) -> Record:
+def _readable_invitees(call: Call) -> Record:
+    """Find the event whose invitees are asked for, unless they are refused for now."""
     event = _readable_event(call)
+    status = call.world.faults.refusal(event["uri"])
+    if status is not None:
+        raise Refusal(status, "You are not allowed to view this event.")
+    return event
+
+
+def _invitees(call: Call) -> Record:
+    event = _readable_invitees(call)
     asked = call.params("status", "sort", "email")
     one_of(asked, "status", "active", "canceled")
     email = asked.get("email", "").lower()
@@ -179,12 +188,13 @@ def _invitees(call: Call) -> Record:
         if asked.get("status") in {None, row["status"]} and email in {"", str(row["email"]).lower()}
     ]
     rows.sort(key=lambda row: str(row["created_at"]), reverse=backwards)
-    return call.page(asked, rows)
+    return call.page(asked, rows, call.world.invitee_page_faults)
 
 
 def _invitee(call: Call) -> Record:
-    event = _readable_event(call)
-    return _resource(call.world.invitees, f"{event['uri']}/invitees/{call.ids['invitee']}")
+    event = _readable_invitees(call)
+    found = _resource(call.world.invitees, f"{event['uri']}/invitees/{call.ids['invitee']}")
+    return {"resource": call.world.shown(found["resource"])}
 
 
 def _event_types(call: Call) -> Record:
@@ -208,7 +218,8 @@ def _event_types(call: Call) -> Record:
 
 
 def _event_type(call: Call) -> Record:
-    return _resource(call.world.event_types, f"{API}/event_types/{call.ids['id']}")
+    found = _resource(call.world.event_types, f"{API}/event_types/{call.ids['id']}")
+    return {"resource": call.world.shown(found["resource"])}
 
 
 def _resource(records: Mapping[str, Record], uri: str) -> Record:

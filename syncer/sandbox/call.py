@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode
 
+from syncer.sandbox.faults import spoiled
 from syncer.sandbox.shapes import Record, stamp
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class Refusal(Exception):
     def __init__(self, status: int, message: str, parameter: str = "") -> None:
         super().__init__(message)
         self.status = status
-        self.body: Record = {"title": _TITLES[status], "message": message}
+        self.body: Record = {"title": _TITLES.get(status, "Internal Server Error"), "message": message}
         if parameter:
             self.body["message"] = "The supplied parameters are invalid."
             self.body["details"] = [{"parameter": parameter, "message": message}]
@@ -78,21 +79,26 @@ class Call:
             found[name] = value
         return found
 
-    def page(self, asked: Mapping[str, str], rows: list[Record]) -> Record:
+    def page(self, asked: Mapping[str, str], rows: list[Record], faults: list[str] | None = None) -> Record:
         """Cut one page out of the rows and offer its neighbours.
 
         `next_page_token` is deliberately not the token inside `next_page`: the real API was seen to refuse every URL
         that was rebuilt around it.
+
+        Args:
+            asked: the query.
+            rows: all rows of the listing, in its order.
+            faults: names from `PAGE_FAULTS`; the first one is used up and spoils this page.
         """
         text = asked.get("count", str(DEFAULT_COUNT))
         if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MAX_COUNT):
             raise Refusal(400, f"must be between 1 and {MAX_COUNT}", "count")
         size = min(int(text), self.world.page_limit)
         end = self._offset + size
-        here = rows[self._offset : end]
+        here = [self.world.shown(row) for row in rows[self._offset : end]]
         after = self._offer(end) if end < len(rows) else (None, None)
         before = self._offer(max(0, self._offset - size)) if self._offset else (None, None)
-        return {
+        answer: Record = {
             "collection": here,
             "pagination": {
                 "count": len(here),
@@ -102,6 +108,7 @@ class Call:
                 "previous_page_token": before[1],
             },
         }
+        return spoiled(answer, faults.pop(0)) if faults else answer
 
     def _offer(self, offset: int) -> tuple[str, str]:
         """Offer a page: its URL on the origin that the client called, and the token that opens nothing."""

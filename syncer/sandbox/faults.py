@@ -54,6 +54,22 @@ class Faults:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._queue: list[Fault] = []
+        self._refused: dict[str, int] = {}
+
+    def refuse_event(self, event_uri: str, status: int = 403) -> None:
+        """Refuse every request for this one event's invitees with a status, until `allow_event`."""
+        with self._lock:
+            self._refused[event_uri] = status
+
+    def allow_event(self, event_uri: str) -> None:
+        """Take `refuse_event` back."""
+        with self._lock:
+            self._refused.pop(event_uri, None)
+
+    def refusal(self, event_uri: str) -> int | None:
+        """Say with which status an event's invitees are refused; None = they are not."""
+        with self._lock:
+            return self._refused.get(event_uri)
 
     def fail(
         self,
@@ -130,12 +146,49 @@ class Faults:
             return None
 
     def clear(self) -> None:
-        """Forget all faults."""
+        """Forget all faults, those of single events, too."""
         with self._lock:
             self._queue.clear()
+            self._refused.clear()
 
     def __len__(self) -> int:
+        """Count the faults that wait for their request; those of single events wait for nothing."""
         return len(self._queue)
+
+
+PAGE_FAULTS = frozenset(
+    {"token alone", "wrong count", "no count", "empty pagination", "null pagination", "no pagination"}
+)
+"""What a listing page can say wrongly about itself; none of them says whether there is more."""
+
+
+def spoiled(answer: Record, fault: str) -> Record:
+    """Spoil what a listing page says about itself; its rows stay as they are.
+
+    Args:
+        answer: the page.
+        fault: `token alone` = a token of a next page, but no URL; `wrong count` = one more than its rows; `no count`;
+            `empty pagination`, `null pagination`, `no pagination`.
+
+    Raises:
+        ValueError: there is no such fault.
+    """
+    told = answer["pagination"]
+    match fault:
+        case "token alone":
+            return answer | {"pagination": told | {"next_page": None, "next_page_token": "c3RyYXk"}}
+        case "wrong count":
+            return answer | {"pagination": told | {"count": told["count"] + 1}}
+        case "no count":
+            return answer | {"pagination": {name: value for name, value in told.items() if name != "count"}}
+        case "empty pagination":
+            return answer | {"pagination": {}}
+        case "null pagination":
+            return answer | {"pagination": None}
+        case "no pagination":
+            return {"collection": answer["collection"]}
+        case _:
+            raise ValueError(f"No page fault is called {fault!r}: {', '.join(sorted(PAGE_FAULTS))}")
 
 
 def _content(body: Body) -> tuple[str, bytes]:

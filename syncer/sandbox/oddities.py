@@ -1,16 +1,58 @@
-"""The rarer things that happen to bookings: no-shows, erasure, calendar noise, other hosts, other places."""
+"""The rarer things that happen to bookings: no-shows, erasure, calendar noise, other hosts and places, odd fields."""
 
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING, Final
 
 from syncer.sandbox import shapes
 from syncer.sandbox.bookings import Bookings
+from syncer.sandbox.ground import NotPossible
 from syncer.sandbox.shapes import API, Record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+ABSENT: Final = object()
+"""For `odd`: the field is not there at all."""
 
 
 class Oddities(Bookings):
-    """Acts on existing bookings that are neither booking, canceling nor moving."""
+    """Acts on existing bookings that are neither booking, canceling nor moving.
+
+    Attributes:
+        odd_fields: URI -> field -> what the API shows in its place. The world itself goes on with the true value.
+    """
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        super().__init__(clock)
+        self.odd_fields: dict[str, dict[str, object]] = {}
+
+    def odd(self, uri: str, field: str, value: object) -> None:
+        """Let the API show a field of an event, invitee or event type with any value, or `ABSENT`.
+
+        `odd(event, "start_time", 7)` shows a number. Filters, order and pages of listings heed the true value.
+
+        Raises:
+            NotPossible: no such record.
+        """
+        with self.lock:
+            if not any(uri in records for records in (self.events, self.invitees, self.event_types)):
+                raise NotPossible(f"No event, booking or event type {uri!r}")
+            self.odd_fields.setdefault(uri, {})[field] = value
+
+    def usual(self, uri: str) -> None:
+        """Let the API show a record as it is again."""
+        with self.lock:
+            self.odd_fields.pop(uri, None)
+
+    def shown(self, record: Record) -> Record:
+        """Give a record as the API shows it."""
+        changes = self.odd_fields.get(record["uri"])
+        if not changes:
+            return record
+        return {name: value for name, value in (record | changes).items() if value is not ABSENT}
 
     def set_no_show(self, invitee_uri: str, missed: bool = True) -> None:
         """Mark an invitee as not having come, or take the mark back.
@@ -52,7 +94,10 @@ class Oddities(Bookings):
             self._event(event_uri)["updated_at"] = self._stamp()
 
     def reassign_host(self, event_uri: str, host: str) -> None:
-        """Give an event another host, by e-mail or user URI."""
+        """Give an event another host, by e-mail or user URI: the URI, start and booking stay.
+
+        Whether the real one does so, or makes a new event (`move` with `host`), is unknown; both are played.
+        """
         with self.lock:
             event = self._event(event_uri)
             event["event_memberships"] = [shapes.hosting(self.host(host), event["start_time"], event["end_time"])]

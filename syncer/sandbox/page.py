@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from syncer.sandbox.ground import NotPossible
-from syncer.sandbox.shapes import Record, unstamp
+from syncer.sandbox.shapes import By, Record, unstamp
 from syncer.sandbox.world import (
     SANDBOX_DEV_KEY,
     SANDBOX_DEV_SECRET,
@@ -54,7 +54,10 @@ _TEMPLATES = jinja2.Environment(
 
 
 class Row(NamedTuple):
-    """A booking as the page shows it; `start` and `input` are in the invitee's time zone."""
+    """A booking as the page shows it; `start` and `input` are in the invitee's time zone.
+
+    `next_host` is the name of whom the meeting can be handed over to; empty = nobody else is there.
+    """
 
     invitee: str
     name: str
@@ -64,6 +67,8 @@ class Row(NamedTuple):
     input: str
     zone: str
     state: str
+    host: str
+    next_host: str
     is_open: bool
     is_past: bool
 
@@ -74,10 +79,11 @@ def routes(world: World) -> list[Route]:
         Route("/", _page_endpoint(world), methods=["GET"]),
         Route("/sandbox/bookings", _fragment(world, "bookings"), methods=["GET"]),
         Route("/sandbox/texts", _fragment(world, "texts"), methods=["GET"]),
-        *(Route(f"/sandbox/{form}", _home, methods=["GET"]) for form in ("book", "move", "cancel")),
+        *(Route(f"/sandbox/{form}", _home, methods=["GET"]) for form in ("book", "move", "cancel", "hand-over")),
         Route("/sandbox/book", _form(world, _book), methods=["POST"]),
         Route("/sandbox/move", _form(world, _move), methods=["POST"]),
         Route("/sandbox/cancel", _form(world, _cancel), methods=["POST"]),
+        Route("/sandbox/hand-over", _form(world, _hand_over), methods=["POST"]),
     ]
 
 
@@ -201,9 +207,19 @@ def _row(world: World, invitee: Record, now: datetime) -> Row:
         input=f"{local:%Y-%m-%dT%H:%M}",
         zone=zone,
         state=state,
+        host=event["event_memberships"][0]["user_name"],
+        next_host=(_next_host(world, event) or {"name": ""})["name"],
         is_open=invitee["status"] == "active",
         is_past=start < now,
     )
+
+
+def _next_host(world: World, event: Record) -> Record | None:
+    """Find whom a meeting can be handed over to: who comes after its host in the organization."""
+    others = list(world.users.values())
+    at = next((at for at, user in enumerate(others) if user["uri"] == event["event_memberships"][0]["user"]), -1)
+    after = others[at + 1 :] + others[: max(at, 0)]
+    return after[0] if after else None
 
 
 def _zone(name: str) -> ZoneInfo:
@@ -251,14 +267,30 @@ def _move(world: World, typed: Mapping[str, str]) -> None:
     start = _start(world, _need(typed, "start", 32), invitee["timezone"] or "UTC")
     if start == unstamp(event["start_time"]):
         raise NotPossible("It already starts then. Choose another time to move the booking.")
-    world.move(uri, start, event=world.slot(event["name"], start))
+    world.move(uri, start, by=_by({"by": "invitee", **typed}), event=world.slot(event["name"], start))
 
 
 def _cancel(world: World, typed: Mapping[str, str]) -> None:
+    world.cancel(_need(typed, "invitee", 200), _by(typed))
+
+
+def _hand_over(world: World, typed: Mapping[str, str]) -> None:
+    invitee = world.invitees.get(_need(typed, "invitee", 200))
+    if invitee is None:
+        raise NotPossible("This booking does not exist.")
+    if invitee["status"] != "active":
+        raise NotPossible("The booking is canceled already.")
+    other = _next_host(world, world.events[invitee["event"]])
+    if other is None:
+        raise NotPossible("There is no other host.")
+    world.reassign_host(invitee["event"], other["uri"])
+
+
+def _by(typed: Mapping[str, str]) -> By:
     by = _need(typed, "by", 10)
     if by not in {"invitee", "host"}:
-        raise NotPossible("A booking is canceled by the invitee or by the host.")
-    world.cancel(_need(typed, "invitee", 200), "host" if by == "host" else "invitee")
+        raise NotPossible("A booking is moved or canceled by the invitee or by the host.")
+    return "host" if by == "host" else "invitee"
 
 
 def _need(typed: Mapping[str, str], name: str, longest: int) -> str:

@@ -120,6 +120,11 @@ def event_type(*, uri: str, name: str, minutes: int, group: bool, place: str, ow
     }
 
 
+def host_of(member: Record) -> Record:
+    """Read back what `hosting` took: the host's URI, e-mail and name."""
+    return {"uri": member["user"], "email": member["user_email"], "name": member["user_name"]}
+
+
 def hosting(host: Record, start: str, end: str) -> Record:
     """Make one entry of `event_memberships`: a host of an event. The sandbox has no buffers around meetings."""
     return {
@@ -135,7 +140,7 @@ def event(  # the object has this many independent fields
     *,
     uri: str,
     kind: Record,
-    host: Record,
+    hosts: Sequence[Record],
     start: str,
     end: str,
     location: Record | None,
@@ -146,14 +151,15 @@ def event(  # the object has this many independent fields
 ) -> Record:
     """Make an active event without invitees. `kind` is its event type; times are stamps; `made` is when it was booked.
 
-    Group events get no calendar invitation, so their `external_id` is None and `calendar_event` null.
+    Group events get no calendar invitation, so their `external_id` is None and `calendar_event` null; so is that of a
+    host who has no calendar connected.
     """
     return {
         "calendar_event": None if external_id is None else {"external_id": external_id, "kind": "google"},
         "created_at": made,
         "end_time": end,
         "event_guests": [dict(guest) for guest in guests],
-        "event_memberships": [hosting(host, start, end)],
+        "event_memberships": [hosting(host, start, end) for host in hosts],
         "event_type": kind["uri"],
         "invitees_counter": {"active": 0, "limit": seats, "total": 0},
         "location": location,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from syncer.sandbox.faults import Fault, Faults
+from syncer.sandbox.faults import PAGE_FAULTS, Fault, Faults
 from syncer.sandbox.ground import NotPossible
 from syncer.sandbox.limits import Pages, Quota
-from syncer.sandbox.oddities import Oddities
+from syncer.sandbox.oddities import ABSENT, Oddities
 from syncer.sandbox.texts import (
     APPROVED,
     PENDING,
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 __all__ = [
+    "ABSENT",
     "APPROVED",
+    "PAGE_FAULTS",
     "PENDING",
     "REJECTED",
     "SANDBOX_DEV_KEY",
@@ -75,6 +77,8 @@ class World(Oddities, Texting):
         templates: EngageLab's templates by id.
         texts: what went out, oldest first.
         faults: what to do wrong next.
+        page_faults: of `PAGE_FAULTS`: what the next pages of the events' listing say wrongly, one each.
+        invitee_page_faults: likewise of the listings of an event's invitees.
         requests: what the two APIs were asked, oldest first; the human page is not counted.
         revoked_tokens: Calendly tokens to refuse; every other non-empty one is accepted.
         token_users: token -> user URI, for tokens that are not the owner's.
@@ -99,11 +103,32 @@ class World(Oddities, Texting):
         self.pages = Pages(self.now)
         self.quota = Quota(self.now)
         self.faults = Faults()
+        self.page_faults: list[str] = []
+        self.invitee_page_faults: list[str] = []
         self.requests: list[Seen] = []
         self.revoked_tokens: set[str] = set()
         self.token_users: dict[str, str] = {}
         self.empty_for_members = False
         self.key_codes: dict[str, int] = {}
+
+    def delete_host(self, host: str) -> None:
+        """Delete a host's user, by e-mail or URI: the events stay, and show `deleted` and no e-mail.
+
+        Raises:
+            NotPossible: no such host, or it is the owner.
+        """
+        with self.lock:
+            uri = self.host(host)["uri"]
+            if self.role_of(uri) == "owner":
+                raise NotPossible("The owner cannot be deleted")
+            del self.users[uri]
+            self.memberships = {at: row for at, row in self.memberships.items() if row["user"]["uri"] != uri}
+            self.groups = {at: members - {uri} for at, members in self.groups.items()}
+            self.revoked_tokens |= {token for token, user in self.token_users.items() if user == uri}
+            for event in self.events.values():
+                for member in event["event_memberships"]:
+                    if member["user"] == uri:
+                        member.update(user_name="deleted", user_email=None)
 
     def record(self, method: str, path: str, query: str) -> None:
         """Note a request that reached an API."""
