@@ -173,13 +173,16 @@ BEGIN
     SELECT RAISE(ABORT, 'a message is frozen once it is claimed');
 END;
 
--- Refusals in a row with one code, each to another number: five of them hold the template, or all sending.
+-- Refusals of a template's texts in a row, with one code, each to another number: five of them hold the template. Five of
+-- several templates, with nothing accepted in between, hold all sending.
 CREATE TABLE refusals (
     id       INTEGER PRIMARY KEY,
     code     TEXT NOT NULL CHECK (code != ''),
     template TEXT NOT NULL,
-    message  TEXT NOT NULL,      -- its id
-    number   TEXT NOT NULL UNIQUE -- a keyed hash
+    message  TEXT NOT NULL, -- its short id
+    number   TEXT NOT NULL, -- a keyed hash
+    unbroken INTEGER NOT NULL DEFAULT 1 CHECK (unbroken IN (0, 1)), -- 1: no text of any template was accepted since
+    UNIQUE (template, number)
 ) STRICT;
 
 -- Real texts to one's own number, by `syncer test`: they belong to no booking.

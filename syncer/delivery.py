@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from syncer.model import Message
     from syncer.ports import Gateway
     from syncer.run import Listed, Run
+    from syncer.sending import Suspicion
     from syncer.store import Due
 
 HOUR, DAY = timedelta(hours=1), timedelta(hours=24)
@@ -160,14 +161,23 @@ class Delivery:
                     sending.send(self._wave(waiting, flights, room))
 
     def _after_probe(self, due: Sequence[Message], sending: Sending, listed: Listed) -> Sequence[Message]:
-        """After a row of refusals try one text alone, and say what may follow; without such a row that is everything.
+        """After refusals in a row try one text of those concerned alone, and say what may follow.
 
-        The text that expires last is tried: it loses least if it is refused, too.
+        Where the one is accepted all may follow, otherwise those concerned wait.
         """
-        suspicion = sending.suspicion
-        concerned = [message for message in due if suspicion is not None and suspicion.concerns(message)]
-        if suspicion is None or not concerned:
-            return due
+        rest = list(due)
+        for suspicion in sending.suspicions:
+            concerned = [message for message in rest if suspicion.concerns(message)]
+            tried = self._try_one(concerned, sending, listed)
+            rest = [message for message in rest if message.key not in tried]
+            if suspicion in sending.suspicions:
+                held = [message for message in rest if suspicion.concerns(message)]
+                rest = [message for message in rest if not suspicion.concerns(message)]
+                self._hold_suspected(held, suspicion)
+        return rest
+
+    def _try_one(self, concerned: Sequence[Message], sending: Sending, listed: Listed) -> set[str]:
+        """Send one text alone: the one that expires last loses least if it is refused, too. Returns the keys tried."""
         tried: set[str] = set()
         for probe in sorted(concerned, key=lambda message: message.expires_at, reverse=True):
             room = self._room(listed) if sending.wait_for_turn(probe, self.stopping) else 0
@@ -178,17 +188,15 @@ class Delivery:
                 sending.send(fit)
                 sending.await_all()
                 break
-        rest = [message for message in due if message.key not in tried]
-        if sending.suspicion is None:
-            return rest
-        held = [message for message in rest if suspicion.concerns(message)]
+        return tried
+
+    def _hold_suspected(self, held: Sequence[Message], suspicion: Suspicion) -> None:
         self.run.report.deferred += len(held)
         reason = Reason.HELD_TEMPLATE if suspicion.template else Reason.HALTED
         for message in held:
             self.run.store.note(
                 message, reason, self.run.clock(), f"EngageLab {suspicion.code}, several times in a row"
             )
-        return [message for message in rest if not suspicion.concerns(message)]
 
     def _wave(self, waiting: deque[Message], flights: Flights, room: int) -> list[Message]:
         """Take what may leave now, together: no more than there is room for, in flight and under the caps of all."""

@@ -8,6 +8,7 @@ Several requests are in flight; all of the database is written by the thread tha
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -67,12 +68,18 @@ class Suspicion:
         return self.template in {"", message.template}
 
 
-def suspicion_of(refusals: Sequence[Refusal]) -> Suspicion | None:
-    """Say what refusals in a row, all of one code and each to another number, are about; None = too few to tell."""
-    if len(refusals) < REFUSALS:
-        return None
-    templates = {refusal.template for refusal in refusals}
-    return Suspicion(refusals[0].code, templates.pop() if len(templates) == 1 else "")
+def suspicions_of(refusals: Sequence[Refusal]) -> list[Suspicion]:
+    """Say what refusals in a row are about: the whole account, or single templates; empty = too few to tell."""
+    account: dict[str, set[str]] = {}
+    counts: Counter[str] = Counter()
+    templates: Counter[tuple[str, str]] = Counter()
+    for refusal in refusals:
+        templates[refusal.code, refusal.template] += 1
+        if refusal.unbroken:
+            counts[refusal.code] += 1
+            account.setdefault(refusal.code, set()).add(refusal.template)
+    everything = [Suspicion(code, "") for code, names in account.items() if counts[code] >= REFUSALS and len(names) > 1]
+    return everything + [Suspicion(*names) for names, count in templates.items() if count >= REFUSALS]
 
 
 @dataclass(slots=True)
@@ -136,11 +143,18 @@ class Sending:
         self._check()
 
     @property
-    def suspicion(self) -> Suspicion | None:
+    def suspicions(self) -> list[Suspicion]:
         """What the refusals so far, of earlier runs as well, say of the next ones."""
+        return suspicions_of(self._refusals())
+
+    def _refusals(self) -> list[Refusal]:
         if self.course.refusals is None:
             self.course.refusals = self.run.store.refusals()
-        return suspicion_of(self.course.refusals)
+        return self.course.refusals
+
+    def suspicion_about(self, message: Message) -> Suspicion | None:
+        """Say why a message would probably be refused; None = it would not."""
+        return next((one for one in self.suspicions if one.concerns(message)), None)
 
     def await_all(self) -> None:
         """Wait for all answers in flight, and commit them.
@@ -242,7 +256,7 @@ class Sending:
             self.run.report.sent += 1
             self.accepted.append(as_settled(claimed, settlement, now))
             self.course.unanswered = 0
-            self._end_refusals()
+            self._end_refusals(claimed.template)
             return
         self._commit_accepted()
         if self.course.broken is not None:
@@ -260,23 +274,20 @@ class Sending:
 
     def _suspected(self, claimed: Message, outcome: Outcome) -> Outcome:
         """Take a refusal that others had before it for what it is: not about this message, which waits."""
-        suspicion = self.suspicion
         code = _refusal_code(outcome)
-        if suspicion is None or not code or code != suspicion.code or not suspicion.concerns(claimed):
+        suspicion = self.suspicion_about(claimed) if code else None
+        if suspicion is None or code != suspicion.code:
             return outcome
         detail = getattr(outcome, "detail", "")
         return NotNow(detail, code, holds_template=True) if suspicion.template else Halt(detail)
 
-    def _end_refusals(self) -> None:
-        """Forget the row of refusals: a text was accepted."""
-        if self.course.refusals is None:
-            self.course.refusals = self.run.store.refusals()
-        if self.course.refusals:
+    def _end_refusals(self, template: str) -> None:
+        """End the row of a template's refusals: one of its texts was accepted."""
+        if self._refusals():
             try:
-                self.run.store.forget_refusals()
+                self.course.refusals = self.run.store.end_refusals(template)
             except StoreError as error:
                 self.course.broken = error
-            self.course.refusals = []
 
     def _settlement(self, claimed: Message, outcome: Outcome, now: datetime) -> Settlement:
         return settle(
@@ -325,14 +336,15 @@ class Sending:
         Which words mean that an account is empty is not documented; that one text after the other is refused is plain.
         """
         code = _refusal_code(outcome)
-        if not code or self.suspicion is not None:
+        if not code or self.suspicion_about(claimed) is not None:
             return
         self.course.refusals = self.run.store.note_refusal(claimed, code)
-        suspicion = suspicion_of(self.course.refusals)
+        suspicion = self.suspicion_about(claimed)
         if suspicion is None:
             return
-        retry = f"syncer retry {' '.join(refusal.message for refusal in self.course.refusals)}"
-        reason = f"{REFUSALS} texts to {REFUSALS} numbers were refused in a row with the code {code}"
+        row = [one for one in self.course.refusals if one.code == code and suspicion.template in {"", one.template}]
+        retry = f"syncer retry {' '.join(refusal.message for refusal in row)}"
+        reason = f"{len(row)} texts to {len(row)} numbers were refused in a row with the code {code}"
         remedy = f"Look at EngageLab's console (balance, template). When it is mended: {retry}"
         if suspicion.template:
             self._hold_template(claimed, reason, remedy=remedy)

@@ -9,7 +9,7 @@ import json
 import threading
 from collections import deque
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
 from syncer.calendly import PER_PAGE, EventType, Listing, Me, Member
@@ -225,6 +225,7 @@ class FakeGateway:
         known: the templates by id.
         signs: the signatures.
         sends: every request that reached it, oldest first.
+        policy: says what a request gets, after what was ordered by `answer`; None = the usual answers.
         on_send: called with each before the answer.
         on_answer: called with each and its answer.
         broken: what the lists raise, if anything.
@@ -233,6 +234,7 @@ class FakeGateway:
     known: dict[str, Template] = field(default_factory=dict)
     signs: tuple[Signature, ...] = ()
     sends: list[Sent] = field(default_factory=list)
+    policy: Callable[[Sent], Outcome] | None = None
     on_send: Callable[[Sent], None] | None = None
     on_answer: Callable[[Sent, Outcome], None] | None = None
     broken: SyncerError | None = None
@@ -268,12 +270,6 @@ class FakeGateway:
             template = self.known.get(body["template"]["id"])
             outcome: Outcome = Accepted(str(serial), str(serial + 1_000_000))
             accepted = True
-            if self._script:
-                outcome, accepted = self._script.popleft()
-            elif template is None:
-                outcome, accepted = NotNow("EngageLab 4001: template not found", holds_template=True), False
-            elif not template.usable:
-                outcome, accepted = Refused("EngageLab 3003: template is not approved"), False
             sent = Sent(
                 to=body["to"][0],
                 template=body["template"]["id"],
@@ -281,8 +277,17 @@ class FakeGateway:
                 plan_name=body["plan_name"],
                 key=body["custom_args"]["key"],
                 instance=body["custom_args"].get("instance", ""),
-                accepted=accepted,
             )
+            if self._script:
+                outcome, accepted = self._script.popleft()
+            elif self.policy is not None:
+                outcome = self.policy(sent)
+                accepted = isinstance(outcome, Accepted)
+            elif template is None:
+                outcome, accepted = NotNow("EngageLab 4001: template not found", holds_template=True), False
+            elif not template.usable:
+                outcome, accepted = Refused("EngageLab 3003: template is not approved"), False
+            sent = replace(sent, accepted=accepted)
             self.sends.append(sent)
         if self.on_send is not None:
             self.on_send(sent)

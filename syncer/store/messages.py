@@ -51,11 +51,19 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A refusal by the gateway, of several in a row: its error code, and the template and short id of the message."""
+    """A refusal by the gateway, of several in a row.
+
+    Attributes:
+        code: the gateway's error code.
+        template: of the text.
+        message: the message's short id.
+        unbroken: whether no text of any template was accepted since.
+    """
 
     code: str
     template: str
     message: str
+    unbroken: bool = True
 
 
 class Outbox(Sql):
@@ -310,25 +318,27 @@ class Outbox(Sql):
         return found | {row["recipient"]: row["n"] for row in self._query(sql, [utc_text(since), *given])}
 
     def refusals(self) -> list[Refusal]:
-        """List the gateway's refusals in a row, oldest first: of one code, each of another number."""
-        found = self._query("SELECT code, template, message FROM refusals ORDER BY id")
-        return [Refusal(row["code"], row["template"], row["message"]) for row in found]
+        """List the gateway's refusals in a row, oldest first: for each template of one code, each of another number."""
+        found = self._query("SELECT code, template, message, unbroken FROM refusals ORDER BY id")
+        return [Refusal(row["code"], row["template"], row["message"], bool(row["unbroken"])) for row in found]
 
     def note_refusal(self, message: Message, code: str) -> list[Refusal]:
-        """Note a refusal; one with another code begins a new row. Returns the row as it is now."""
+        """Note a refusal; one with another code begins a new row of its template. Returns all rows as they are now."""
         with self._writing():
-            self._execute("DELETE FROM refusals WHERE code != ?", [code])
+            self._execute("DELETE FROM refusals WHERE template = ? AND code != ?", [message.template, code])
             self._execute(
                 "INSERT INTO refusals (code, template, message, number) VALUES (?, ?, ?, ?)"
-                " ON CONFLICT (number) DO NOTHING",
+                " ON CONFLICT (template, number) DO NOTHING",
                 [code, message.template, message.id, self._mark(message.to)],
             )
         return self.refusals()
 
-    def forget_refusals(self) -> None:
-        """End the row of refusals: a text was accepted."""
+    def end_refusals(self, template: str) -> list[Refusal]:
+        """End the row of a template of which a text was accepted. Returns the other rows as they are now."""
         with self._writing():
-            self._execute("DELETE FROM refusals")
+            self._execute("DELETE FROM refusals WHERE template = ?", [template])
+            self._execute("UPDATE refusals SET unbroken = 0")
+        return self.refusals()
 
     def counts(self) -> dict[str, int]:
         """Count the messages by state; states without any are there with 0."""
