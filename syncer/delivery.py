@@ -193,10 +193,9 @@ class Delivery:
     def _hold_suspected(self, held: Sequence[Message], suspicion: Suspicion) -> None:
         self.run.report.deferred += len(held)
         reason = Reason.HELD_TEMPLATE if suspicion.template else Reason.HALTED
+        detail = f"EngageLab {suspicion.code}, several times in a row"
         for message in held:
-            self.run.store.note(
-                message, reason, self.run.clock(), f"EngageLab {suspicion.code}, several times in a row"
-            )
+            self.run.store.note(message, reason, self.run.clock(), detail)
 
     def _wave(self, waiting: deque[Message], flights: Flights, room: int) -> list[Message]:
         """Take what may leave now, together: no more than there is room for, in flight and under the caps of all."""

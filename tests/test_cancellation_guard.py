@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from calendly_moves import book, cancel, keys_of, move
-from conftest import NOW
+from conftest import NOW, an_event, an_invitee
 from stage import Stage
 
-from syncer.errors import CalendlyBusy, GuardRefused, NotConnected
+from syncer.errors import AccessRefused, CalendlyBusy, GuardRefused, NotConnected
 from syncer.guards import is_mass_cancellation
 from syncer.model import State
 from syncer.reasons import Reason
@@ -170,9 +171,7 @@ def test_what_calendly_takes_back_is_held_no_longer(stage: Stage) -> None:
     run(stage, ONCE)
     for guest in guests[:12]:
         event = stage.calendly.known[guest.event]
-        stage.calendly.put(
-            type(event)(**{f: getattr(event, f) for f in event.__slots__} | {"status": "active", "active": 1}), guest
-        )
+        stage.calendly.put(replace(event, status="active", active=1), guest)
 
     assert run(stage, ONCE) == []
     assert held(stage) == []
@@ -221,12 +220,8 @@ def test_young_cancellations_count_when_they_are_believed(stage: Stage) -> None:
     assert len(held(stage)) == 12
 
 
-def test_guests_who_leave_one_webinar_count_too(stage: Stage, settings: Callable[..., Settings]) -> None:
+def test_guests_who_leave_one_webinar_count_too(stage: Stage) -> None:
     """The event stays as it is; fifteen of its twenty guests are canceled at once."""
-    from dataclasses import replace
-
-    from conftest import an_event, an_invitee
-
     event = an_event("group", start=NOW + 3 * DAY, total=20, active=20)
     guests = [
         an_invitee(
@@ -293,8 +288,6 @@ def test_a_loop_that_reads_for_an_interval_only_tells_nobody_before_all_are_read
 
 def test_an_unreadable_event_does_not_keep_the_verdict_open(stage: Stage) -> None:
     """What cannot be read holds itself alone: a single true cancellation beside it is told."""
-    from syncer.errors import AccessRefused
-
     guests = meetings(stage, 45)
     for guest in guests[:12]:
         cancel(stage, guest)
