@@ -17,6 +17,7 @@ import msgspec
 from syncer.calendly_accounts import zone
 from syncer.calendly_answers import fields_of
 from syncer.calendly_pages import Malformed, decode, ident, listed, page, read_record, uri_of
+from syncer.calendly_remedies import UNREADABLE
 from syncer.errors import Unreadable
 from syncer.lenient import ABSENT, fields, items, text, text_of, value, whole
 from syncer.model import Answer, Event, Host, Invitee, Location
@@ -111,7 +112,7 @@ def changed(body: bytes, at: str, sieve: Sieve) -> tuple[list[Event], dict[str, 
         except Malformed as error:
             uri = uri_of(record)
             if not uri:
-                raise Unreadable(f"{record.at}: {error}") from None
+                raise Unreadable(f"{record.at}: {error}", UNREADABLE) from None
             unreadable[uri] = str(error)
             found.pop(uri, None)
         else:
