@@ -78,6 +78,9 @@ class _Invitee(msgspec.Struct):
     invitee_scheduled_by: msgspec.Raw = ABSENT
 
 
+_NO_HOST = "deleted"
+"""What Calendly calls a host whose account was deleted: no name to sign a text with."""
+
 # Made at import: msgspec crashes when two threads build a type at once.
 _EVENT = msgspec.json.Decoder(_Event)
 _INVITEE = msgspec.json.Decoder(_Invitee)
@@ -236,7 +239,8 @@ def _hosts(found: Iterable[object]) -> Iterable[Host]:
     for one in map(fields, found):
         uri, email = text(one.get("user")), text(one.get("user_email"))
         if uri or email:
-            yield Host(uri, email, text(one.get("user_name")))
+            name = text(one.get("user_name"))
+            yield Host(uri, email, "" if name.casefold() == _NO_HOST else name)
 
 
 def _not_blank(given: str, name: str) -> str:

@@ -8,6 +8,7 @@ import re
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qs, urlsplit
@@ -38,10 +39,13 @@ from syncer.errors import (
 )
 from syncer.http import Answer, Http, Prepared
 from syncer.model import Answer as Typed
-from syncer.model import Host, Location
+from syncer.model import Booking, Host, Location
+from syncer.recipients import Recipient
+from syncer.rules import Policy, Rule, Trigger
 from syncer.sandbox.server import SandboxServer
 from syncer.sandbox.world import World
 from syncer.sieve import Sieve
+from syncer.wording import Empty, render
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -202,13 +206,44 @@ def test_odd_events() -> None:
     assert (half.total, half.active) == (0, 2)
 
 
+HOST_TEXT = Rule(name="r", on=Trigger.BOOKED, templates={"": "1"}, params={"host": "{host_name|your host}"})
+
+
+@pytest.mark.parametrize(
+    ("name", "email", "written"),
+    [
+        ("deleted", None, "your host"),
+        (" Deleted\n", None, "your host"),
+        ("DELETED", "mara@northpier.example", "your host"),
+        (None, None, "your host"),
+        (7, None, "your host"),
+        ("Deleted Scenes", "mara@northpier.example", "Deleted Scenes"),
+        ("Mara Lindqvist", None, "Mara Lindqvist"),
+    ],
+)
+def test_a_deleted_host_has_no_name(name: object, email: str | None, written: str) -> None:
+    """Calendly calls them "deleted": nobody is told to meet that; the host is still the event's."""
+    host = {"user": MARA, "user_email": email, "user_name": name}
+    event = shapes.event(raw({**GOOD_EVENT, "event_memberships": [host]}))
+    booking = Booking(
+        event=event, invitee=shapes.invitee(raw(GOOD_INVITEE), EVENT), seen_at=event.start, read_at=event.start
+    )
+    recipient = Recipient(number="+13125550142", country="US", language="en", timezone="America/Chicago")
+
+    assert [one.uri for one in event.hosts] == [MARA]
+    assert render(HOST_TEXT, booking, recipient, Policy()) == {"host": written}
+    bare = replace(HOST_TEXT, params={"host": "{host_name}"})
+    nobody = written == "your host"
+    assert render(bare, booking, recipient, Policy()) == (Empty("host_name") if nobody else {"host": written})
+
+
 def test_events_with_wrong_types() -> None:
     """Counts, places, names and hosts of wrong types cost themselves alone."""
     counts, hosts = events("events-wrong-types")
 
     assert (counts.total, counts.active, counts.name, counts.event_type) == (1, 1, "", "")
     assert counts.location == Location("", "Harbor Street 7")
-    assert [host.uri for host in hosts.hosts] == [MARA]
+    assert hosts.hosts == (Host(MARA),)
     assert hosts.external_id == ""
 
 
