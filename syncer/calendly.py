@@ -24,6 +24,7 @@ from syncer.calendly_accounts import EventType, Me, Member
 from syncer.calendly_answers import SCOPES, decipher, fields_of
 from syncer.calendly_asking import Asker
 from syncer.calendly_pages import ident, page, quoted_uri, resource
+from syncer.calendly_remedies import UNREADABLE
 from syncer.errors import BadParameter, Unreadable
 from syncer.sieve import Sieve
 
@@ -250,7 +251,7 @@ class Calendly:
         found: list[T] = []
         while url:
             if url in seen or len(seen) >= MOST_PAGES:
-                raise Unreadable(f"{path}: the listing repeats a page or never ends (page {len(seen) + 1})")
+                raise Unreadable(f"{path}: the listing repeats a page or never ends (page {len(seen) + 1})", UNREADABLE)
             seen.add(url)
             rows, url = self._asker.get(url, lambda body: read(body, f"{path}, page {len(seen)}"))
             found += rows
@@ -285,7 +286,7 @@ def _path_part(uri: str) -> str:
     """Take a resource's id for a path: nothing but letters, digits, `_` and `-` may get there."""
     found = ident(uri)
     if not _IDENT.fullmatch(found):
-        raise Unreadable(f"not the URI of a Calendly resource: {quoted_uri(uri)!r}")
+        raise Unreadable(f"not the URI of a Calendly resource: {quoted_uri(uri)!r}", UNREADABLE)
     return found
 
 

@@ -6,10 +6,11 @@ Only the status decides: Calendly's reference pages show wrong titles, and gatew
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
+from syncer.calendly_remedies import NOT_CALENDLY, SCOPES, blocked, parameter, remedy
 from syncer.errors import (
     AccessRefused,
     BadParameter,
@@ -25,8 +26,7 @@ from syncer.http import json_object, quoted, retry_after
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-SCOPES = ("scheduled_events:read", "event_types:read", "users:read", "organizations:read")
-"""What the token must be allowed (developer.calendly.com, "Scopes")."""
+__all__ = ["SCOPES", "check", "decipher", "fields_of"]
 
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -58,7 +58,7 @@ def check(status: int, headers: Mapping[str, str], body: bytes) -> None:
     if not 200 <= status < 300:  # noqa: PLR2004  that is how HTTP says yes
         raise _refusal(status, headers, body)
     if status == 206:  # noqa: PLR2004  Partial Content, which nobody asked for
-        raise NoUsableAnswer("Calendly's answer is only a part of one (HTTP 206)")
+        raise NoUsableAnswer("Calendly's answer is only a part of one (HTTP 206)", NOT_CALENDLY)
 
 
 def fields_of(body: bytes) -> dict[str, msgspec.Raw]:
@@ -66,36 +66,34 @@ def fields_of(body: bytes) -> dict[str, msgspec.Raw]:
     try:
         return _FIELDS.decode(body)
     except msgspec.ValidationError:
-        raise Unreadable("Calendly's answer is JSON, but not an object") from None
+        raise Unreadable("Calendly's answer is JSON, but not an object", NOT_CALENDLY) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise NoUsableAnswer("Calendly's answer is not whole JSON") from None
+        raise NoUsableAnswer("Calendly's answer is not whole JSON", NOT_CALENDLY) from None
 
 
 def _refusal(status: int, headers: Mapping[str, str], body: bytes) -> CalendlyRefused:
     details = json_object(body)
     message = f"Calendly {status}"
-    if words := quoted(details.get("message") or details.get("title") or ""):
+    if words := quoted(details.get("message") or details.get("title") or details.get("type") or ""):
         message += f": {words}"
+    if status == 403 and (who := blocked(headers, body, details)):  # noqa: PLR2004  Forbidden
+        message += f" ({who})"
+    how = remedy(status, headers, body, details)
     match status:
         case 401:
-            return LoginRefused(
-                message,
-                "Make a new personal access token (Calendly: Integrations, API & Webhooks) and set CALENDLY_TOKEN",
-                status=status,
-            )
+            return LoginRefused(message, how, status=status)
         case 403:
-            return AccessRefused(message, _how_to_get_access(details), status=status)
+            return AccessRefused(message, how, status=status)
         case 404:
-            return NotThere(message, status=status)
+            return NotThere(message, how, status=status)
         case 400:
-            parameter = next((name for name in map(_parameter, _list(details.get("details"))) if name), "")
-            return BadParameter(message + (f" ({parameter})" if parameter else ""), status=status, parameter=parameter)
+            named = parameter(details)
+            return BadParameter(message + (f" ({named})" if named else ""), how, status=status, parameter=named)
         case 408 | 429:
-            return CalendlyBusy(message, status=status, retry_after=_wait(status, headers))
+            return CalendlyBusy(message, how, status=status, retry_after=_wait(status, headers))
     if 500 <= status < 600:  # noqa: PLR2004  that is how HTTP says "my fault"
-        return CalendlyBusy(message, status=status, retry_after=_wait(status, headers))
-    remedy = "Check CALENDLY_API_URL: it must not redirect" if 300 <= status < 400 else ""  # noqa: PLR2004  a redirect
-    return CalendlyRefused(message, remedy, status=status)
+        return CalendlyBusy(message, how, status=status, retry_after=_wait(status, headers))
+    return CalendlyRefused(message, how, status=status)
 
 
 def _wait(status: int, headers: Mapping[str, str]) -> float | None:
@@ -104,25 +102,3 @@ def _wait(status: int, headers: Mapping[str, str]) -> float | None:
     if asked is None and status == 429:  # noqa: PLR2004  Too Many Requests
         return retry_after({"retry-after": headers.get("x-ratelimit-reset", "60")})
     return asked
-
-
-def _how_to_get_access(details: Mapping[str, Any]) -> str:
-    """Say what a 403 asks for: a scope of the token, or a role of the person."""
-    missing = [str(scope) for scope in _list(details.get("required_scopes"))]
-    for item in _list(details.get("details")):
-        missing += map(str, _list(item.get("required_scopes") if isinstance(item, dict) else None))
-    if missing or "scope" in str(details.get("message", "")).lower():
-        return f"Make a token with the scopes {quoted(', '.join(missing or SCOPES))} and set CALENDLY_TOKEN"
-    return (
-        "Reading a whole organization needs the role admin or owner: ask for it, "
-        'or read only your own events with scope = "user" under [calendly]'
-    )
-
-
-def _list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _parameter(detail: object) -> str:
-    name = detail.get("parameter") if isinstance(detail, dict) else None
-    return quoted(name, limit=40) if isinstance(name, str) else ""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from syncer.addresses import same_origin
 from syncer.calendly_answers import check
+from syncer.calendly_remedies import FOREIGN
 from syncer.errors import CalendlyBusy, NotConnected, NoUsableAnswer, Unreadable
 from syncer.http import http_date, prepare
 from syncer.pace import Pace
@@ -104,7 +105,7 @@ class Asker:
             SyncerError: see `decipher`; `Unreadable` for an address on another origin, which gets no token.
         """
         if not same_origin(url, self._url):
-            raise Unreadable("Calendly's answer leads to another address than CALENDLY_API_URL: not followed")
+            raise Unreadable("Calendly's answer leads to another address than CALENDLY_API_URL: not followed", FOREIGN)
         prepared = prepare("GET", url, headers=self._headers)
         failed: list[Exception] = []
         try:

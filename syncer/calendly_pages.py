@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
+from syncer.calendly_remedies import NOT_CALENDLY, UNREADABLE
 from syncer.errors import Unreadable
 from syncer.lenient import ABSENT, FAULTS, text, value, whole
 
@@ -67,7 +68,7 @@ _ROWS = msgspec.json.Decoder(list[msgspec.Raw])
 def resource(fields: Mapping[str, msgspec.Raw], at: str) -> Record:
     """Take the one record of an answer (`resource`)."""
     if "resource" not in fields:
-        raise Unreadable(f"{at}: the answer has no resource")
+        raise Unreadable(f"{at}: the answer has no resource", NOT_CALENDLY)
     return Record(fields["resource"], at)
 
 
@@ -81,7 +82,7 @@ def page(fields: Mapping[str, msgspec.Raw], at: str) -> tuple[list[Record], str]
         Unreadable: it is no page, `next_page` is missing or no address, or a token or `count` contradicts it.
     """
     if "collection" not in fields or "pagination" not in fields:
-        raise Unreadable(f"{at}: the answer has no collection or no pagination")
+        raise Unreadable(f"{at}: the answer has no collection or no pagination", NOT_CALENDLY)
     rows = read_record(lambda raw: decode(_ROWS, raw), Record(fields["collection"], f"{at}, collection"))
     pagination = Record(fields["pagination"], f"{at}, pagination")
     after = read_record(lambda raw: _next_page(decode(_PAGINATION, raw), len(rows)), pagination)
@@ -163,7 +164,7 @@ def read_record(read: Callable[[msgspec.Raw], T], record: Record) -> T:
     try:
         return read(record.raw)
     except Malformed as error:
-        raise Unreadable(f"{name_of(record)}: {error}") from None
+        raise Unreadable(f"{name_of(record)}: {error}", UNREADABLE) from None
 
 
 def uri_of(record: Record) -> str:

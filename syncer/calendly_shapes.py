@@ -17,6 +17,7 @@ import msgspec
 from syncer.calendly_accounts import zone
 from syncer.calendly_answers import fields_of
 from syncer.calendly_pages import Malformed, decode, ident, listed, page, read_record, uri_of
+from syncer.calendly_remedies import UNREADABLE
 from syncer.errors import Unreadable
 from syncer.lenient import ABSENT, fields, items, text, text_of, value, whole
 from syncer.model import Answer, Event, Host, Invitee, Location
@@ -77,6 +78,9 @@ class _Invitee(msgspec.Struct):
     invitee_scheduled_by: msgspec.Raw = ABSENT
 
 
+_NO_HOST = "deleted"
+"""What Calendly calls a host whose account was deleted: no name to sign a text with."""
+
 # Made at import: msgspec crashes when two threads build a type at once.
 _EVENT = msgspec.json.Decoder(_Event)
 _INVITEE = msgspec.json.Decoder(_Invitee)
@@ -111,7 +115,7 @@ def changed(body: bytes, at: str, sieve: Sieve) -> tuple[list[Event], dict[str, 
         except Malformed as error:
             uri = uri_of(record)
             if not uri:
-                raise Unreadable(f"{record.at}: {error}") from None
+                raise Unreadable(f"{record.at}: {error}", UNREADABLE) from None
             unreadable[uri] = str(error)
             found.pop(uri, None)
         else:
@@ -235,7 +239,8 @@ def _hosts(found: Iterable[object]) -> Iterable[Host]:
     for one in map(fields, found):
         uri, email = text(one.get("user")), text(one.get("user_email"))
         if uri or email:
-            yield Host(uri, email, text(one.get("user_name")))
+            name = text(one.get("user_name"))
+            yield Host(uri, email, "" if name.casefold() == _NO_HOST else name)
 
 
 def _not_blank(given: str, name: str) -> str:

@@ -16,7 +16,15 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 
-from syncer.engagelab_shapes import Signature, Template, read_id, read_signatures, read_templates
+from syncer.engagelab_shapes import (
+    WALL_REMEDY,
+    Signature,
+    Template,
+    list_remedy,
+    read_id,
+    read_signatures,
+    read_templates,
+)
 from syncer.errors import NotConnected, NoUsableAnswer, RunHalted, Unsendable
 from syncer.http import json_object, prepare, quoted, retry_after
 from syncer.outbox import Accepted, Halt, NoAnswer, NotNow, Outcome, Refused
@@ -238,13 +246,15 @@ class EngageLab:
         def ask() -> tuple[T, ...]:
             answer = self._http.exchange(prepared, deadline=DEADLINE, cap=LIST_CAP)
             fields = json_object(answer.body)
+            if answer.status == 403 and answer.body and not fields:  # noqa: PLR2004  EngageLab says why in JSON
+                raise RunHalted("EngageLab, or a firewall before it, refuses the request (HTTP 403)", WALL_REMEDY)
             if answer.status in {401, 403} or _code(fields.get("code")) in HALTING:
                 raise RunHalted(f"EngageLab refuses the login (HTTP {answer.status})", KEY_REMEDY)
             if answer.status != 200:  # noqa: PLR2004  OK
                 text = quoted(fields.get("message") or "")
                 raise NoUsableAnswer(
                     f"EngageLab answered HTTP {answer.status} to GET {path}" + (f": {text}" if text else ""),
-                    "Check ENGAGELAB_API_URL" if 300 <= answer.status < 500 else "",  # noqa: PLR2004  3xx, 4xx
+                    list_remedy(answer.status),
                 )
             return read(answer.body)
 

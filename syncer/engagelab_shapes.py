@@ -18,6 +18,13 @@ from syncer.http import quoted
 from syncer.lenient import FAULTS, fields, text, value, whole
 
 APPROVED: Final = 2
+NOT_ENGAGELAB = (
+    "Try again later; if it stays so, check ENGAGELAB_API_URL and the proxy: something else may answer there"
+)
+WALL_REMEDY = (
+    "The refusal is not in EngageLab's form: check ENGAGELAB_API_URL and the proxy, then ENGAGELAB_DEV_KEY and its "
+    "list of allowed addresses"
+)
 _REVIEW = {1: "waits for its review", 3: "was rejected"}
 _ID = re.compile(r"[\x21-\x7e]{1,64}")
 
@@ -140,9 +147,9 @@ def _rows(body: bytes, name: str) -> list[tuple[str, dict[str, Any]]]:
     try:
         rows = [fields(value(raw)) for raw in _ROWS.decode(body)]
     except msgspec.ValidationError:
-        raise NoUsableAnswer("EngageLab's answer is JSON, but not a list") from None
+        raise NoUsableAnswer("EngageLab's answer is JSON, but not a list", NOT_ENGAGELAB) from None
     except FAULTS:
-        raise NoUsableAnswer("EngageLab's list is not whole JSON") from None
+        raise NoUsableAnswer("EngageLab's list is not whole JSON", NOT_ENGAGELAB) from None
     return [(ident, row) for row in rows if (ident := read_id(row.get(name)))]
 
 
@@ -169,6 +176,17 @@ def _countries(found: object) -> tuple[str, ...]:
     """Read ISO codes: the documentation has them in one text, with commas between them; a list will do, too."""
     codes = found.split(",") if isinstance(found, str) else found if isinstance(found, list) else []
     return tuple(filter(None, (text(code).upper() for code in codes)))
+
+
+def list_remedy(status: int) -> str:
+    """Say what to do when a list is answered with a status that is no 200; the login is another matter."""
+    if status in {408, 429} or 500 <= status < 600:  # noqa: PLR2004  that is how HTTP says "not now", "my fault"
+        return "The next run tries again; if it stays so, ask EngageLab's support"
+    if 300 <= status < 400:  # noqa: PLR2004  a redirect
+        return "Check ENGAGELAB_API_URL: it must not redirect"
+    if status == 407:  # noqa: PLR2004  Proxy Authentication Required
+        return "The proxy wants a login: write it into the setting proxy, as http://user:password@host:port"
+    return "Check ENGAGELAB_API_URL and the proxy; if they are right, please report this line"
 
 
 def read_id(given: object) -> str:

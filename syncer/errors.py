@@ -168,8 +168,8 @@ class BadParameter(CalendlyRefused):
 class CalendlyBusy(CalendlyRefused):
     """429 or 5xx: worth another try. `retry_after` is in seconds, None when Calendly did not say."""
 
-    def __init__(self, message: str, *, status: int, retry_after: float | None = None) -> None:
-        super().__init__(message, status=status)
+    def __init__(self, message: str, remedy: str = "", *, status: int, retry_after: float | None = None) -> None:
+        super().__init__(message, remedy, status=status)
         self.retry_after = retry_after
 
 

@@ -39,6 +39,8 @@ USER_AGENT = f"syncer/{__version__}"
 SENDS_KEEPALIVE = 2.0
 """Seconds a connection for sends may stay idle: one that dies under a request leaves that message unknown."""
 
+NO_ANSWER = "Try again later; if it stays so, check the network, the proxy and the address in the settings"
+
 _HEADER_NAME = re.compile(r"[A-Za-z0-9-]+")
 _HEADER_VALUE = re.compile(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?")
 _DIGITS = re.compile(r"\d(?:[\s().-]*\d){5,}")
@@ -235,10 +237,10 @@ class Http:
                     f"{host}: {_why_not_connected(error, deadline)}", "Check the network and the address"
                 ) from None
             except _OUR_FAULT:
-                raise Unsendable(f"{host}: the request could not be written down") from None
+                raise Unsendable(f"{host}: the request could not be written down", "Please report this line") from None
             except (httpx.HTTPError, httpx.StreamError, OSError, UnicodeError, zlib.error) as error:
                 words = _WORDS.get(type(error), type(error).__name__)
-                raise NoUsableAnswer(f"{host}: {words}") from None
+                raise NoUsableAnswer(f"{host}: {words}", NO_ANSWER) from None
             finally:
                 self._on_end()
 
@@ -278,7 +280,7 @@ def _body(response: httpx.Response, headers: Mapping[str, str], cap: int) -> byt
     """
     coding = headers.get("content-encoding", "").strip().lower()
     if coding not in {"", "identity", "gzip"}:
-        raise NoUsableAnswer("an answer in a coding that nobody asked for")
+        raise NoUsableAnswer("an answer in a coding that nobody asked for", NO_ANSWER)
     unzip = zlib.decompressobj(zlib.MAX_WBITS | 16) if coding == "gzip" else None
     pieces: list[bytes] = []
     arrived = held = 0
@@ -287,7 +289,7 @@ def _body(response: httpx.Response, headers: Mapping[str, str], cap: int) -> byt
         pieces.append(piece if unzip is None else unzip.decompress(piece, cap + 1 - held))
         held += len(pieces[-1])
         if max(arrived, held) > cap:
-            raise NoUsableAnswer(f"an answer of more than {cap} bytes")
+            raise NoUsableAnswer(f"an answer of more than {cap} bytes", NO_ANSWER)
     if unzip is not None and arrived and not unzip.eof:
-        raise NoUsableAnswer("an answer that breaks off")
+        raise NoUsableAnswer("an answer that breaks off", NO_ANSWER)
     return b"".join(pieces)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qs, urlsplit
@@ -37,10 +39,13 @@ from syncer.errors import (
 )
 from syncer.http import Answer, Http, Prepared
 from syncer.model import Answer as Typed
-from syncer.model import Host, Location
+from syncer.model import Booking, Host, Location
+from syncer.recipients import Recipient
+from syncer.rules import Policy, Rule, Trigger
 from syncer.sandbox.server import SandboxServer
 from syncer.sandbox.world import World
 from syncer.sieve import Sieve
+from syncer.wording import Empty, render
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -201,13 +206,44 @@ def test_odd_events() -> None:
     assert (half.total, half.active) == (0, 2)
 
 
+HOST_TEXT = Rule(name="r", on=Trigger.BOOKED, templates={"": "1"}, params={"host": "{host_name|your host}"})
+
+
+@pytest.mark.parametrize(
+    ("name", "email", "written"),
+    [
+        ("deleted", None, "your host"),
+        (" Deleted\n", None, "your host"),
+        ("DELETED", "mara@northpier.example", "your host"),
+        (None, None, "your host"),
+        (7, None, "your host"),
+        ("Deleted Scenes", "mara@northpier.example", "Deleted Scenes"),
+        ("Mara Lindqvist", None, "Mara Lindqvist"),
+    ],
+)
+def test_a_deleted_host_has_no_name(name: object, email: str | None, written: str) -> None:
+    """Calendly calls them "deleted": nobody is told to meet that; the host is still the event's."""
+    host = {"user": MARA, "user_email": email, "user_name": name}
+    event = shapes.event(raw({**GOOD_EVENT, "event_memberships": [host]}))
+    booking = Booking(
+        event=event, invitee=shapes.invitee(raw(GOOD_INVITEE), EVENT), seen_at=event.start, read_at=event.start
+    )
+    recipient = Recipient(number="+13125550142", country="US", language="en", timezone="America/Chicago")
+
+    assert [one.uri for one in event.hosts] == [MARA]
+    assert render(HOST_TEXT, booking, recipient, Policy()) == {"host": written}
+    bare = replace(HOST_TEXT, params={"host": "{host_name}"})
+    nobody = written == "your host"
+    assert render(bare, booking, recipient, Policy()) == (Empty("host_name") if nobody else {"host": written})
+
+
 def test_events_with_wrong_types() -> None:
     """Counts, places, names and hosts of wrong types cost themselves alone."""
     counts, hosts = events("events-wrong-types")
 
     assert (counts.total, counts.active, counts.name, counts.event_type) == (1, 1, "", "")
     assert counts.location == Location("", "Harbor Street 7")
-    assert [host.uri for host in hosts.hosts] == [MARA]
+    assert hosts.hosts == (Host(MARA),)
     assert hosts.external_id == ""
 
 
@@ -507,21 +543,30 @@ def test_any_record_is_read_or_refused(value: object) -> None:
 REFUSALS = [
     pytest.param("errors-401", LoginRefused, "CALENDLY_TOKEN", id="401"),
     pytest.param("errors-403-permission", AccessRefused, "admin or owner", id="403 for want of a role"),
-    pytest.param("errors-403-scope", AccessRefused, "scheduled_events:read", id="403 for want of a scope"),
-    pytest.param("errors-404", NotThere, "", id="404"),
-    pytest.param("errors-400-page-token", BadParameter, "", id="400 of a page"),
-    pytest.param("errors-400-odd", BadParameter, "", id="400 with odd details"),
-    pytest.param("errors-429", CalendlyBusy, "", id="429"),
-    pytest.param("errors-500", CalendlyBusy, "", id="500"),
-    pytest.param("errors-502-html", CalendlyBusy, "", id="502 in HTML"),
-    pytest.param("errors-424", CalendlyRefused, "", id="424"),
-    pytest.param("errors-302", CalendlyRefused, "CALENDLY_API_URL", id="a redirect"),
+    pytest.param("errors-403-scope", AccessRefused, "scopes scheduled_events:read and", id="403 for want of a scope"),
+    pytest.param(
+        "errors-403-scope-title", AccessRefused, "scopes scheduled_events:read, ev", id="a scope in the title"
+    ),
+    pytest.param("errors-403-scope-type", AccessRefused, "scopes users:read and", id="a scope in the type"),
+    pytest.param("errors-403-plan", AccessRefused, "plan", id="403 for want of a plan"),
+    pytest.param("errors-403-cloudflare", AccessRefused, "Cloudflare", id="403 of Cloudflare"),
+    pytest.param("errors-403-cloudflare-page", AccessRefused, "Cloudflare", id="403 of Cloudflare, in HTML"),
+    pytest.param("errors-403-cloudflare-problem", AccessRefused, "Cloudflare", id="403 of Cloudflare, in JSON"),
+    pytest.param("errors-403-firewall", AccessRefused, "proxy", id="403 of somebody else"),
+    pytest.param("errors-404", NotThere, "gone", id="404"),
+    pytest.param("errors-400-page-token", BadParameter, "The next run tries again", id="400 of a page"),
+    pytest.param("errors-400-odd", BadParameter, "report this line", id="400 with odd details"),
+    pytest.param("errors-429", CalendlyBusy, "this account's limit", id="429"),
+    pytest.param("errors-500", CalendlyBusy, "The next run tries again", id="500"),
+    pytest.param("errors-502-html", CalendlyBusy, "The next run tries again", id="502 in HTML"),
+    pytest.param("errors-424", CalendlyRefused, "connections", id="424"),
+    pytest.param("errors-302", CalendlyRefused, "must not redirect", id="a redirect"),
 ]
 
 
 @pytest.mark.parametrize(("name", "kind", "remedy"), REFUSALS)
 def test_refusals(name: str, kind: type[CalendlyRefused], remedy: str) -> None:
-    """The status decides what kind of no it is, and each that a person can mend says how."""
+    """The status decides what kind of no it is, and each says how to mend it."""
     found = sample(name)
 
     with pytest.raises(kind) as caught:
@@ -530,7 +575,114 @@ def test_refusals(name: str, kind: type[CalendlyRefused], remedy: str) -> None:
     assert type(caught.value) is kind
     assert caught.value.status == found.status
     assert remedy in caught.value.remedy
-    assert bool(remedy) == bool(caught.value.remedy)
+
+
+def test_a_block_is_named() -> None:
+    """With the code and the Ray ID that Calendly's support asks for."""
+    plain, page, problem = (
+        str(refused(403, (found := sample(f"errors-403-cloudflare{name}")).headers, found.body))
+        for name in ("", "-page", "-problem")
+    )
+
+    assert plain == "Calendly 403 (Cloudflare, error 1010, Ray ID 9a4c1f0e7d2b8c33-ORD)"
+    assert page == "Calendly 403 (Cloudflare, a block, Ray ID 9a4c1f0e7d2b8c33-ORD)"
+    assert problem == "Calendly 403: Error 1010: Access denied (Cloudflare, error 1010, Ray ID 9a4c1f0e7d2b8c33-ORD)"
+
+
+BODIES = [
+    *(b"", b"{}", b"[]", b"null", b"error code: 1010", b"<html><body>no</body></html>", b"\xff\xfe"),
+    *(sample(name).body for name in samples("errors")),
+]
+HEADERS: list[dict[str, str]] = [{}, {"server": "cloudflare", "cf-ray": "9a4c1f0e7d2b8c33-ORD"}, {"server": "nginx"}]
+WRONG_WORDS: dict[int, str] = {
+    400: r"scopes|CALENDLY_TOKEN|admin or owner",
+    401: r"admin or owner|scopes|redirect",
+    404: r"CALENDLY_TOKEN|admin or owner|scopes",
+    409: r"CALENDLY_TOKEN|admin or owner|scopes",
+    424: r"CALENDLY_TOKEN|admin or owner|scopes",
+    429: r"CALENDLY_TOKEN|admin or owner|scopes",
+    500: r"CALENDLY_TOKEN|admin or owner|scopes|CALENDLY_API_URL",
+}
+
+
+@pytest.mark.parametrize("status", range(300, 600))
+def test_every_refusal_has_a_remedy(status: int) -> None:
+    """Whatever the status, the headers and the body: never none, and never that of something else."""
+    for body in BODIES:
+        for headers in HEADERS:
+            error = refused(status, headers, body)
+            assert isinstance(error, CalendlyRefused)
+            assert error.remedy
+            assert error.remedy[-1] not in ". "
+            assert not re.search(WRONG_WORDS.get(status, "^$"), error.remedy), error.remedy
+            if status == 403 and body[:1] != b"{":
+                assert not re.search("role|scopes|plan", error.remedy)
+                assert ("Cloudflare" in error.remedy) == (
+                    "cf-ray" in headers or b"error code" in body or b"loudflare" in body
+                )
+            if status == 403 and body[:1] == b"{":
+                assert ("Cloudflare" in error.remedy) == (b"cloudflare" in body)
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({}, "CALENDLY_API_URL"),
+        ({"title": "Invalid Argument"}, "report this line"),
+        ({"details": [{"parameter": "page_token"}]}, "The next run tries again"),
+        ({"details": [None, {"parameter": "organization"}]}, "scope under [calendly]"),
+        ({"details": [{"parameter": "user"}]}, "scope under [calendly]"),
+    ],
+)
+def test_what_to_do_about_a_bad_parameter(body: object, words: str) -> None:
+    """It depends on whose it is: ours, the settings', or a page's that grew too old."""
+    assert words in refused(400, {}, json.dumps(body).encode()).remedy
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"message": "Insufficient scope"}, "scopes"),
+        ({"error": "insufficient_scope"}, "scopes"),
+        ({"title": "InsufficientScopeError"}, "scopes"),
+        ({"type": "InsufficientScopeError", "message": "Please upgrade your token"}, "scopes"),
+        ({"title": "Permission Denied", "message": "Please upgrade to a paid Calendly account."}, "plan"),
+        ({"message": "This feature requires a Teams subscription"}, "plan"),
+        ({"title": 7, "message": ["x"], "type": {}}, "admin or owner"),
+        ({"message": "You are not allowed to view this event."}, "admin or owner"),
+        ({}, "admin or owner"),
+    ],
+)
+def test_what_a_403_asks_for(body: object, words: str) -> None:
+    """A scope, a plan or a role, also where only the title or the type says so."""
+    assert words in refused(403, {"server": "cloudflare", "cf-ray": "x"}, json.dumps(body).encode()).remedy
+
+
+UNUSABLE: list[Any] = [
+    Answer(200, {}, b""),
+    Answer(200, {}, b"<html>"),
+    Answer(200, {}, b"[]"),
+    Answer(204, {}, b""),
+    Answer(206, {}, b'{"collection": []}'),
+    {},
+    {"collection": [], "pagination": {}},
+    {"collection": [None], "pagination": {"next_page": None}},
+    {"collection": [], "pagination": {"next_page": "https://evil.example/x"}},
+    {"collection": [], "pagination": {"next_page": "no address"}},
+    {"collection": [], "pagination": {"next_page": f"{API}/x"}},
+]
+
+
+@pytest.mark.parametrize("answer", UNUSABLE)
+def test_every_unusable_answer_has_a_remedy(answer: Answer | dict[str, Any]) -> None:
+    """A yes that says nothing, says half of it, or leads elsewhere."""
+    script = Script(*[answer] * 9)
+
+    with pytest.raises((NoUsableAnswer, Unreadable)) as caught:
+        script.client().events(SCOPE, None, None)
+
+    assert caught.value.remedy
+    assert ("address" in caught.value.remedy) == ("leads to another address" in str(caught.value))
 
 
 def test_all_error_samples_are_tested() -> None:

@@ -599,6 +599,29 @@ def test_list_with_a_wrong_key(answer: Answer) -> None:
     assert len(script.asked) == 1
 
 
+@pytest.mark.parametrize("body", [b"", b"{}", b"<html>", b'{"code": 3002}', b'{"code": 2001}', b"error code: 1010"])
+def test_every_refusal_of_a_list_has_a_remedy(body: bytes) -> None:
+    """Whatever the status: never none, and only a refused login speaks of the key."""
+    for status in (202, 204, *range(300, 600)):
+        with pytest.raises((RunHalted, NoUsableAnswer)) as caught:
+            Script(*[Answer(status, {}, body)] * 3).gateway().templates()
+
+        login = status in {401, 403} or b"2001" in body
+        assert caught.value.remedy
+        assert isinstance(caught.value, RunHalted) == login
+        assert ("ENGAGELAB_DEV_KEY" in caught.value.remedy) == login
+        assert ("redirect" in caught.value.remedy) == (300 <= status < 400 and not login)
+
+
+@pytest.mark.parametrize("answer", [Answer(200, {}, b""), Answer(200, {}, b"{}"), Answer(200, {}, b"<html>")])
+def test_every_unusable_list_has_a_remedy(answer: Answer) -> None:
+    """Something else may answer at that address."""
+    with pytest.raises(NoUsableAnswer) as caught:
+        Script(*[answer] * 3).gateway().templates()
+
+    assert "ENGAGELAB_API_URL" in caught.value.remedy
+
+
 @pytest.fixture(scope="module")
 def server() -> Iterator[SandboxServer]:
     """Serve one sandbox for the whole module: stopping one takes a while."""

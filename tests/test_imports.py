@@ -23,8 +23,8 @@ FAMILIES = {
     "log": "log",
     "notify": "notify",
     "http": "http addresses deadline lenient",
-    "calendly": "calendly calendly_accounts calendly_answers calendly_asking calendly_pages calendly_shapes"
-    " abreast pace",
+    "calendly": "calendly calendly_accounts calendly_answers calendly_asking calendly_pages calendly_remedies"
+    " calendly_shapes abreast pace",
     "engagelab": "engagelab engagelab_shapes",
     "store": "store",
     "config": "config",
