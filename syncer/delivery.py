@@ -168,7 +168,9 @@ class Delivery:
         rest = list(due)
         for suspicion in sending.suspicions:
             concerned = [message for message in rest if suspicion.concerns(message)]
-            tried = self._try_one(concerned, sending, listed)
+            tried = set() if suspicion in self.course.tried else self._try_one(concerned, sending, listed)
+            if tried:
+                self.course.tried.add(suspicion)
             rest = [message for message in rest if message.key not in tried]
             if suspicion in sending.suspicions:
                 held = [message for message in rest if suspicion.concerns(message)]

@@ -104,7 +104,7 @@ def concerns_everybody(run: Run, failed: Mapping[str, SyncerError]) -> bool | No
     if any(isinstance(error, NotConnected) for error in failed.values()):
         return True
     busy = any(isinstance(error, (CalendlyBusy, NoUsableAnswer)) for error in failed.values())
-    if run.report.changed and not busy:
+    if (run.report.changed or run.reading_works) and not busy:
         return False
     known = run.store.readable_event(run.clock())
     if not known or known in failed:
@@ -112,9 +112,10 @@ def concerns_everybody(run: Run, failed: Mapping[str, SyncerError]) -> bool | No
     try:
         run.calendly.invitees(known)
     except (NotThere, Unreadable):
-        return False  # an answer, and not the one that the others got
+        pass  # an answer, and not the one that the others got
     except (CalendlyRefused, NotConnected, NoUsableAnswer):
         return True
+    run.reading_works = True
     return False
 
 

@@ -106,6 +106,7 @@ class Run:
         unreadable: event types that could not be read.
         halted: why nothing can be sent until a person acts; empty = it can.
         refused: what a guard holds back, and why; empty = nothing.
+        reading_works: whether an event that was read before could be read again when others could not.
     """
 
     options: Options
@@ -121,6 +122,7 @@ class Run:
     unreadable: set[str] = field(default_factory=set)
     halted: str = ""
     refused: str = ""
+    reading_works: bool = False
 
     def check_clock(self, listed: Listed) -> None:
         """Compare the clock with the one that nobody sets.

@@ -96,6 +96,7 @@ class Course:
         templates: the gateway's templates by id, as last listed; none = not yet.
         listed_at: when that was.
         refusals: the gateway's refusals in a row, as remembered; None = not read yet.
+        tried: what a text was sent for in this run to see whether it still holds.
     """
 
     attempted: int = 0
@@ -107,6 +108,7 @@ class Course:
     templates: Mapping[str, Template] = field(default_factory=dict)
     listed_at: datetime | None = None
     refusals: list[Refusal] | None = None
+    tried: set[Suspicion] = field(default_factory=set)
 
 
 @dataclass(slots=True)

@@ -224,8 +224,9 @@ class Snapshot(Sql):
     def readable_event(self, now: datetime) -> str:
         """Find an event that was read before and should be readable now; empty = there is none."""
         sql = (
-            "SELECT e.uri FROM events e WHERE e.start_at > ? AND e.missing_at IS NULL AND e.status = 'active'"
-            " AND NOT EXISTS (SELECT 1 FROM unreadable_events u WHERE u.uri = e.uri) ORDER BY e.read_at DESC LIMIT 1"
+            "SELECT e.uri FROM events e WHERE e.missing_at IS NULL AND e.status = 'active'"
+            " AND NOT EXISTS (SELECT 1 FROM unreadable_events u WHERE u.uri = e.uri)"
+            " ORDER BY e.start_at <= ?, e.read_at DESC LIMIT 1"
         )
         return str(self._value(sql, [utc_text(now)]) or "")
 
