@@ -14,6 +14,7 @@ from shop import a_shop
 
 from syncer import config
 from syncer.model import Audience, Booking, Event, Host, Invitee, Message, State, utc_text
+from syncer.reasons import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -97,7 +98,7 @@ def a_message(booking: Booking | None = None, **over: Any) -> Message:
         "template": "1001",
         "params": {"name": "Ines Okafor", "time": "Wed, Nov 25, 2026, 6:00 AM"},
         "state": State.SCHEDULED,
-        "reason": "",
+        "reason": Reason.NONE,
         "scheduled_at": NOW,
         "next_at": NOW,
         "expires_at": NOW + timedelta(hours=6),

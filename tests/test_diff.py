@@ -83,6 +83,7 @@ def test_several_changed_fields_are_all_named() -> None:
     [
         pytest.param("name", "Another name", id="the event type was renamed"),
         pytest.param("event_type", f"{API}/event_types/t2", id="another event type"),
+        pytest.param("external_id", "k7", id="its entry in the host's calendar"),
     ],
 )
 def test_other_fields_are_no_news(name: str, value: Any) -> None:
@@ -96,7 +97,7 @@ def test_each_field_of_an_event_is_news_or_not() -> None:
     """A field added to an event must be put on one side or the other; `updated_at` is no field at all."""
     names = {one.name for one in fields(Event)}
 
-    assert {"uri", "name", "event_type", "mark"} | set(OTHER_FIELDS) == names
+    assert {"uri", "name", "event_type", "external_id", "mark"} | set(OTHER_FIELDS) == names
     assert "updated_at" not in names
 
 
@@ -310,14 +311,14 @@ def test_missing(since: datetime | None, until: datetime | None, *, expected: bo
     gone, there = a_known(an_event("gone", start=NOW)), a_known(an_event("there", start=NOW))
     known = {row.event.uri: row for row in (gone, there)}
 
-    assert ([gone] if expected else []) == missing(known, [there.event], since=since, until=until)
+    assert ([gone] if expected else []) == missing(known, [there.event.uri], since=since, until=until)
 
 
 def test_a_listed_event_is_not_missing_wherever_it_moved() -> None:
     """An event that moved is found by its URI, not by where it was."""
     row = a_known(an_event(start=NOW))
 
-    assert missing({row.event.uri: row}, [an_event(start=NOW + 9 * DAY)], since=NOW, until=None) == []
+    assert missing({row.event.uri: row}, [an_event(start=NOW + 9 * DAY).uri], since=NOW, until=None) == []
 
 
 # What happened to bookings.

@@ -10,8 +10,8 @@ import pytest
 from conftest import NOW, NUMBER, an_event, an_invitee
 from stage import Stage
 
-from syncer.doubles import DOUBLE
 from syncer.model import State
+from syncer.reasons import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +37,7 @@ def stage(settings: Callable[..., Any], store: Store) -> Stage:
     return made
 
 
-def found(stage: Stage, rule: str) -> dict[str, tuple[State, str]]:
+def found(stage: Stage, rule: str) -> dict[str, tuple[State, Reason]]:
     """State and reason of a rule's messages, by seat."""
     return {m.booking[-2:]: (m.state, m.reason) for m in stage.store.messages() if m.rule == rule}
 
@@ -48,16 +48,16 @@ def test_each_text_goes_to_a_number_once(stage: Stage) -> None:
     stage.run()
 
     assert found(stage, "confirmation") == {
-        "i1": (State.SENT, ""),
-        "i2": (State.SKIPPED, DOUBLE),
-        "i3": (State.SENT, ""),
-        "i4": (State.SENT, ""),
+        "i1": (State.SENT, Reason.NONE),
+        "i2": (State.SKIPPED, Reason.DUPLICATE),
+        "i3": (State.SENT, Reason.NONE),
+        "i4": (State.SENT, Reason.NONE),
     }
     assert found(stage, "reminder-1h") == {
-        "i1": (State.SCHEDULED, ""),
-        "i2": (State.SKIPPED, DOUBLE),
-        "i3": (State.SCHEDULED, ""),
-        "i4": (State.SCHEDULED, ""),
+        "i1": (State.SCHEDULED, Reason.NONE),
+        "i2": (State.SKIPPED, Reason.DUPLICATE),
+        "i3": (State.SCHEDULED, Reason.NONE),
+        "i4": (State.SCHEDULED, Reason.NONE),
     }
     assert sorted(sent.to for sent in stage.gateway.texts) == [NUMBER, NUMBER, "+13125550177"]
 
@@ -72,8 +72,8 @@ def test_the_other_seat_takes_over_when_the_first_is_given_up(stage: Stage) -> N
     stage.calendly.put(event, gone, *rest)
     stage.run()
 
-    assert found(stage, "confirmation")["i2"] == (State.SKIPPED, DOUBLE)
-    assert found(stage, "reminder-1h")["i2"] == (State.SCHEDULED, "")
+    assert found(stage, "confirmation")["i2"] == (State.SKIPPED, Reason.DUPLICATE)
+    assert found(stage, "reminder-1h")["i2"] == (State.SCHEDULED, Reason.NONE)
     assert found(stage, "reminder-1h")["i1"][0] is State.CANCELED
     assert [sent.plan_name for sent in stage.gateway.texts].count("syncer/cancellation") == 1
 
@@ -82,10 +82,10 @@ def test_a_text_that_will_not_leave_takes_nobodys_place(stage: Stage) -> None:
     """A person has canceled the first seat's reminder: the second seat's comes."""
     stage.run()
     [message] = [m for m in stage.store.messages() if m.rule == "reminder-1h" and m.booking.endswith("i1")]
-    stage.store.move(message, State.CANCELED, "canceled by the operator", NOW)
+    stage.store.move(message, State.CANCELED, Reason.BY_OPERATOR, NOW)
     event = an_event(total=5, active=5)
     stage.calendly.put(event, *stage.calendly.people[event.uri], seat(event, 5, text_reminder_number="+13125550188"))
     stage.run()
 
-    assert found(stage, "reminder-1h")["i2"] == (State.SCHEDULED, "")
+    assert found(stage, "reminder-1h")["i2"] == (State.SCHEDULED, Reason.NONE)
     assert found(stage, "reminder-1h")["i1"][0] is State.CANCELED

@@ -27,8 +27,9 @@ from syncer.errors import (
     Unsendable,
 )
 from syncer.model import Answer, ChangeKind, Message, State
-from syncer.outbox import RESTORED, Halt, NoAnswer, NotNow, Refused, jitter_of, retry_at, settle
+from syncer.outbox import Halt, NoAnswer, NotNow, Refused, jitter_of, retry_at, settle
 from syncer.plan import Context, plan, told
+from syncer.reasons import Reason
 from syncer.rules import OnUnknown
 
 if TYPE_CHECKING:
@@ -329,7 +330,7 @@ def test_what_was_due_when_a_backup_was_put_back_is_planned_as_unknown(
 
     message = planned(settings, "confirmation", restored_at=restored)
 
-    reason = RESTORED if state is State.UNKNOWN else ""
+    reason = Reason.RESTORED if state is State.UNKNOWN else Reason.NONE
     assert message == replace(usual, state=state, reason=reason)
 
 

@@ -14,7 +14,7 @@ from shop import PHONE, now
 from syncer.engagelab import Template
 from syncer.foresight import foresee, why_not
 from syncer.model import State, utc_text
-from syncer.outbox import MISSING, QUIET
+from syncer.reasons import Reason, in_words
 from syncer.rules import Policy, QuietHours, Rule, Trigger
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def seen(
     template: Template | None = HELLO,
     known: bool = True,
     policy: Policy | None = None,
-    missing: str = "",
+    missing: Reason = Reason.NONE,
 ) -> list[Foreseen]:
     """Look two days ahead."""
     return foresee(
@@ -65,7 +65,7 @@ def test_a_text_as_its_reader_will_see_it() -> None:
         pytest.param({"expires_at": NOW}, False, id="too late already"),
         pytest.param({"state": State.RETRYABLE, "attempts": 1}, True, id="to be tried again"),
         *(
-            pytest.param({"state": state, "reason": "x", "attempts": 1}, False, id=state)
+            pytest.param({"state": state, "reason": Reason.PROVIDER_REFUSED, "attempts": 1}, False, id=state)
             for state in State
             if state not in {State.SCHEDULED, State.RETRYABLE}
         ),
@@ -90,22 +90,22 @@ def test_nearest_first() -> None:
 
 def test_what_holds_a_text() -> None:
     """Its template as it is now; where that cannot be read, what the outbox says."""
-    message = a_message(params={"name": "王"}, reason="a reason")
+    message = a_message(params={"name": "王"}, reason=Reason.HELD_TEMPLATE, detail="1001")
     [hole], [gone], [unread] = seen(message), seen(message, template=None), seen(message, known=False)
-    [missing] = seen(message, missing=MISSING)
+    [missing] = seen(message, missing=Reason.EVENT_MISSING)
 
     assert hole.held == "template 1001 has {time}, which rule confirmation does not fill"
     assert (hole.text, hole.gsm) == ("[Pier] Hello 王: {time}", False)
     assert (gone.held, gone.text, gone.segments) == ("template 1001 does not exist at EngageLab", None, 0)
-    assert (unread.held, unread.text) == ("a reason", None)
-    assert missing.held == MISSING
+    assert (unread.held, unread.text) == (in_words(Reason.HELD_TEMPLATE, "1001"), None)
+    assert missing.held == in_words(Reason.EVENT_MISSING)
 
 
 @pytest.mark.parametrize(
     ("expires", "meeting", "at", "held"),
     [
         pytest.param(24, 30, 21, "", id="at the end of quiet hours"),
-        pytest.param(20, 30, 11, QUIET, id="too late at their end"),
+        pytest.param(20, 30, 11, in_words(Reason.QUIET_HOURS), id="too late at their end"),
         pytest.param(11.5, 11.5, 11, "", id="a meeting on the same day: at once all the same"),
     ],
 )

@@ -12,12 +12,8 @@ from hypothesis import strategies as st
 
 from syncer.model import WAITING, State
 from syncer.outbox import (
-    BY_OPERATOR,
     FINAL_REASONS,
     MOVES,
-    OVER_CAP,
-    SUPERSEDED,
-    TOO_LONG,
     Accepted,
     Halt,
     NoAnswer,
@@ -28,6 +24,7 @@ from syncer.outbox import (
     retry_at,
     settle,
 )
+from syncer.reasons import Reason
 from syncer.rules import OnUnknown
 
 if TYPE_CHECKING:
@@ -67,69 +64,90 @@ OUTCOMES = st.one_of(
             Refused("no such number"),
             1,
             0,
-            Settlement(State.FAILED, "no such number"),
+            Settlement(State.FAILED, Reason.PROVIDER_REFUSED, "no such number"),
             id="refused for good: failed",
         ),
         pytest.param(
             Halt("no credit"),
             1,
             2,
-            Settlement(State.RETRYABLE, "no credit", next_at=NOW, refusals=2),
+            Settlement(State.RETRYABLE, Reason.HALTED, "no credit", next_at=NOW, refusals=2),
             id="halted: no refusal of this message, and due at once when a person has acted",
         ),
         pytest.param(
             NoAnswer("timed out"),
             1,
             0,
-            Settlement(State.UNKNOWN, "timed out"),
+            Settlement(State.UNKNOWN, Reason.NO_ANSWER, "timed out"),
             id="no answer: unknown",
         ),
         pytest.param(
             NotNow(RATE),
             1,
             0,
-            Settlement(State.RETRYABLE, RATE, next_at=NOW + 30 * SECOND),
+            Settlement(State.RETRYABLE, Reason.PROVIDER_LATER, RATE, next_at=NOW + 30 * SECOND),
             id="not now: again in half a minute",
         ),
         pytest.param(
             NotNow(RATE),
             8,
             1,
-            Settlement(State.RETRYABLE, RATE, next_at=NOW + 30 * MINUTE, refusals=1),
+            Settlement(State.RETRYABLE, Reason.PROVIDER_LATER, RATE, next_at=NOW + 30 * MINUTE, refusals=1),
             id="not now for the eighth time: again, until it expires",
         ),
         pytest.param(
             NotNow(RATE, retry_after=5 * MINUTE),
             1,
             0,
-            Settlement(State.RETRYABLE, RATE, next_at=NOW + 5 * MINUTE),
+            Settlement(State.RETRYABLE, Reason.PROVIDER_LATER, RATE, next_at=NOW + 5 * MINUTE),
             id="not now: not before the gateway's wish",
         ),
         pytest.param(
             NotNow(RATE, tries=1),
             1,
             0,
-            Settlement(State.RETRYABLE, RATE, next_at=NOW + 30 * SECOND, refusals=1),
+            Settlement(State.RETRYABLE, Reason.PROVIDER_LATER, RATE, next_at=NOW + 30 * SECOND, refusals=1),
             id="one refusal is survived",
         ),
         pytest.param(
             NotNow(RATE, tries=1),
             2,
             1,
-            Settlement(State.FAILED, "rate limit (tried 2 times)", refusals=2),
+            Settlement(State.FAILED, Reason.PROVIDER_REFUSED, "rate limit (tried 2 times)", refusals=2),
             id="the second is not",
         ),
         pytest.param(
             NotNow(RATE, tries=0),
             1,
             0,
-            Settlement(State.FAILED, "rate limit (tried 1 times)", refusals=1),
+            Settlement(State.FAILED, Reason.PROVIDER_REFUSED, "rate limit (tried 1 times)", refusals=1),
             id="none is survived",
+        ),
+        pytest.param(
+            NotNow("not reached", unreached=True),
+            1,
+            0,
+            Settlement(State.RETRYABLE, Reason.OUTAGE, "not reached", next_at=NOW + 30 * SECOND),
+            id="not reached: an outage",
+        ),
+        pytest.param(
+            NotNow("not approved", holds_template=True),
+            1,
+            0,
+            Settlement(State.RETRYABLE, Reason.HELD_TEMPLATE, "not approved", next_at=NOW + 30 * SECOND),
+            id="the template is at fault",
+        ),
+        pytest.param(
+            NoAnswer("", Reason.INTERRUPTED),
+            1,
+            0,
+            Settlement(State.UNKNOWN, Reason.INTERRUPTED),
+            id="left by a crash: unknown",
         ),
     ],
 )
 def test_settle(outcome: Outcome, attempts: int, refusals: int, expected: Settlement) -> None:
-    """Each kind of answer has its state, reason and next moment."""
+    """Each kind of answer has its state, reason and next moment, and the gateway's words go with it as they are."""
     assert expected == settle(outcome, now=NOW, attempts=attempts, refusals=refusals)
 
 
@@ -147,7 +165,7 @@ def test_no_answer(on_unknown: OnUnknown, attempts: int, expected: State) -> Non
     """Without an answer nothing is sent again by itself, unless the rule wants it, and then at most once."""
     found = settle(NoAnswer("timed out"), now=NOW, attempts=attempts, refusals=0, on_unknown=on_unknown)
 
-    assert (expected, "timed out") == (found.state, found.reason)
+    assert (expected, Reason.NO_ANSWER, "timed out") == (found.state, found.reason, found.detail)
     assert (NOW + 30 * SECOND if expected is State.RETRYABLE else None) == found.next_at
 
 
@@ -272,6 +290,6 @@ def test_what_waits_is_what_may_be_claimed(state: State) -> None:
 
 def test_reasons_that_end_a_message() -> None:
     """A person's word and the caps are final; being superseded needs no entry, for `expired` has no way out."""
-    assert {BY_OPERATOR, OVER_CAP, TOO_LONG} == FINAL_REASONS
-    assert SUPERSEDED not in FINAL_REASONS
+    assert {Reason.BY_OPERATOR, Reason.OVER_CAP, Reason.TOO_LONG} == FINAL_REASONS
+    assert Reason.SUPERSEDED not in FINAL_REASONS
     assert not MOVES[State.EXPIRED]

@@ -17,8 +17,9 @@ from stage import Stage, known_in, states, wait_for
 from syncer.errors import Busy, Overtaken
 from syncer.forgetting import without_words
 from syncer.model import Answer, Audience, Location, State
-from syncer.outbox import ERASED, OPTED_OUT, Refused
+from syncer.outbox import Refused
 from syncer.phones import is_number
+from syncer.reasons import Reason
 from syncer.reconcile import Todo
 from syncer.store import Batch, Reading, Store, database
 
@@ -89,7 +90,7 @@ def test_who_opted_out_is_not_texted_and_what_waits_is_skipped(stage: Stage) -> 
     assert (new, [message.key for message in skipped]) == (1, [theirs.key])
     assert states(stage, [theirs, others]) == [State.SKIPPED, State.SENT]
     assert [sent.to for sent in stage.gateway.texts] == [OTHER]
-    assert stage.store.messages(keys=[theirs.key])[0].reason == OPTED_OUT
+    assert stage.store.messages(keys=[theirs.key])[0].reason == Reason.OPTED_OUT
 
 
 def test_an_opt_out_between_choosing_and_sending_counts(stage: Stage) -> None:
@@ -130,7 +131,7 @@ def test_new_bookings_of_who_opted_out_are_skipped_with_the_reason(stage: Stage)
     after = {message.rule: message.state for message in stage.store.messages()}
 
     rules = ("confirmation", "reminder-24h", "reminder-1h", "follow-up", "host")
-    assert before == dict.fromkeys(rules, (State.SKIPPED, OPTED_OUT))
+    assert before == dict.fromkeys(rules, (State.SKIPPED, Reason.OPTED_OUT))
     assert gone == 1
     assert after["confirmation"] is State.SENT
     assert {after[rule] for rule in rules[1:4]} == {State.SCHEDULED}
@@ -215,7 +216,7 @@ def test_a_forgotten_booking_that_is_still_listed_is_texted_no_more(stage: Stage
         "reminder-1h": State.SKIPPED,
         "follow-up": State.SKIPPED,
     }
-    assert messages["reminder-1h"].reason == ERASED
+    assert messages["reminder-1h"].reason == Reason.ERASED
     assert messages["confirmation"].key.startswith("forgotten:")
     assert messages["confirmation"].key.endswith("/confirmation/2026-11-25T12:00:00Z")
     assert [state for _, state, _ in stage.store.history(messages["confirmation"].key)] == [

@@ -11,10 +11,9 @@ from conftest import API, NOW, NUMBER, a_booking, a_message, an_event, an_invite
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from syncer import outbox
-from syncer import plan as planned
 from syncer.model import Audience, Host, Location, Message, State, utc_text
 from syncer.plan import Context, Timing, plan, timing, told
+from syncer.reasons import Reason
 from syncer.rules import (
     DEFAULT_PARAMS,
     MAX_LATENESS,
@@ -92,7 +91,7 @@ HOST_MOVED = replace(RESCHEDULE, name="host-moved", to=Audience.HOST)
 OTHER_TYPE = frozenset({"Erstgespräch"})
 
 
-def life(due: datetime, hours: float, skip: str = "") -> Timing:
+def life(due: datetime, hours: float, skip: Reason = Reason.NONE) -> Timing:
     """Say when due and when worthless."""
     return Timing(due, due + hours * HOUR, skip)
 
@@ -165,7 +164,7 @@ def test_rescheduled(made: Booking, expected: Timing | None) -> None:
         pytest.param(
             booking(created_at=START - DAY + SECOND),
             Late.SKIP,
-            life(START - DAY, 2, planned.BOOKED_LATE),
+            life(START - DAY, 2, Reason.BOOKED_LATE),
             id="booked a second late: skipped",
         ),
         pytest.param(
@@ -181,7 +180,7 @@ def test_rescheduled(made: Booking, expected: Timing | None) -> None:
             booking(created_at=START + HOUR), Late.SEND, life(START + HOUR, 0), id="booked after the start: no life"
         ),
         pytest.param(
-            booking(moved_at=START - HOUR), Late.SKIP, life(START - DAY, 2, planned.BOOKED_LATE), id="moved late"
+            booking(moved_at=START - HOUR), Late.SKIP, life(START - DAY, 2, Reason.BOOKED_LATE), id="moved late"
         ),
         pytest.param(booking(moved_at=START - HOUR), Late.SEND, life(START - HOUR, 1), id="moved late: when noticed"),
         pytest.param(booking(old_invitee=OLD_HALF), Late.SKIP, life(START - DAY, 2), id="the new half of a move"),
@@ -229,8 +228,8 @@ def test_after_the_meeting(made: Booking, rule: Rule, expected: Timing | None) -
 
 AT = NOW - MINUTE
 SENT = life(AT, 6)
-NOT_TOLD = life(AT, 6, planned.NOT_TOLD)
-OWN = life(AT, 6, planned.OWN_CANCELLATION)
+NOT_TOLD = life(AT, 6, Reason.NOT_TOLD)
+OWN = life(AT, 6, Reason.OWN_CANCELLATION)
 TO_CANCELER = replace(CANCEL, to_canceler=True)
 BY_INVITEE = canceled(canceler_type="invitee")
 
@@ -320,34 +319,34 @@ POLICY = Policy(rules=(CONFIRM, RESCHEDULE, CANCEL, REMIND, FOLLOW_UP, NO_SHOW, 
 @pytest.mark.parametrize(
     ("rule", "state", "reason", "expected"),
     [
-        pytest.param("booked", State.SENT, "", True, id="confirmed"),
-        pytest.param("booked", State.UNKNOWN, "timed out", True, id="perhaps confirmed"),
-        pytest.param("booked", State.SENDING, "", True, id="being confirmed"),
-        pytest.param("booked", State.SCHEDULED, "", False, id="to be confirmed"),
-        pytest.param("booked", State.RETRYABLE, "rate limit", False, id="refused for now"),
-        pytest.param("booked", State.FAILED, "refused", False, id="refused"),
-        pytest.param("booked", State.EXPIRED, "its time passed", False, id="too late"),
-        pytest.param("booked", State.SKIPPED, "no number", False, id="skipped"),
-        pytest.param("booked", State.CANCELED, outbox.WAS_CANCELED, False, id="canceled before it was confirmed"),
-        pytest.param("rescheduled", State.SENT, "", True, id="told of a move"),
-        pytest.param("rescheduled", State.SCHEDULED, "", False, id="to be told of a move"),
-        pytest.param("before_start", State.SENT, "", True, id="reminded"),
-        pytest.param("before_start", State.SCHEDULED, "", True, id="a reminder waits"),
-        pytest.param("before_start", State.RETRYABLE, "rate limit", True, id="a reminder waits for another try"),
-        pytest.param("before_start", State.CANCELED, outbox.WAS_CANCELED, True, id="one waited until now"),
-        pytest.param("before_start", State.CANCELED, outbox.WAS_MOVED, False, id="one waited until it was moved"),
-        pytest.param("before_start", State.CANCELED, outbox.NO_RULE, False, id="one waited until its rule went"),
-        pytest.param("before_start", State.EXPIRED, "its time passed", False, id="one expired"),
-        pytest.param("before_start", State.SKIPPED, planned.BOOKED_LATE, False, id="one was skipped"),
-        pytest.param("after_end", State.SENT, "", False, id="a follow-up tells of no booking"),
-        pytest.param("no_show", State.SENT, "", False, id="nor does a no-show"),
-        pytest.param("canceled", State.SENT, "", False, id="nor a cancellation"),
-        pytest.param("after_end", State.SCHEDULED, "", False, id="nor a follow-up that waits"),
-        pytest.param("removed", State.SENT, "", True, id="a rule that is gone may have told"),
-        pytest.param("removed", State.SCHEDULED, "", False, id="but not by what never left"),
+        pytest.param("booked", State.SENT, Reason.NONE, True, id="confirmed"),
+        pytest.param("booked", State.UNKNOWN, Reason.NO_ANSWER, True, id="perhaps confirmed"),
+        pytest.param("booked", State.SENDING, Reason.NONE, True, id="being confirmed"),
+        pytest.param("booked", State.SCHEDULED, Reason.NONE, False, id="to be confirmed"),
+        pytest.param("booked", State.RETRYABLE, Reason.PROVIDER_LATER, False, id="refused for now"),
+        pytest.param("booked", State.FAILED, Reason.PROVIDER_REFUSED, False, id="refused"),
+        pytest.param("booked", State.EXPIRED, Reason.LATE, False, id="too late"),
+        pytest.param("booked", State.SKIPPED, Reason.NO_NUMBER, False, id="skipped"),
+        pytest.param("booked", State.CANCELED, Reason.BOOKING_CANCELED, False, id="canceled before it was confirmed"),
+        pytest.param("rescheduled", State.SENT, Reason.NONE, True, id="told of a move"),
+        pytest.param("rescheduled", State.SCHEDULED, Reason.NONE, False, id="to be told of a move"),
+        pytest.param("before_start", State.SENT, Reason.NONE, True, id="reminded"),
+        pytest.param("before_start", State.SCHEDULED, Reason.NONE, True, id="a reminder waits"),
+        pytest.param("before_start", State.RETRYABLE, Reason.PROVIDER_LATER, True, id="a reminder to be retried"),
+        pytest.param("before_start", State.CANCELED, Reason.BOOKING_CANCELED, True, id="one waited until now"),
+        pytest.param("before_start", State.CANCELED, Reason.BOOKING_MOVED, False, id="one waited until it was moved"),
+        pytest.param("before_start", State.CANCELED, Reason.NO_RULE, False, id="one waited until its rule went"),
+        pytest.param("before_start", State.EXPIRED, Reason.LATE, False, id="one expired"),
+        pytest.param("before_start", State.SKIPPED, Reason.BOOKED_LATE, False, id="one was skipped"),
+        pytest.param("after_end", State.SENT, Reason.NONE, False, id="a follow-up tells of no booking"),
+        pytest.param("no_show", State.SENT, Reason.NONE, False, id="nor does a no-show"),
+        pytest.param("canceled", State.SENT, Reason.NONE, False, id="nor a cancellation"),
+        pytest.param("after_end", State.SCHEDULED, Reason.NONE, False, id="nor a follow-up that waits"),
+        pytest.param("removed", State.SENT, Reason.NONE, True, id="a rule that is gone may have told"),
+        pytest.param("removed", State.SCHEDULED, Reason.NONE, False, id="but not by what never left"),
     ],
 )
-def test_told(rule: str, state: State, reason: str, *, expected: bool) -> None:
+def test_told(rule: str, state: State, reason: Reason, *, expected: bool) -> None:
     """Told is who was texted of the booking, perhaps, or had a reminder waiting when it was canceled."""
     message = a_message(rule=rule, state=state, reason=reason)
 
@@ -361,7 +360,7 @@ def test_told_is_each_audience_for_itself() -> None:
 
     assert told([], POLICY) == NOBODY
     assert told([host], POLICY) == TOLD_HOST
-    assert frozenset(Audience) == told([confirmed, host], POLICY)
+    assert told([confirmed, host], POLICY) == TOLD_INVITEE | TOLD_HOST
 
 
 # What the message is.
@@ -394,7 +393,7 @@ def test_a_message_in_full() -> None:
         template="1001",
         params=message.params,
         state=State.SCHEDULED,
-        reason="",
+        reason=Reason.NONE,
         scheduled_at=START - DAY,
         next_at=START - DAY,
         expires_at=START - 22 * HOUR,
@@ -430,21 +429,24 @@ def test_an_old_booking_waits_for_its_reminders_alone() -> None:
 
     found = plan(made, Policy(rules=(CONFIRM, REMIND)), CONTEXT)
 
-    assert [(m.state, m.reason) for m in found] == [(State.SKIPPED, outbox.BEFORE_BIRTH), (State.SCHEDULED, "")]
+    assert [(m.state, m.reason) for m in found] == [
+        (State.SKIPPED, Reason.BEFORE_BIRTH),
+        (State.SCHEDULED, Reason.NONE),
+    ]
 
 
 @pytest.mark.parametrize(
     ("born", "rule_born", "expected"),
     [
-        pytest.param(BOOKED, None, "", id="due as the database was made"),
-        pytest.param(BOOKED + SECOND, None, outbox.BEFORE_BIRTH, id="due a second before"),
-        pytest.param(BORN, BOOKED, "", id="due as the rule was first seen"),
-        pytest.param(BORN, BOOKED + SECOND, planned.BEFORE_RULE, id="due a second before the rule"),
-        pytest.param(BOOKED + SECOND, BOOKED + SECOND, outbox.BEFORE_BIRTH, id="both: the database says it"),
-        pytest.param(BOOKED + SECOND, BORN, outbox.BEFORE_BIRTH, id="a rule that is older than the database"),
+        pytest.param(BOOKED, None, Reason.NONE, id="due as the database was made"),
+        pytest.param(BOOKED + SECOND, None, Reason.BEFORE_BIRTH, id="due a second before"),
+        pytest.param(BORN, BOOKED, Reason.NONE, id="due as the rule was first seen"),
+        pytest.param(BORN, BOOKED + SECOND, Reason.BEFORE_RULE, id="due a second before the rule"),
+        pytest.param(BOOKED + SECOND, BOOKED + SECOND, Reason.BEFORE_BIRTH, id="both: the database says it"),
+        pytest.param(BOOKED + SECOND, BORN, Reason.BEFORE_BIRTH, id="a rule that is older than the database"),
     ],
 )
-def test_births(born: datetime, rule_born: datetime | None, expected: str) -> None:
+def test_births(born: datetime, rule_born: datetime | None, expected: Reason) -> None:
     """Nothing is sent that was due before the database was made or before its rule was first seen."""
     rules_born_at = {"other": NOW} | ({} if rule_born is None else {"booked": rule_born})
 
@@ -460,7 +462,7 @@ def test_a_birth_is_the_first_reason() -> None:
 
     message = planned_for(late, REMIND, Context(now=START, born_at=START))
 
-    assert (message.state, message.reason) == (State.SKIPPED, outbox.BEFORE_BIRTH)
+    assert (message.state, message.reason) == (State.SKIPPED, Reason.BEFORE_BIRTH)
 
 
 @pytest.mark.parametrize(
@@ -475,7 +477,7 @@ def test_seen_too_late(now: datetime, expected: State) -> None:
     """What had already passed when syncer first saw the booking is expired, and the message says so."""
     message = planned_for(booking(), CONFIRM, replace(CONTEXT, now=now))
 
-    assert (expected, planned.SEEN_LATE if expected is State.EXPIRED else "") == (message.state, message.reason)
+    assert (expected, Reason.SEEN_LATE if expected is State.EXPIRED else Reason.NONE) == (message.state, message.reason)
 
 
 def test_a_late_reminder_that_is_sent_all_the_same() -> None:
@@ -486,7 +488,7 @@ def test_a_late_reminder_that_is_sent_all_the_same() -> None:
     send, skip = (planned_for(made, replace(REMIND, late=late), context) for late in (Late.SEND, Late.SKIP))
 
     assert (send.state, send.next_at, send.expires_at) == (State.SCHEDULED, START - HOUR, START)
-    assert (skip.state, skip.reason) == (State.SKIPPED, planned.BOOKED_LATE)
+    assert (skip.state, skip.reason) == (State.SKIPPED, Reason.BOOKED_LATE)
 
 
 def test_no_reminder_for_what_was_booked_after_its_start() -> None:
@@ -506,39 +508,39 @@ def with_params(**params: str) -> Rule:
 @pytest.mark.parametrize(
     ("made", "rule", "expected"),
     [
-        pytest.param(booking(name=""), CONFIRM, "{name} is empty for this booking", id="no name"),
-        pytest.param(booking(name="👋"), CONFIRM, "{name} is empty for this booking", id="nothing left of a name"),
-        pytest.param(
-            booking(), with_params(url="{join_url}"), "{join_url} is empty for this booking", id="no link to join"
-        ),
+        pytest.param(booking(name=""), CONFIRM, (Reason.EMPTY_FIELD, "name"), id="no name"),
+        pytest.param(booking(name="👋"), CONFIRM, (Reason.EMPTY_FIELD, "name"), id="nothing left of a name"),
+        pytest.param(booking(), with_params(url="{join_url}"), (Reason.EMPTY_FIELD, "join_url"), id="no link to join"),
         pytest.param(
             booking(),
             with_params(a="{name}", b="Room: {answer:Which room?}"),
-            "{answer:Which room?} is empty for this booking",
+            (Reason.EMPTY_FIELD, "answer:Which room?"),
             id="no answer, and the text around it does not help",
         ),
-        pytest.param(booking(text_reminder_number=""), CONFIRM, "no number", id="no number"),
-        pytest.param(booking(text_reminder_number="  "), CONFIRM, "no number", id="a blank number"),
-        pytest.param(booking(text_reminder_number="call me"), CONFIRM, "number has letters in it", id="words"),
+        pytest.param(booking(text_reminder_number=""), CONFIRM, (Reason.NO_NUMBER, ""), id="no number"),
+        pytest.param(booking(text_reminder_number="  "), CONFIRM, (Reason.NO_NUMBER, ""), id="a blank number"),
+        pytest.param(booking(text_reminder_number="call me"), CONFIRM, (Reason.INVALID_NUMBER, "letters"), id="words"),
         pytest.param(
-            booking(text_reminder_number="", name=""), CONFIRM, "no number", id="nobody to write an empty name to"
+            booking(text_reminder_number="", name=""),
+            CONFIRM,
+            (Reason.NO_NUMBER, ""),
+            id="nobody to write to",
         ),
         pytest.param(
-            booking(email="x@deleted.calendly.com"), CONFIRM, "person was erased", id="erased, the number still there"
+            booking(email="x@deleted.calendly.com"), CONFIRM, (Reason.ERASED, ""), id="erased, the number still there"
         ),
         pytest.param(
-            booking(email="x@deleted.calendly.com"), TO_HOST, "person was erased", id="erased: nor is the host texted"
+            booking(email="x@deleted.calendly.com"), TO_HOST, (Reason.ERASED, ""), id="erased: nor is the host texted"
         ),
-        pytest.param(
-            booking(), TO_HOST, "no host has a number (settings: hosts, HOST_PHONE)", id="no number of the host"
-        ),
+        pytest.param(booking(), TO_HOST, (Reason.NO_NUMBER, "HOST_PHONE"), id="no number of the host"),
     ],
 )
-def test_skipped(made: Booking, rule: Rule, expected: str) -> None:
-    """What cannot be written or has nobody to go to is skipped, and the reason names the field or the fault."""
+def test_skipped(made: Booking, rule: Rule, expected: tuple[Reason, str]) -> None:
+    """What cannot be written or has nobody to go to is skipped; the detail names the field or setting, if any."""
     message = planned_for(made, rule)
 
-    assert (State.SKIPPED, expected) == (message.state, message.reason)
+    assert (State.SKIPPED, expected[0]) == (message.state, message.reason)
+    assert expected[1] in message.detail
     assert (message.template, message.params) == ("", {})
 
 
@@ -670,7 +672,7 @@ def test_quiet_hours_can_leave_no_time() -> None:
         )
     )
 
-    assert (message.state, message.reason) == (State.EXPIRED, outbox.QUIET)
+    assert (message.state, message.reason) == (State.EXPIRED, Reason.QUIET_HOURS)
 
 
 def test_a_reminder_that_dies_as_the_night_ends_goes_out_before_it() -> None:
@@ -808,7 +810,7 @@ def test_when_something_is_due_does_not_hang_on_now(
     assert [(m.key, m.scheduled_at, m.expires_at) for m in first] == [
         (m.key, m.scheduled_at, m.expires_at) for m in second
     ]
-    gone = [b for a, b in zip(first, second, strict=True) if a.reason in {planned.SEEN_LATE, outbox.BEFORE_BIRTH}]
+    gone = [b for a, b in zip(first, second, strict=True) if a.reason in {Reason.SEEN_LATE, Reason.BEFORE_BIRTH}]
     assert all(message.state is not State.SCHEDULED for message in gone)
 
 
@@ -828,6 +830,6 @@ def test_who_opted_out_is_skipped_with_number_and_times() -> None:
     skipped = planned_for(booking(), CONFIRM, context)
     other = planned_for(booking(text_reminder_number="+13125550143"), CONFIRM, context)
 
-    assert skipped == replace(wanted, state=State.SKIPPED, reason="opted out", template="", params={})
+    assert skipped == replace(wanted, state=State.SKIPPED, reason=Reason.OPTED_OUT, template="", params={})
     assert other.state is State.SCHEDULED
     assert asked == [NUMBER, "+13125550143"]

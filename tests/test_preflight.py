@@ -12,7 +12,7 @@ from stage import CONTENTS, Stage, states, wait_for
 
 from syncer.engagelab import Template
 from syncer.model import State
-from syncer.outbox import TOO_LONG
+from syncer.reasons import Reason
 from syncer.templates import covers, holes, spare, why_held
 from syncer.wording import preview
 
@@ -137,7 +137,7 @@ def test_a_text_that_is_too_long_is_skipped(settings: Callable[..., Any], store:
     stage.run()
 
     assert states(stage, messages) == [State.SKIPPED, State.SKIPPED, State.SENT]
-    assert {row.reason for row in stage.store.messages(states=[State.SKIPPED])} == {TOO_LONG}
+    assert {row.reason for row in stage.store.messages(states=[State.SKIPPED])} == {Reason.TOO_LONG}
     assert report.skipped == 2
     assert told == [
         {"limit": "segments_per_message", "value": 2, "reason": "a text of rule confirmation would be 3 SMS long"}

@@ -1,4 +1,4 @@
-"""What is wanted against what the outbox holds; and the guards that refuse a plan."""
+"""What is wanted against what the outbox holds."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ from conftest import NOW, a_booking, a_message, an_event, an_invitee
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncer.errors import GuardRefused
 from syncer.model import WAITING, Audience, State
-from syncer.outbox import BY_OPERATOR, FINAL_REASONS, NO_RULE, OVER_CAP, WAS_CANCELED, WAS_MOVED, may_move
-from syncer.plan import BOOKED_LATE, SEEN_LATE
-from syncer.reconcile import Todo, guard_cancellations, guard_listing, reconcile
+from syncer.outbox import FINAL_REASONS, may_move
+from syncer.reasons import Reason
+from syncer.reconcile import Todo, reconcile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from syncer.model import Booking, Message
 
@@ -36,7 +35,7 @@ def row(state: State = State.SCHEDULED, **over: object) -> Message:
     """Make the outbox's row for WANTED, written an hour ago."""
     given_: dict[str, object] = {"state": state, "changed_at": BEFORE, "attempts": int(state in ATTEMPTED)}
     if state not in {State.SCHEDULED, State.SENDING, State.SENT}:
-        given_["reason"] = "some reason"
+        given_["reason"] = Reason.PROVIDER_LATER
     if state is State.SENT:
         given_["provider_message_id"] = "m1"
     return replace(WANTED, **(given_ | over))  # type: ignore[arg-type]
@@ -61,9 +60,9 @@ def applied(todo: Todo, outbox: Iterable[Message]) -> list[Message]:
 
 
 SKIPPED = replace(
-    WANTED, to="", language="", timezone="", template="", params={}, state=State.SKIPPED, reason="no number"
+    WANTED, to="", language="", timezone="", template="", params={}, state=State.SKIPPED, reason=Reason.NO_NUMBER
 )
-EXPIRED = replace(WANTED, state=State.EXPIRED, reason=SEEN_LATE)
+EXPIRED = replace(WANTED, state=State.EXPIRED, reason=Reason.SEEN_LATE)
 
 
 @pytest.mark.parametrize("new", [WANTED, SKIPPED, EXPIRED], ids=["scheduled", "skipped", "expired"])
@@ -133,12 +132,23 @@ def test_a_refused_message_keeps_its_delay() -> None:
 @pytest.mark.parametrize("state", sorted(WAITING))
 def test_another_template_clears_the_reason(state: State) -> None:
     """What was held for its template is no longer held for it when it has another."""
-    old = row(state, reason="template 1001 is not approved")
+    old = row(state, reason=Reason.HELD_TEMPLATE, detail="template 1001 is not approved")
 
     ((_, other),) = compare(replace(WANTED, template="2001"), old).updates
     ((_, same),) = compare(replace(WANTED, to="+4915123456789"), old).updates
 
-    assert (other.reason, same.reason) == ("", "template 1001 is not approved")
+    assert (other.reason, other.detail) == (Reason.NONE, "")
+    assert (same.reason, same.detail) == (old.reason, old.detail)
+
+
+@pytest.mark.parametrize("state", sorted(WAITING))
+def test_what_a_guard_holds_stays_held_whatever_changes(state: State) -> None:
+    """Only a person lets it go: neither another template nor another number does."""
+    old = row(state, reason=Reason.HELD_BY_GUARD, detail="12 of 45")
+
+    for new in (replace(WANTED, template="2001"), replace(WANTED, to="+4915123456789")):
+        ((_, after),) = compare(new, old).updates
+        assert (after.reason, after.detail) == (Reason.HELD_BY_GUARD, "12 of 45")
 
 
 @pytest.mark.parametrize("state", sorted(WAITING))
@@ -148,7 +158,7 @@ def test_what_waits_is_skipped_when_a_rule_forbids_it_now(state: State) -> None:
 
     ((before, after),) = compare(SKIPPED, old).updates
 
-    assert (state, State.SKIPPED, "no number") == (before, after.state, after.reason)
+    assert (state, State.SKIPPED, Reason.NO_NUMBER) == (before, after.state, after.reason)
     assert (after.to, after.params, after.template) == ("", {}, "")
     assert (old.attempts, 2, NOW) == (after.attempts, after.refusals, after.changed_at)
 
@@ -161,8 +171,10 @@ def test_what_waits_is_left_to_the_clock(state: State) -> None:
 
 
 @pytest.mark.parametrize("state", [State.SKIPPED, State.CANCELED])
-@pytest.mark.parametrize("reason", ["no number", WAS_CANCELED, WAS_MOVED, NO_RULE, BOOKED_LATE])
-def test_what_is_wanted_again_comes_back(state: State, reason: str) -> None:
+@pytest.mark.parametrize(
+    "reason", [Reason.NO_NUMBER, Reason.BOOKING_CANCELED, Reason.BOOKING_MOVED, Reason.NO_RULE, Reason.BOOKED_LATE]
+)
+def test_what_is_wanted_again_comes_back(state: State, reason: Reason) -> None:
     """What was skipped or canceled is scheduled again when it is wanted and in time, and keeps its count."""
     old = row(state, reason=reason, attempts=2, refusals=1, next_at=BEFORE, to="")
 
@@ -171,7 +183,7 @@ def test_what_is_wanted_again_comes_back(state: State, reason: str) -> None:
 
 @pytest.mark.parametrize("state", [State.SKIPPED, State.CANCELED])
 @pytest.mark.parametrize("reason", sorted(FINAL_REASONS))
-def test_what_a_person_or_a_cap_ended_stays_ended(state: State, reason: str) -> None:
+def test_what_a_person_or_a_cap_ended_stays_ended(state: State, reason: Reason) -> None:
     """Neither the operator's word nor the cap is undone by planning again."""
     assert Todo() == compare(WANTED, row(state, reason=reason))
 
@@ -203,21 +215,25 @@ GONE = replace(INES, status="canceled", canceled_at=NOW)
 @pytest.mark.parametrize(
     ("booking", "expected"),
     [
-        pytest.param(a_booking(EVENT, GONE), WAS_CANCELED, id="canceled"),
-        pytest.param(a_booking(replace(EVENT, status="canceled"), INES), WAS_CANCELED, id="the event was canceled"),
-        pytest.param(a_booking(EVENT, replace(GONE, rescheduled=True)), WAS_MOVED, id="rescheduled"),
-        pytest.param(a_booking(replace(EVENT, start=EVENT.start + HOUR), INES), WAS_MOVED, id="moved in place"),
-        pytest.param(BOOKING, NO_RULE, id="the booking stands: its rule is gone"),
+        pytest.param(a_booking(EVENT, GONE), Reason.BOOKING_CANCELED, id="canceled"),
+        pytest.param(
+            a_booking(replace(EVENT, status="canceled"), INES), Reason.BOOKING_CANCELED, id="the event was canceled"
+        ),
+        pytest.param(a_booking(EVENT, replace(GONE, rescheduled=True)), Reason.BOOKING_MOVED, id="rescheduled"),
+        pytest.param(
+            a_booking(replace(EVENT, start=EVENT.start + HOUR), INES), Reason.BOOKING_MOVED, id="moved in place"
+        ),
+        pytest.param(BOOKING, Reason.NO_RULE, id="the booking stands: its rule is gone"),
     ],
 )
 @pytest.mark.parametrize("state", sorted(WAITING))
-def test_why_what_waits_is_canceled(booking: Booking, expected: str, state: State) -> None:
+def test_why_what_waits_is_canceled(booking: Booking, expected: Reason, state: State) -> None:
     """What is no longer wanted is canceled, and the reason says what happened to the booking."""
-    old = row(state, refusals=3)
+    old = row(state, refusals=3, detail="what it waited for")
 
     todo = compare(None, old, booking)
 
-    assert ((state, replace(old, state=State.CANCELED, reason=expected, changed_at=NOW)),) == todo.updates
+    assert ((state, replace(old, state=State.CANCELED, reason=expected, detail="", changed_at=NOW)),) == todo.updates
     assert todo.inserts == ()
 
 
@@ -235,7 +251,9 @@ def test_a_move_in_place_changes_keys() -> None:
     todo = compare(new, row(), moved)
 
     assert (new,) == todo.inserts
-    assert [(b, m.state, m.reason) for b, m in todo.updates] == [(State.SCHEDULED, State.CANCELED, WAS_MOVED)]
+    assert [(b, m.state, m.reason) for b, m in todo.updates] == [
+        (State.SCHEDULED, State.CANCELED, Reason.BOOKING_MOVED)
+    ]
 
 
 @pytest.mark.parametrize("state", [State.SENT, State.SENDING, State.UNKNOWN])
@@ -319,7 +337,14 @@ PLANS = st.lists(st.sampled_from(KEYS), unique=True).flatmap(
         )
     )
 )
-REASONS = ["", "some reason", WAS_CANCELED, BY_OPERATOR, OVER_CAP]
+REASONS = [
+    Reason.NONE,
+    Reason.PROVIDER_LATER,
+    Reason.HELD_BY_GUARD,
+    Reason.BOOKING_CANCELED,
+    Reason.BY_OPERATOR,
+    Reason.OVER_CAP,
+]
 ROWS = st.dictionaries(
     st.sampled_from(KEYS),
     st.builds(row, st.sampled_from(State), reason=st.sampled_from(REASONS), refusals=st.integers(0, 3)),
@@ -369,75 +394,3 @@ def test_two_plans_add_up() -> None:
 
     assert Todo((WANTED,), other.updates) == one + other
     assert Todo() + one == one + Todo() == one
-
-
-# The guards.
-
-
-def refused(guard: Callable[[], None]) -> bool:
-    """Say whether a guard refuses."""
-    try:
-        guard()
-    except GuardRefused:
-        return True
-    return False
-
-
-@pytest.mark.parametrize(
-    ("listed", "known", "missing", "expected"),
-    [
-        pytest.param(0, 0, 0, False, id="the very first run of an empty calendar"),
-        pytest.param(100, 0, 0, False, id="the very first run"),
-        pytest.param(0, 1, 1, True, id="nothing listed where one is known"),
-        pytest.param(0, 1000, 1000, True, id="nothing listed where many are known"),
-        pytest.param(1, 2, 1, False, id="one of two is gone"),
-        pytest.param(1, 10, 9, False, id="nine of ten: too few to ask about"),
-        pytest.param(1, 11, 10, True, id="ten of eleven"),
-        pytest.param(39, 49, 10, True, id="ten, a little more than a fifth"),
-        pytest.param(40, 50, 10, False, id="ten, just a fifth"),
-        pytest.param(800, 1000, 200, False, id="two hundred, just a fifth"),
-        pytest.param(799, 1000, 201, True, id="one more"),
-        pytest.param(5000, 1000, 201, True, id="however many are listed"),
-        pytest.param(1000, 1000, 0, False, id="nothing is gone"),
-    ],
-)
-def test_guard_listing(listed: int, known: int, missing: int, *, expected: bool) -> None:
-    """An empty listing over a snapshot is refused, and one that lost more than a fifth, if that is ten at least."""
-    assert expected is refused(lambda: guard_listing(listed=listed, known=known, missing=missing))
-
-
-@pytest.mark.parametrize(
-    ("canceled", "known", "expected"),
-    [
-        pytest.param(0, 0, False, id="nothing known"),
-        pytest.param(9, 9, False, id="nine of nine: too few to ask about"),
-        pytest.param(10, 10, True, id="ten of ten"),
-        pytest.param(10, 49, True, id="ten, a little more than a fifth"),
-        pytest.param(10, 50, False, id="ten, just a fifth"),
-        pytest.param(200, 1000, False, id="two hundred, just a fifth"),
-        pytest.param(201, 1000, True, id="one more"),
-    ],
-)
-def test_guard_cancellations(canceled: int, known: int, *, expected: bool) -> None:
-    """A mass cancellation is refused: more than a fifth of what is known, if that is ten at least."""
-    assert expected is refused(lambda: guard_cancellations(canceled=canceled, known=known))
-
-
-def test_a_refusal_says_how_many() -> None:
-    """The operator reads how many of how many, and what to type if it is meant."""
-    with pytest.raises(GuardRefused, match="201 of 1000 known events vanished") as refusal:
-        guard_listing(listed=799, known=1000, missing=201)
-    assert (refusal.value.exit_code, "--force" in refusal.value.remedy) == (3, True)
-    with pytest.raises(GuardRefused, match="no event at all where 7 are known"):
-        guard_listing(listed=0, known=7, missing=7)
-    with pytest.raises(GuardRefused, match="10 of 12 known bookings were canceled"):
-        guard_cancellations(canceled=10, known=12)
-
-
-@given(st.integers(0, 500), st.integers(0, 500))
-def test_a_guard_never_lets_more_through(canceled: int, known: int) -> None:
-    """What is refused is refused with one more gone, too, and never when fewer than ten are."""
-    here = refused(lambda: guard_cancellations(canceled=canceled, known=known))
-
-    assert not here or canceled >= 10
-    assert not here or refused(lambda: guard_cancellations(canceled=canceled + 1, known=known))

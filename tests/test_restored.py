@@ -15,7 +15,7 @@ from stage import Stage, a_gateway, states, wait_for
 from syncer.diff import News, noticed_after
 from syncer.errors import Older
 from syncer.model import State
-from syncer.outbox import RESTORED
+from syncer.reasons import Reason
 from syncer.store import Store, database
 from syncer.store.lock import run_lock
 
@@ -43,7 +43,7 @@ def test_what_waited_and_was_due_becomes_unknown_and_the_rest_stays(
     assert count == 1
     assert states(stage, [due, future, sent]) == [State.UNKNOWN, State.SCHEDULED, State.SENT]
     [row] = store.messages(keys=[due.key])
-    assert (row.reason, row.attempts) == (RESTORED, 0)
+    assert (row.reason, row.attempts) == (Reason.RESTORED, 0)
     assert store.restored_at == NOW
 
 
@@ -120,7 +120,7 @@ def test_told_so_it_repeats_nothing_forgets_nothing_and_goes_on(office: Office) 
     reminded = office.run(NOW + DAY - HOUR / 2 + timedelta(minutes=1))
 
     assert first == []
-    assert unknown == {"old reminder-24h": RESTORED, "new confirmation": RESTORED}
+    assert unknown == {"old reminder-24h": Reason.RESTORED, "new confirmation": Reason.RESTORED}
     assert later == ["later confirmation"]
     assert reminded == ["old reminder-1h"]
 

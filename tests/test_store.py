@@ -37,8 +37,9 @@ from syncer.model import (
     State,
     utc_text,
 )
-from syncer.outbox import MISSING, MISSING_GUEST, MOVES, Settlement, may_move
+from syncer.outbox import MOVES, Settlement, may_move
 from syncer.phones import is_number
+from syncer.reasons import Reason
 from syncer.reconcile import Todo
 from syncer.store import Batch, Reading, Store, database, rows
 
@@ -813,7 +814,7 @@ def test_an_event_is_missing_since_it_was_first_missed_until_it_is_read_again(ke
     missed.append((known_in(store)[uri].missing, [row.missing for row in store.due(NOW)]))
 
     assert stamps == [utc_text(NOW)] * 2
-    assert missed == [(True, [MISSING]), (False, [""])]
+    assert missed == [(True, [Reason.EVENT_MISSING]), (False, [""])]
     assert one(store, message.key) == message
 
 
@@ -965,9 +966,14 @@ def test_what_is_missing_is_flagged(store: Store) -> None:
     store.commit(Batch(missing=[gone.event.uri, both.event.uri]), Todo(), NOW)
 
     missing = {row.event.rpartition("/")[2]: row.missing for row in store.due(NOW)}
-    assert missing == {"here": "", "gone": MISSING, "left": MISSING_GUEST, "both": MISSING}
+    assert missing == {
+        "here": "",
+        "gone": Reason.EVENT_MISSING,
+        "left": Reason.GUEST_MISSING,
+        "both": Reason.EVENT_MISSING,
+    }
     found = store.missing([one.uri for one in (here, gone, left)])
-    assert found == {gone.uri: MISSING, left.uri: MISSING_GUEST}
+    assert found == {gone.uri: Reason.EVENT_MISSING, left.uri: Reason.GUEST_MISSING}
 
 
 def test_what_waited_too_long_expires(store: Store) -> None:
