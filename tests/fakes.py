@@ -271,9 +271,9 @@ class FakeGateway:
             if self._script:
                 outcome, accepted = self._script.popleft()
             elif template is None:
-                outcome, accepted = NotNow("EngageLab 4001: template not found", holds_template=True), False
+                outcome, accepted = NotNow("EngageLab 4001: template not found", "4001", holds_template=True), False
             elif not template.usable:
-                outcome, accepted = Refused("EngageLab 3003: template is not approved"), False
+                outcome, accepted = Refused("EngageLab 3003: template is not approved", "3003"), False
             sent = Sent(
                 to=body["to"][0],
                 template=body["template"]["id"],
