@@ -279,7 +279,7 @@ def _changes(old: Booking | None, new: Booking, settle: timedelta) -> list[Chang
     if new.canceled:
         if old is None or new.invitee.rescheduled or not settled(new, settle):
             return []
-        if new.invitee.canceled_at is not None and new.invitee.canceled_at <= new.seen_at:
+        if old.canceled and new.invitee.canceled_at is not None and new.invitee.canceled_at <= new.seen_at:
             return []  # joined and left before syncer ever looked
         return [] if old.canceled and settled(old, settle) else change(ChangeKind.CANCELED, new.invitee.canceler_type)
     if old is None:

@@ -284,9 +284,9 @@ class FakeGateway:
                 outcome = self.policy(sent)
                 accepted = isinstance(outcome, Accepted)
             elif template is None:
-                outcome, accepted = NotNow("EngageLab 4001: template not found", holds_template=True), False
+                outcome, accepted = NotNow("EngageLab 4001: template not found", "4001", holds_template=True), False
             elif not template.usable:
-                outcome, accepted = Refused("EngageLab 3003: template is not approved"), False
+                outcome, accepted = Refused("EngageLab 3003: template is not approved", "3003"), False
             sent = replace(sent, accepted=accepted)
             self.sends.append(sent)
         if self.on_send is not None:

@@ -22,6 +22,7 @@ from syncer.errors import AccessRefused, NotThere, RunHalted, Unsendable
 from syncer.http import Http
 from syncer.model import Audience, Message, State
 from syncer.outbox import Accepted, Halt, NoAnswer, NotNow, Refused
+from syncer.reasons import Reason
 from syncer.sandbox.directory import MEMBER, OWNER
 from syncer.sandbox.server import SandboxServer
 from syncer.sandbox.world import REJECTED, SANDBOX_DEV_KEY, TEMPLATE_CONFIRM, World
@@ -40,7 +41,7 @@ MESSAGE = Message(
     template=TEMPLATE_CONFIRM,
     params={"name": "Zoë", "time": "Thu, Nov 26"},
     state=State.SENDING,
-    reason="",
+    reason=Reason.NONE,
     scheduled_at=NOW,
     next_at=NOW,
     expires_at=NOW + HOUR,
@@ -342,7 +343,7 @@ class FakedGateway:
 
     def throttle(self) -> None:
         """Refuse the next send for half a minute."""
-        self.api.answer(NotNow("EngageLab HTTP 429", retry_after=timedelta(seconds=30), pauses_all=True))
+        self.api.answer(NotNow("EngageLab HTTP 429", "HTTP 429", retry_after=timedelta(seconds=30), pauses_all=True))
 
     def refuse_login(self) -> None:
         """Refuse the key from now on."""
@@ -393,7 +394,7 @@ def test_unknown_template(stage: Callable[[], RealGateway | FakedGateway]) -> No
     assert isinstance(outcome, NotNow)
     assert outcome.holds_template
     assert not outcome.pauses_all
-    assert "4001" in outcome.reason
+    assert outcome.code == "4001"
     assert gateway.texts() == []
 
 
@@ -405,7 +406,7 @@ def test_template_not_approved(stage: Callable[[], RealGateway | FakedGateway], 
     outcome = gateway.api.send(gateway.api.prepare(MESSAGE))
     found = {template.id: template for template in gateway.api.templates()}
 
-    assert outcome == Refused("EngageLab 3003: template is not approved")
+    assert outcome == Refused("EngageLab 3003: template is not approved", "3003")
     assert not found[TEMPLATE_CONFIRM].usable
     assert found[TEMPLATE_CONFIRM].why_not_usable() == "the template was rejected: sender not identified"
     assert sum(template.usable for template in found.values()) == len(found) - 1
@@ -442,7 +443,7 @@ def test_throttled(stage: Callable[[], RealGateway | FakedGateway]) -> None:
     outcome = gateway.api.send(gateway.api.prepare(MESSAGE))
     again = gateway.api.send(gateway.api.prepare(MESSAGE))
 
-    assert outcome == NotNow("EngageLab HTTP 429", retry_after=timedelta(seconds=30), pauses_all=True)
+    assert outcome == NotNow("EngageLab HTTP 429", "HTTP 429", retry_after=timedelta(seconds=30), pauses_all=True)
     assert isinstance(again, Accepted)
     assert len(gateway.texts()) == 1
 

@@ -396,6 +396,12 @@ def test_a_cancellation_counts_once_it_is_settled(age: timedelta, *, expected: b
     assert snapshot.read(EVENT, gone, at=NOW + 2 * HOUR) == []
 
 
+@pytest.mark.parametrize("at", [NOW - DAY, NOW - DAY - MINUTE], ids=["in that second", "by a clock that is behind"])
+def test_who_was_seen_to_come_is_told_of_whatever_the_date(at: datetime) -> None:
+    """A date that is not after the first reading does not make it unseen: the guard counts what is texted."""
+    assert [(CANCELED, INES.uri)] == knowing(INES).read(EVENT, canceled(INES, at))
+
+
 def test_a_cancellation_says_who_canceled() -> None:
     """The change carries who canceled, as Calendly says it."""
     gone = canceled(INES, NOW - HOUR, canceler_type="host")

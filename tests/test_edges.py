@@ -89,15 +89,18 @@ def test_a_resent_message_keeps_its_refusals_and_its_jitter() -> None:
         pytest.param(400, {"code": 2002, "message": "No"}, Halt("EngageLab 2002: No"), id="a halt says why"),
         pytest.param(400, {"code": 1000, "message": "No"}, NoAnswer("EngageLab 1000: No"), id="so does a doubt"),
         pytest.param(
-            300, {"code": 3002}, Refused("EngageLab 3002: redirected; check ENGAGELAB_API_URL"), id="the first 3xx"
+            300,
+            {"code": 3002},
+            Refused("EngageLab 3002: redirected; check ENGAGELAB_API_URL", "3002"),
+            id="the first 3xx",
         ),
-        pytest.param(299, {"code": 3002, "message": "No"}, Refused("EngageLab 3002: No"), id="the last 2xx"),
-        pytest.param(200, {"code": "3002"}, Refused("EngageLab 3002"), id="a code in quotes"),
+        pytest.param(299, {"code": 3002, "message": "No"}, Refused("EngageLab 3002: No", "3002"), id="the last 2xx"),
+        pytest.param(200, {"code": "3002"}, Refused("EngageLab 3002", "3002"), id="a code in quotes"),
         pytest.param(200, {"code": "1234567890"}, NoAnswer("EngageLab 123456789"), id="a code without end"),
     ],
 )
 def test_the_gateways_answers(status: int, body: dict[str, Any], expected: object) -> None:
-    """By code, each with its reason."""
+    """By code, each with its detail."""
     assert engagelab.decipher(status, {}, json.dumps(body).encode()) == expected
 
 
@@ -340,7 +343,7 @@ def test_a_message_that_misses_a_field_still_says_to_whom(settings: Callable[...
 
     [message] = plan(a_booking(), settings(toml).policy, a_context())
 
-    assert (message.state, message.reason) == (State.SKIPPED, "{join_url} is empty for this booking")
+    assert (message.state, message.reason, message.detail) == (State.SKIPPED, Reason.EMPTY_FIELD, "{join_url}")
     assert (message.to, message.language, message.timezone) == (a_message().to, "en", "America/Chicago")
 
 

@@ -20,6 +20,7 @@ from syncer.errors import NotConnected, NoUsableAnswer, RunHalted, SyncerError, 
 from syncer.http import SENDS_KEEPALIVE, Answer, Http
 from syncer.model import Audience, Message, State
 from syncer.outbox import Accepted, Halt, NoAnswer, NotNow, Outcome, Refused
+from syncer.reasons import Reason
 from syncer.sandbox.server import SandboxServer
 from syncer.sandbox.world import TEMPLATE_CONFIRM, World
 
@@ -41,7 +42,7 @@ MESSAGE = Message(
     template=TEMPLATE_CONFIRM,
     params={"name": "王小明", "time": "11月26日"},
     state=State.SENDING,
-    reason="",
+    reason=Reason.NONE,
     scheduled_at=NOW,
     next_at=NOW,
     expires_at=NOW,
@@ -70,17 +71,17 @@ SAMPLES: dict[str, Outcome] = {
     "sends-accepted-odd": TAKEN,
     "sends-scheduled": NoAnswer("EngageLab HTTP 200: neither accepted nor refused"),
     "sends-partly": NoAnswer("EngageLab HTTP 200: neither accepted nor refused"),
-    "sends-none-accepted": Refused("EngageLab HTTP 200: no recipient accepted"),
+    "sends-none-accepted": Refused("EngageLab HTTP 200: no recipient accepted", "no recipient accepted"),
     "sends-wrong-key": Halt("EngageLab 2001: authentication failed"),
-    "sends-bad-number": Refused("EngageLab 3002: to +… holds an invalid number"),
-    "sends-not-approved": Refused("EngageLab 3003: template is not approved"),
+    "sends-bad-number": Refused("EngageLab 3002: to +… holds an invalid number", "3002"),
+    "sends-not-approved": Refused("EngageLab 3003: template is not approved", "3003"),
     "sends-no-balance": Halt("EngageLab 5001: insufficient balance"),
-    "sends-no-template": NotNow("EngageLab 4001: template not found", holds_template=True),
-    "sends-too-often": NotNow("EngageLab 3004: too frequent", tries=1),
-    "sends-code-in-200": Refused("EngageLab 3003: template is not approved"),
+    "sends-no-template": NotNow("EngageLab 4001: template not found", "4001", holds_template=True),
+    "sends-too-often": NotNow("EngageLab 3004: too frequent", "3004", tries=1),
+    "sends-code-in-200": Refused("EngageLab 3003: template is not approved", "3003"),
     "sends-internal": NoAnswer("EngageLab 1000: internal error"),
     "sends-gateway": NoAnswer("EngageLab HTTP 502"),
-    "sends-throttled": NotNow("EngageLab HTTP 429", retry_after=timedelta(seconds=30), pauses_all=True),
+    "sends-throttled": NotNow("EngageLab HTTP 429", "HTTP 429", retry_after=timedelta(seconds=30), pauses_all=True),
 }
 
 
@@ -134,11 +135,11 @@ def test_table(status: int, body: object, kind: type[Outcome]) -> None:
 @pytest.mark.parametrize(
     ("code", "expected"),
     [
-        (3004, NotNow("EngageLab 3004: m", tries=1)),
-        (4001, NotNow("EngageLab 4001: m", holds_template=True)),
-        (5001, NotNow("EngageLab 5001: m", tries=2)),
-        (5016, NotNow("EngageLab 5016: m", tries=2)),
-        (23008, NotNow("EngageLab 23008: m", pauses_all=True)),
+        (3004, NotNow("EngageLab 3004: m", "3004", tries=1)),
+        (4001, NotNow("EngageLab 4001: m", "4001", holds_template=True)),
+        (5001, NotNow("EngageLab 5001: m", "5001", tries=2)),
+        (5016, NotNow("EngageLab 5016: m", "5016", tries=2)),
+        (23008, NotNow("EngageLab 23008: m", "23008", pauses_all=True)),
     ],
 )
 @pytest.mark.parametrize("status", [200, 400, 422])
@@ -177,7 +178,9 @@ def test_not_about_money(text: str) -> None:
 
 def test_a_code_nobody_knows_refuses_in_its_own_words() -> None:
     """A client error with a code means "not taken", whatever the code is."""
-    assert decipher(400, {}, json.dumps(error(9999)).encode()) == Refused(f"EngageLab 9999: {error(9999)['message']}")
+    assert decipher(400, {}, json.dumps(error(9999)).encode()) == Refused(
+        f"EngageLab 9999: {error(9999)['message']}", "9999"
+    )
 
 
 @pytest.mark.parametrize("code", [3001, 3002, 3003, *range(5011, 5016), 5017, 5018, 5019, 5020])
@@ -210,17 +213,17 @@ def test_nobody_halts_it_by_their_name(code: int, kind: type[Outcome]) -> None:
 )
 def test_how_long_to_wait(headers: dict[str, str], wait: timedelta | None) -> None:
     """A rate limit's wish is passed on, in seconds or as a date by their own clock."""
-    assert answered(429, None, **headers) == NotNow("EngageLab HTTP 429", retry_after=wait, pauses_all=True)
-    assert answered(400, error(5001), **headers) == NotNow("EngageLab 5001: m", retry_after=wait, tries=2)
+    assert answered(429, None, **headers) == NotNow("EngageLab HTTP 429", "HTTP 429", retry_after=wait, pauses_all=True)
+    assert answered(400, error(5001), **headers) == NotNow("EngageLab 5001: m", "5001", retry_after=wait, tries=2)
 
 
-def test_reason_is_short_and_clean() -> None:
-    """The reason quotes EngageLab in one line, without the number that it may echo."""
+def test_a_detail_is_short_and_clean() -> None:
+    """The detail quotes EngageLab in one line, without the number that it may echo."""
     outcome = answered(400, error(3002, "number +1 312-555-0142 of ines@example.com\r\n is bad" + "!" * 500))
 
     assert isinstance(outcome, Refused)
-    assert outcome.reason.startswith("EngageLab 3002: number +… of … is bad!!!")
-    assert len(outcome.reason) <= 140
+    assert outcome.detail.startswith("EngageLab 3002: number +… of … is bad!!!")
+    assert len(outcome.detail) <= 140
 
 
 ANY_JSON = st.recursive(
@@ -242,7 +245,7 @@ ANY_BODY = st.binary() | st.fixed_dictionaries(
 
 @given(st.integers() | st.sampled_from([200, 400, 429, 500]), st.dictionaries(st.text(), st.text()), ANY_BODY)
 def test_any_answer_has_an_outcome(status: int, headers: dict[str, str], body: bytes) -> None:
-    """Whatever comes back, there is an outcome with a reason, and it is accepted only by a whole 200."""
+    """Whatever comes back, there is an outcome with a detail, and it is accepted only by a whole 200."""
     outcome = decipher(status, headers, body)
 
     if isinstance(outcome, Accepted):
@@ -252,8 +255,8 @@ def test_any_answer_has_an_outcome(status: int, headers: dict[str, str], body: b
         assert outcome.message_id == str(fields["message_id"])
         assert fields.get("code") in {None, 0, "0", "00", "000"} or int(fields["code"]) == 0
     else:
-        assert outcome.reason.startswith("EngageLab ")
-        assert len(outcome.reason) < 220
+        assert outcome.detail.startswith("EngageLab ")
+        assert len(outcome.detail) < 220
 
 
 @given(st.integers().filter(bool), st.integers())
@@ -674,7 +677,7 @@ def test_faults_over_http(
     assert world.count("/v1/messages") == 1
     assert len(world.texts) == texts
     assert not isinstance(outcome, Accepted)
-    assert SECRET not in outcome.reason
+    assert SECRET not in outcome.detail
 
 
 def test_nobody_there() -> None:
@@ -685,6 +688,6 @@ def test_nobody_there() -> None:
         outcome = gateway.send(gateway.prepare(MESSAGE))
 
         assert isinstance(outcome, NotNow)
-        assert "not reached" in outcome.reason
+        assert "not reached" in outcome.detail
         with pytest.raises(SyncerError):
             gateway.templates()

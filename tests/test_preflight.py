@@ -12,7 +12,7 @@ from stage import CONTENTS, Stage, states, wait_for
 
 from syncer.engagelab import Template
 from syncer.model import State
-from syncer.reasons import Reason
+from syncer.reasons import Reason, in_words
 from syncer.templates import covers, holes, spare, why_held
 from syncer.wording import preview
 
@@ -114,8 +114,9 @@ def test_a_template_is_held_until_it_is_approved_and_again_after_an_edit(stage: 
     assert states(stage, messages) == [State.SENT] * 6
 
 
+@pytest.mark.usefixtures("as_worded")
 def test_a_held_message_expires_in_its_time(stage: Stage) -> None:
-    """With the reason why it waited."""
+    """The detail says why it waited."""
     [message] = wait_for(stage, {"expires_at": NOW + timedelta(hours=1)})
     stage.gateway.known["1001"] = replace(stage.gateway.known["1001"], status=3, remark="not clear")
     stage.run()
@@ -123,8 +124,9 @@ def test_a_held_message_expires_in_its_time(stage: Stage) -> None:
     stage.run()
     [gone] = stage.store.messages(keys=[message.key])
 
-    assert gone.state is State.EXPIRED
-    assert gone.reason == "its time passed (template 1001: the template was rejected: not clear)"
+    assert (gone.state, gone.reason) == (State.EXPIRED, Reason.LATE)
+    assert in_words(Reason.HELD_TEMPLATE) in gone.detail
+    assert "not clear" in gone.detail
 
 
 def test_a_text_that_is_too_long_is_skipped(settings: Callable[..., Any], store: Store) -> None:

@@ -75,7 +75,7 @@ class Office:
             Stage(self.settings, store, calendly=self.calendly, gateway=self.gateway, now=now).run()
         return sorted(short(sent.key) for sent in self.gateway.sends[before:])
 
-    def unknown(self) -> dict[str, str]:
+    def unknown(self) -> dict[str, Reason]:
         """The unknown messages with their reason."""
         with Store(database.open_read_only(self.path)) as store:
             return {short(one.key): one.reason for one in store.messages(states=[State.UNKNOWN])}
@@ -130,7 +130,7 @@ def test_a_person_puts_one_back_on_the_way_and_planning_leaves_it_there(office: 
     office.run(NOW + timedelta(minutes=61), told=True)
     with Store(database.open_writable(office.path, now=NOW)) as store:
         [confirmation] = [one for one in store.messages(states=[State.UNKNOWN]) if one.rule == "confirmation"]
-        store.again(confirmation, "not sent, says the operator", NOW + timedelta(minutes=62))
+        store.again(confirmation, Reason.BY_OPERATOR, NOW + timedelta(minutes=62), "not sent")
 
     sent = office.run(NOW + timedelta(minutes=63))
 

@@ -17,6 +17,7 @@ from stage import Stage, states, wait_for
 from syncer.errors import Busy, ClockWrong, NoRoom, Stopped, StoreError
 from syncer.model import Audience, State
 from syncer.outbox import Accepted, NoAnswer, NotNow
+from syncer.reasons import Reason
 from syncer.sending import IN_A_ROW
 from syncer.store import place
 
@@ -102,7 +103,7 @@ def test_a_rate_limit_outlives_the_run_and_the_process(stage: Stage) -> None:
 
 def test_one_messages_many_tries_do_not_hold_up_the_others_for_long(stage: Stage) -> None:
     """Its own next try may be half an hour away; the pause of all ends after some four minutes."""
-    [message] = wait_for(stage, {"state": State.RETRYABLE, "attempts": 9, "reason": "EngageLab 429"})
+    [message] = wait_for(stage, {"state": State.RETRYABLE, "attempts": 9, "reason": Reason.PROVIDER_LATER})
     stage.gateway.answer(NotNow("EngageLab 429", pauses_all=True))
     stage.run()
     until = stage.store.paused_until(stage.now)
@@ -416,7 +417,7 @@ def test_one_of_a_wave_that_an_operator_took_first_does_not_leave(quick: Callabl
 
     def prepare(message: Message, *, instance: str = "") -> Any:
         if message.key == messages[1].key:
-            stage.store.move(message, State.CANCELED, "canceled by the operator", NOW)
+            stage.store.move(message, State.CANCELED, Reason.BY_OPERATOR, NOW)
         return real(message, instance=instance)
 
     stage.gateway.prepare = prepare  # type: ignore[method-assign]  # a command between choosing and claiming

@@ -18,6 +18,7 @@ from syncer.errors import CalendlyBusy, GuardRefused, LoginRefused, NotConnected
 from syncer.listing import lookback
 from syncer.model import State
 from syncer.outbox import NoAnswer
+from syncer.reasons import Reason
 from syncer.rules import Rule, Trigger
 from syncer.run import Options
 from syncer.worker import BATCH, LOOP, Worker
@@ -88,6 +89,7 @@ def test_the_events_of_one_run_whole(stage: Stage) -> None:
         "expired": 0,
         "skipped": 0,
         "deferred": 0,
+        "events_unreadable": 0,
         "requests": 3,
         "oldest_due_s": 0,
     }
@@ -140,7 +142,7 @@ def test_nothing_leaves_about_an_event_that_changed_and_was_not_read_again(stage
 
 
 def test_an_event_that_cannot_be_read_holds_nobody_else(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The others are read and texted, the run fails in the end, and the next one reads just that event."""
+    """The others are read and texted, the run is complete and names it, and the next one reads just that event."""
     put(stage, BATCH + 5)
     real = stage.calendly.invitees
 
@@ -150,33 +152,48 @@ def test_an_event_that_cannot_be_read_holds_nobody_else(stage: Stage, monkeypatc
         return real(uri)
 
     monkeypatch.setattr(stage.calendly, "invitees", broken)
-    with pytest.raises(CalendlyBusy):
-        stage.run()
+    first = stage.run().report
+    told, completed = stage.told("event.unreadable"), stage.told("run.completed")
     kept, sent = len(known_in(stage.store)), len(stage.gateway.texts)
     monkeypatch.setattr(stage.calendly, "invitees", real)
     stage.calendly.calls.clear()
-    stage.run()
+    second = stage.run().report
 
     assert (kept, sent) == (BATCH + 4, 2 * (BATCH + 4))
+    assert [(row["event_uri"][-3:], row["reason"], row["failures"]) for row in told] == [("/e3", "busy", 1)]
+    assert (first.events_unreadable, second.events_unreadable) == (1, 0)
+    assert "1" in completed[0]["warning"]
+    assert "warning" not in stage.told("run.completed")[0]
     assert [uri[-3:] for method, uri in stage.calendly.calls if method == "invitees"] == ["/e3"]
+    assert len(stage.gateway.texts) == 2 * (BATCH + 5)
 
 
 def test_nothing_leaves_about_an_event_that_could_not_be_read(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It changed, its invitees are a 404: its reminder waits."""
-    put(stage, 1)
+    """It changed, its invitees are a 404: its reminder waits and says why; the other event's leaves."""
+    put(stage, 2)
     stage.run()
-    [(uri, event)] = stage.calendly.known.items()
-    stage.calendly.known[uri] = replace(event, status="canceled")
-    stage.now = NOW + timedelta(days=1)
+    uri = "https://api.calendly.com/scheduled_events/e0"
+    stage.calendly.known[uri] = replace(stage.calendly.known[uri], status="canceled")
+    stage.now = NOW + timedelta(days=1, minutes=1)
+    real = stage.calendly.invitees
 
-    def gone(_: str) -> Any:
-        raise NotThere("Calendly 404", status=404)
+    def gone(asked: str) -> Any:
+        if asked == uri:
+            raise NotThere("Calendly 404", status=404)
+        return real(asked)
 
     monkeypatch.setattr(stage.calendly, "invitees", gone)
     before = len(stage.gateway.texts)
-    stage.run()
+    report = stage.run().report
+    held = [
+        m
+        for m in stage.store.messages(states=[State.SCHEDULED])
+        if m.key.startswith(f"{uri}/") and m.next_at < stage.now
+    ]
 
-    assert len(stage.gateway.texts) == before
+    assert ["/e1/" in text.key for text in stage.gateway.texts[before:]] == [True]
+    assert [(m.rule, m.reason) for m in held] == [("reminder-24h", Reason.EVENT_UNREADABLE)]
+    assert report.events_unreadable == 1
 
 
 def test_a_batch_that_cannot_be_read_at_all_ends_the_run(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,9 +201,12 @@ def test_a_batch_that_cannot_be_read_at_all_ends_the_run(stage: Stage, monkeypat
     put(stage, BATCH * 3)
     real = stage.calendly.invitees
 
+    answered: list[str] = []
+
     def broken(uri: str) -> Any:
-        if int(uri.rpartition("/e")[2]) >= BATCH:
+        if len(answered) == BATCH:
             raise CalendlyBusy("busy", status=503)
+        answered.append(uri)
         return real(uri)
 
     monkeypatch.setattr(stage.calendly, "invitees", broken)
@@ -282,7 +302,7 @@ def test_whatever_was_left_in_sending_is_unknown_at_the_next_start(stage: Stage)
     stage.run()
 
     [told] = stage.told("message.unknown")
-    assert told["reason"] == "syncer stopped before the answer came"
+    assert told["reason"] == Reason.INTERRUPTED
     assert told["remedy"].startswith("syncer resolve 'https://")
     assert stage.store.counts()["unknown"] == 1
     assert len({text.key for text in stage.gateway.sends}) == len(stage.gateway.sends)
@@ -321,8 +341,8 @@ def test_a_listing_that_lost_its_events_is_refused(stage: Stage, vanished: int, 
     assert stage.run().report.events == known - vanished  # missing once is not missing again
 
 
-def test_a_mass_cancellation_is_refused_until_a_person_says_so(stage: Stage) -> None:
-    """Eleven of forty: nobody is told anything; with --force everybody is, once it has settled."""
+def test_the_texts_of_a_mass_cancellation_wait_until_a_person_says_so(stage: Stage) -> None:
+    """Eleven of forty: none of them is told, which is said once; everybody else is; --force tells the eleven."""
     put(stage, 40)
     stage.run()
     for number in range(11):
@@ -331,14 +351,23 @@ def test_a_mass_cancellation_is_refused_until_a_person_says_so(stage: Stage) -> 
         [who] = stage.calendly.people[uri]
         stage.calendly.put(event, replace(who, status="canceled", canceled_at=NOW, canceler_type="host"))
     stage.now = NOW + timedelta(minutes=1)
+    new = an_event("e90", start=NOW + timedelta(days=5))
+    stage.calendly.put(new, an_invitee(new, created_at=stage.now))
     before = len(stage.gateway.texts)
-    with pytest.raises(GuardRefused):
-        stage.run()
+    first, told = stage.run(), [row["event"] for row in stage.log if row["event"].startswith("run.")]
+    others = stage.gateway.texts[before:]
+    held = [m.rule for m in stage.store.messages(states=[State.SCHEDULED]) if m.reason is Reason.HELD_BY_GUARD]
+    second = stage.run()
     silent = len(stage.gateway.texts)
     stage.run(Options(everything=True, force=True))
 
-    assert silent == before
-    assert [text.plan_name for text in stage.gateway.texts[before:]] == ["syncer/cancellation"] * 11
+    assert [text.plan_name for text in others] == ["syncer/confirmation", "syncer/host"]
+    assert told == ["run.started", "run.refused", "run.completed"]
+    assert held == ["cancellation"] * 11
+    assert bool(first.refused)
+    assert not second.refused
+    assert silent == before + len(others)
+    assert [text.plan_name for text in stage.gateway.texts[silent:]] == ["syncer/cancellation"] * 11
 
 
 def test_a_missing_event_that_comes_back_is_read_again_and_its_messages_go_on(stage: Stage) -> None:
@@ -354,7 +383,7 @@ def test_a_missing_event_that_comes_back_is_read_again_and_its_messages_go_on(st
     stage.now += timedelta(minutes=5)
     back = stage.run()
 
-    assert while_missing[0] == "its event is missing from Calendly's listing"
+    assert while_missing[0] is Reason.EVENT_MISSING
     assert back.report.changed == 1
     assert [text.key for text in stage.gateway.texts if "/e0/" in text.key and "reminder-24h" in text.key] != []
 

@@ -176,7 +176,7 @@ class Soak:
         with Store(database.open_writable(self.path, now=self.now)) as store:
             worth = [one for one in store.messages(states=[State.UNKNOWN]) if one.expires_at > self.now + HOUR]
             for message in worth[:2]:
-                store.again(message, "retried by the operator", self.now)
+                store.again(message, Reason.BY_OPERATOR, self.now)
                 self.retried.append(message.key)
 
     def verdict(self) -> Verdict:
