@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from conftest import an_event, an_invitee
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 MARA = "https://api.calendly.com/users/u1"
 
 
-def book(stage: Stage, name: str, start: datetime, **over: object) -> Invitee:
+def book(stage: Stage, name: str, start: datetime, **over: Any) -> Invitee:
     """Book a meeting of one guest; `calendar` is the id of its entry in the host's calendar."""
     calendar = str(over.pop("calendar", f"entry-{name}"))
     event = an_event(name, start=start, external_id=calendar)
     number = f"+1312555{len(stage.calendly.known):04}"
-    fields = {"text_reminder_number": number, "email": f"{name}@example.com", "created_at": stage.now, **over}
-    invitee = an_invitee(event, **fields)
+    fields: dict[str, Any] = {"text_reminder_number": number, "email": f"{name}@example.com", "created_at": stage.now}
+    invitee = an_invitee(event, **(fields | over))
     stage.calendly.put(event, invitee)
     return invitee
 

@@ -248,18 +248,16 @@ def test_a_run_that_ends_before_all_are_read_leaves_none_unchecked(stage: Stage,
     stage.now += MINUTE
     before = len(stage.gateway.texts)
     asked: list[str] = []
-    real = stage.calendly.invitees
 
-    def failing(uri: str) -> Any:
+    def failing(uri: str) -> None:
         asked.append(uri)
         if len(asked) > 16:
             raise trouble
-        return real(uri)
 
-    stage.calendly.invitees = failing  # type: ignore[method-assign]
+    stage.calendly.on_invitees = failing
     with pytest.raises(type(trouble)):
         stage.run(ONCE)
-    stage.calendly.invitees = real  # type: ignore[method-assign]
+    stage.calendly.on_invitees = None
     assert keys_of(stage, before) == []
 
     assert run(stage, ONCE) == []
@@ -271,15 +269,13 @@ def test_a_loop_that_reads_for_an_interval_only_tells_nobody_before_all_are_read
     guests = meetings(stage, 60)
     for guest in guests[:20]:
         cancel(stage, guest)
-    real = stage.calendly.invitees
 
-    def slow(uri: str) -> Any:
+    def slow(_: str) -> None:
         stage.now += timedelta(seconds=10)
-        return real(uri)
 
-    stage.calendly.invitees = slow  # type: ignore[method-assign]
+    stage.calendly.on_invitees = slow
     first = run(stage, LOOP)
-    stage.calendly.invitees = real  # type: ignore[method-assign]
+    stage.calendly.on_invitees = None
     second = run(stage, LOOP)
 
     assert (first, second) == ([], [])
@@ -291,15 +287,13 @@ def test_an_unreadable_event_does_not_keep_the_verdict_open(stage: Stage) -> Non
     guests = meetings(stage, 45)
     for guest in guests[:12]:
         cancel(stage, guest)
-    real = stage.calendly.invitees
     broken = {guest.event for guest in guests[1:12]}
 
-    def refusing(uri: str) -> Any:
+    def refusing(uri: str) -> None:
         if uri in broken:
             raise AccessRefused("no", status=403)
-        return real(uri)
 
-    stage.calendly.invitees = refusing  # type: ignore[method-assign]
+    stage.calendly.on_invitees = refusing
 
     assert run(stage, ONCE) == ["cancellation of e0"]
     assert held(stage) == []

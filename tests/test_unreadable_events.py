@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from calendly_moves import book, cancel, keys_of
@@ -66,16 +66,12 @@ def stage(store: Store, settings: Callable[..., Settings]) -> Stage:
 
 def refuse(stage: Stage, uris: Collection[str] | None, error: Exception) -> None:
     """Let Calendly refuse the invitees of these events; None = of all."""
-    real = type(stage.calendly).invitees
 
-    def refusing(uri: str) -> Any:
+    def refusing(uri: str) -> None:
         if uris is None or uri in uris:
-            stage.calendly.calls.append(("invitees", uri))
-            stage.calendly.requests += 1
             raise error
-        return real(stage.calendly, uri)
 
-    stage.calendly.invitees = refusing  # type: ignore[method-assign]
+    stage.calendly.on_invitees = refusing
 
 
 def run(stage: Stage, later: timedelta = MINUTE) -> list[str]:
