@@ -18,8 +18,8 @@ ROOT = Path(__file__).parents[1]
 FAMILIES = {
     "base": "model errors reasons spans",
     "lean": "lean",
-    "pure": "rules diff guards moves past recipients phones cleaning dates wording templates quiet plan reconcile outbox"
-    " doubles foresight forgetting report ports sieve",
+    "pure": "rules diff guards moves past recipients phones cleaning dates wording templates quiet plan reconcile"
+    " outbox doubles foresight forgetting report ports sieve",
     "log": "log",
     "notify": "notify",
     "http": "http addresses deadline lenient",
