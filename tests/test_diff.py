@@ -83,6 +83,7 @@ def test_several_changed_fields_are_all_named() -> None:
     [
         pytest.param("name", "Another name", id="the event type was renamed"),
         pytest.param("event_type", f"{API}/event_types/t2", id="another event type"),
+        pytest.param("external_id", "q1w2e3r4t5y6", id="a calendar was connected"),
     ],
 )
 def test_other_fields_are_no_news(name: str, value: Any) -> None:
@@ -96,7 +97,7 @@ def test_each_field_of_an_event_is_news_or_not() -> None:
     """A field added to an event must be put on one side or the other; `updated_at` is no field at all."""
     names = {one.name for one in fields(Event)}
 
-    assert {"uri", "name", "event_type", "mark"} | set(OTHER_FIELDS) == names
+    assert {"uri", "name", "event_type", "external_id", "mark"} | set(OTHER_FIELDS) == names
     assert "updated_at" not in names
 
 
