@@ -42,8 +42,8 @@ LATE_DECODER = (
     Change("syncer/calendly_shapes.py", "_INVITEE = msgspec.json.Decoder(_Invitee)", "_INVITEE = _Invitee"),
     Change(
         "syncer/calendly_pages.py",
-        "decoder.decode(record.raw)",
-        "getattr(decoder, 'decode', lambda raw: msgspec.json.decode(raw, type=decoder))(record.raw)",
+        "decoder.decode(raw)",
+        "getattr(decoder, 'decode', lambda raw: msgspec.json.decode(raw, type=decoder))(raw)",
     ),
 )
 """Of all decoders the one of invitees is made by the threads, as `msgspec.json.decode(…, type=…)` does."""
