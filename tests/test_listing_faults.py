@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 DUE = START + timedelta(minutes=12)
 """When the run with the fault begins. Two reminders are due, three bookings are new, one cancellation is untold."""
 ALWAYS = 1_000
-OWN = {"runs", "meta"}
+OWN = {"runs", "meta", "unreadable_events"}
 """Tables in which each run writes about itself."""
 JSON = {"content-type": "application/json"}
 HASTE = 0.4
@@ -545,7 +545,7 @@ def test_a_broken_answer_stops_the_run_before_anything_leaves_and_the_next_recov
         assert sent or after == before
         if caught is None:
             assert told[-1] == "run.completed"
-            assert [uri.rpartition("/")[2] for uri in unreadable] == [stage.group]
+            assert unreadable == [stage.group]
         else:
             assert told[-1] == ("run.refused" if error is GuardRefused else "run.failed")
             assert unreadable == []
@@ -577,7 +577,7 @@ def test_one_row_that_cannot_be_read_holds_its_event_alone(
     """All others get their texts in the same run; the next run, with the row as it should be, does the rest."""
     with stage.scene(tmp_path, target) as scene:
         uri = str(scene.real()["collection"][0]["uri"])
-        scene.answer(_rows(change))
+        scene.answer(_rows(change), times=1)
         scene.run()
         sent = scene.sent()
         told = [one["event"] for one in scene.office.told]
@@ -708,9 +708,9 @@ def test_an_event_that_the_token_may_not_see_holds_its_own_messages_only(
     with stage.scene(tmp_path, TARGETS["invitees"]) as scene:
         scene.fault(status=status, body={"message": "You are not allowed to view this event."})
 
-        with pytest.raises(CalendlyRefused):
-            scene.run()
+        scene.run()
 
+        assert scene.office.told[-1]["events_unreadable"] == 1
         assert scene.sent() == [one for one in stage.reference if stage.group not in one[1]]
 
 
@@ -721,8 +721,7 @@ def test_a_reminder_waits_while_its_changed_event_cannot_be_read(stage: Stage, t
     with stage.scene(tmp_path, TARGETS["invitees"]) as scene:
         scene.world.faults.fail(f"/scheduled_events/{gone.rpartition('/')[2]}/", status=status, times=ALWAYS)
 
-        with pytest.raises(CalendlyBusy) if status == 500 else contextlib.nullcontext():
-            scene.run()
+        scene.run()
         sent = scene.sent()
         with scene.office.worker(None) as worker:
             held = [message for message in worker.store.messages() if message.booking.startswith(gone)]
