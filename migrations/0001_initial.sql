@@ -89,9 +89,9 @@ CREATE TABLE bookings (
     missing_at           TEXT
 ) STRICT;
 CREATE INDEX bookings_event ON bookings (event);
-CREATE INDEX bookings_email ON bookings (email);
+CREATE INDEX bookings_email ON bookings (lower(email));
 -- Old halves of moves whose new half Calendly does not name.
-CREATE INDEX bookings_unlinked ON bookings (email) WHERE rescheduled = 1 AND new_invitee = '';
+CREATE INDEX bookings_unlinked ON bookings (lower(email)) WHERE rescheduled = 1 AND new_invitee = '';
 
 -- Which questions of an event type ask for a phone number: Calendly says so there and nowhere else.
 CREATE TABLE event_types (

@@ -44,6 +44,7 @@ class _Listed(msgspec.Struct, gc=False):
     location: msgspec.Raw = ABSENT
     event_memberships: msgspec.Raw = ABSENT
     invitees_counter: msgspec.Raw = ABSENT
+    calendar_event: msgspec.Raw = ABSENT
 
 
 class _Named(msgspec.Struct):

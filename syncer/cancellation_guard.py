@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from syncer.guards import is_mass_cancellation
-from syncer.model import WAITING
+from syncer.model import State
 from syncer.reasons import Reason
 from syncer.rules import Trigger
 
@@ -83,7 +83,7 @@ class CancellationGuard:
 
     def _is_held(self, message: Message) -> bool:
         rule = self.run.settings.policy.rule(message.rule)
-        return message.state in WAITING and rule is not None and rule.on is Trigger.CANCELED
+        return message.state is State.SCHEDULED and rule is not None and rule.on is Trigger.CANCELED
 
     def keeps(self, message: Message) -> bool:
         """Whether a waiting message may not leave because of this guard, in this run or for good."""
@@ -108,7 +108,8 @@ def suspects_among(events: Iterable[Event], known: Mapping[str, Known], now: dat
         before = row.event
         left = before.active - event.active
         joined = max(event.total - before.total, 0)
-        count = before.active if event.canceled and not before.canceled else max(left + joined, 0)
+        gone = event.canceled and not before.canceled
+        count = max(before.active, 1) if gone else max(left + joined, 0)  # a counter that cannot be read is 0
         if row.settles_at is not None:  # young cancellations that were not believed at once
             count += max(before.total - before.active, 1)
         if count:

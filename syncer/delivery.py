@@ -85,13 +85,17 @@ class Delivery:
 
     def _ready(self, due: Sequence[Due], listed: Listed, now: datetime) -> list[Message]:
         """Leave out messages that a guard holds, and those of events that changed, vanished, or were not listed."""
-        waited = (int((now - row.message.next_at).total_seconds()) for row in due)
-        self.run.report.oldest_due_s = max(self.run.report.oldest_due_s, *waited, 0)
+        held = [row for row in due if self._is_held(row, listed)]
+        if held:
+            self.run.report.deferred += len(held)
+            reason = "a guard holds texts about cancellations"
+            self.run.tell("sending.deferred", reason=str(Reason.HELD_BY_GUARD), detail=reason, count=len(held))
         ready: list[Message] = []
         for row in due:
-            if listed.guard is not None and listed.guard.keeps(row.message):
-                self.run.report.deferred += 1
+            if row in held:
                 continue
+            waited = int((now - row.message.next_at).total_seconds())
+            self.run.report.oldest_due_s = max(self.run.report.oldest_due_s, waited)
             why = self._why_not_listed(row, listed)
             if why:
                 self.run.store.note(row.message, why, now)
@@ -100,6 +104,13 @@ class Delivery:
             else:
                 ready.append(row.message)
         return ready
+
+    def _is_held(self, row: Due, listed: Listed) -> bool:
+        """Whether a cancellation text may not leave: a guard holds it, or the other half of a move may be unread."""
+        rule = self.run.settings.policy.rule(row.message.rule)
+        if rule is not None and rule.on is Trigger.CANCELED and listed.may_have_moved(row.external_id):
+            return True
+        return listed.guard is not None and listed.guard.keeps(row.message)
 
     def _why_not_listed(self, row: Due, listed: Listed) -> Reason:
         if listed.until is not None and row.message.meeting_at > listed.until:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from syncer.model import Event, Invitee
+    from syncer.model import Event, Host, Invitee
     from syncer.rules import Rule
 
 
@@ -93,8 +93,8 @@ def why_stale(
 
 
 def _differences(old: Event, new: Event) -> list[str]:
-    """Name the fields that make an event news."""
-    fields = ("status", "start", "end", "location", "hosts", "total", "active")
+    """Name the fields that make an event news. A listing without hosts says nothing about them."""
+    fields = ("status", "start", "end", "location", *(("hosts",) if new.hosts else ()), "total", "active")
     return [field for field in fields if getattr(old, field) != getattr(new, field)]
 
 
@@ -183,9 +183,10 @@ def diff(
         old = before.get(invitee.uri)
         new = _booking(event, invitee, old, now)
         bookings[new.uri] = new
-        before_it = old or before.get(new.invitee.old_invitee)
-        changes += _changes(old, new, settle)
-        if before_it is not None and not new.canceled and is_handed_over(before_it.event, event):
+        predecessor = before.get(new.invitee.old_invitee)
+        changes += _changes(old, new, settle, was_known=predecessor is not None)
+        earlier = old or predecessor
+        if earlier is not None and not new.canceled and is_handed_over(earlier.event, event):
             changes.append(Change(ChangeKind.REASSIGNED, new.uri, event.uri))
     for new in tuple(bookings.values()):
         # Either half may be seen first: the new one is proof enough that the old one is gone.
@@ -206,14 +207,26 @@ def diff(
 def noticed_after(news: News, *, before: Mapping[str, Booking], restored_at: datetime) -> News:
     """Date what was last looked at before a backup was put back: the lost database may have noticed the same.
 
-    A move in place has no time of its own but the moment it was noticed.
+    A move in place and a hand-over have no time of their own but the moment when they were noticed; so may a
+    cancellation.
     """
 
     def dated(booking: Booking) -> Booking:
         old = before.get(booking.uri)
-        if old is None or booking.moved_at == old.moved_at or booking.moved_at is None or old.read_at > restored_at:
+        if old is None or old.read_at > restored_at:
             return booking
-        return replace(booking, moved_at=min(booking.moved_at, restored_at))
+        if booking.moved_at is not None and booking.moved_at != old.moved_at:
+            booking = replace(booking, moved_at=min(booking.moved_at, restored_at))
+        at = booking.invitee.canceled_at
+        if old.invitee.canceled_at is None and at is not None and at == booking.read_at:  # Calendly gave no time
+            booking = replace(booking, invitee=replace(booking.invitee, canceled_at=min(at, restored_at)))
+        return replace(booking, takeovers={key: term_at(key, term, old) for key, term in booking.takeovers.items()})
+
+    def term_at(key: str, term: Takeover, old: Booking) -> Takeover:
+        if term == old.takeovers.get(key):
+            return term
+        since, until = (at and min(at, restored_at) for at in (term.since, term.until))
+        return replace(term, since=since, until=until)
 
     return replace(news, bookings=tuple(map(dated, news.bookings)))
 
@@ -228,7 +241,7 @@ def _booking(event: Event, invitee: Invitee, old: Booking | None, now: datetime)
         invitee = replace(invitee, canceled_at=noticed or now)
     if old is None:
         return Booking(event=event, invitee=invitee, seen_at=now, read_at=now)
-    if old.invitee.rescheduled and not invitee.rescheduled:
+    if old.invitee.rescheduled and not (invitee.rescheduled and invitee.new_invitee):
         # Its new half has named it already; Calendly fills the link in a little later.
         link = invitee.new_invitee or old.invitee.new_invitee
         at = invitee.canceled_at or old.invitee.canceled_at
@@ -259,29 +272,45 @@ def is_handed_over(old: Event, new: Event) -> bool:
 def _takeovers(new: Booking, old: Booking, now: datetime) -> dict[str, Takeover]:
     """Note who has a booking now, and who has it no longer."""
     terms = dict(old.takeovers)
+
+    def key_of(host: Host) -> str:
+        """Find the key of the same person, whose URI may have come or gone."""
+        return next((key for key, term in terms.items() if term.host.is_same(host)), host_key(host))
+
     for host in old.event.hosts:
-        term = terms.get(host_key(host)) or Takeover(host=host)
+        key = key_of(host)
         gone = not any(host.is_same(after) for after in new.event.hosts)
-        terms[host_key(host)] = replace(term, host=host, until=now if gone else None)
+        terms[key] = replace(terms.get(key) or Takeover(host=host), host=host, until=now if gone else None)
     for host in new.event.hosts:
         if not any(host.is_same(before) for before in old.event.hosts):
-            earlier = terms.get(host_key(host))
-            terms[host_key(host)] = Takeover(host=host, count=1 if earlier is None else earlier.count + 1, since=now)
+            key = key_of(host)
+            earlier = terms.get(key)
+            terms[key] = Takeover(host=host, count=1 if earlier is None else earlier.count + 1, since=now)
     return terms
 
 
-def _changes(old: Booking | None, new: Booking, settle: timedelta) -> list[Change]:
-    """Name what happened to one booking; empty = nothing worth telling (yet)."""
+def _changes(old: Booking | None, new: Booking, settle: timedelta, *, was_known: bool) -> list[Change]:
+    """Name what happened to one booking; empty = nothing worth telling (yet).
+
+    Args:
+        old: as it was in the snapshot; None = it is new.
+        new: as it is now.
+        settle: a younger cancellation is not believed yet.
+        was_known: whether the booking that it was moved from is known: then its people may have been told of it.
+    """
 
     def change(kind: ChangeKind, detail: str = "") -> list[Change]:
         return [Change(kind, new.uri, new.event.uri, detail)]
 
     if new.canceled:
-        if old is None or new.invitee.rescheduled or not settled(new, settle):
+        if new.invitee.rescheduled or not settled(new, settle):
             return []
-        if old.canceled and new.invitee.canceled_at is not None and new.invitee.canceled_at <= new.seen_at:
+        at = new.invitee.canceled_at
+        unseen = old is None or (old.canceled and at is not None and at <= new.seen_at)
+        if unseen and not was_known:
             return []  # joined and left before syncer ever looked
-        return [] if old.canceled and settled(old, settle) else change(ChangeKind.CANCELED, new.invitee.canceler_type)
+        noticed = old is not None and old.canceled and settled(old, settle)
+        return [] if noticed else change(ChangeKind.CANCELED, new.invitee.canceler_type)
     if old is None:
         return change(ChangeKind.RESCHEDULED) if new.invitee.old_invitee else change(ChangeKind.CREATED)
     if old.event.start != new.event.start:

@@ -65,6 +65,8 @@ def read_listing(run: Run) -> Listed:
     _mark_missing(run, lost, now)
     rules = run.settings.policy.rules
     stale = diff.stale(known, events, now=now, reread=run.settings.reread, rules=rules)
+    _renew_entries(run, known, events, stale)
+    entries = {event.uri: event.external_id for event, _ in stale if event.external_id}
     stale, unreadable = _set_unreadable_aside(run, stale, listing.unreadable, now)
     guard = CancellationGuard(run, until, suspects_among((event for event, _ in stale), known, now))
     return Listed(
@@ -75,8 +77,22 @@ def read_listing(run: Run) -> Listed:
         stale=stale,
         left=sieve.dropped,
         unreadable=unreadable,
+        entries=entries,
         guard=guard,
     )
+
+
+def _renew_entries(
+    run: Run, known: Mapping[str, Known], events: Sequence[Event], stale: Sequence[tuple[Event, str]]
+) -> None:
+    """Keep the calendar's id where it came later than the booking: it is no news, and moves are joined by it."""
+    news = {event.uri for event, _ in stale}
+    late = [
+        event
+        for event in events
+        if event.external_id and event.uri not in news and event.external_id != known[event.uri].event.external_id
+    ]
+    run.store.renew_entries(late)
 
 
 def _set_unreadable_aside(

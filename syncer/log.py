@@ -48,6 +48,7 @@ EVENTS = {
     "rule.unmatched": "warning",
     "calendly.throttled": "warning",
     "limit.reached": "warning",
+    "sending.deferred": "warning",
 }
 """Every event and its level. The names are stable: people's alerts stand on them."""
 

@@ -245,6 +245,11 @@ class Booking:
         return bool(self.invitee.old_invitee) or self.moved_at is not None
 
 
+def term_of(takeovers: Mapping[str, Takeover], host: Host) -> Takeover | None:
+    """Find a host's time with a meeting; None = it was never handed over, or they never had it."""
+    return next((term for term in takeovers.values() if term.host.is_same(host)), None)
+
+
 def host_key(host: Host) -> str:
     """Name a host: the URI, or the e-mail of one without it."""
     return host.uri or host.email.casefold()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from syncer.model import Audience, host_key
+from syncer.model import Audience, term_of
 from syncer.outbox import LEFT
 from syncer.rules import Trigger
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from syncer.model import Booking, Event, Host, Message
+    from syncer.model import Booking, Event, Host, Message, Takeover
     from syncer.rules import Policy
 
 TELLING = frozenset({Trigger.BOOKED, Trigger.RESCHEDULED, Trigger.REASSIGNED, Trigger.BEFORE_START})
@@ -86,7 +86,10 @@ def was_told(past: Past, audience: Audience, policy: Policy) -> bool:
 
 
 def is_news(booking: Booking, past: Past, audience: Audience, policy: Policy) -> bool:
-    """Whether a moved booking has another time than the one that this audience knows."""
+    """Whether a moved booking has another time than the one that this audience knows.
+
+    Whoever was told of no time by a text knows the one that was booked in the first place.
+    """
     event = booking.event
     if told := _told(past.messages, audience, policy):
         return told[-1].meeting_at != event.start
@@ -96,19 +99,27 @@ def is_news(booking: Booking, past: Past, audience: Audience, policy: Policy) ->
             return at != event.start or (at == old.booking.event.start and old.booking.event.end != event.end)
     if booking.moved_at is not None or not past.predecessors:
         return True
-    return not same_time(past.predecessors[0].booking.event, event)
+    return not same_time(past.predecessors[-1].booking.event, event)
 
 
-def reminded(booking: Booking, past: Past, rule: str, audience: Audience) -> bool:
-    """Whether a rule's text about this very time has left for a booking that this one was moved from."""
+def reminded(booking: Booking, past: Past, rule: str, number: str) -> bool:
+    """Whether a rule's text about this very time has left to a number for a booking that this one was moved from."""
     return any(
         message.rule == rule
-        and message.audience is audience
+        and message.to == number
         and message.state in LEFT
         and message.meeting_at == booking.event.start
         for old in past.predecessors
         for message in old.messages
     )
+
+
+def knows(booking: Booking, past: Past, number: str, policy: Policy) -> bool:
+    """Whether the last text to a host about a booking went to this number and told of its present time."""
+    for messages in (past.messages, *(old.messages for old in past.predecessors)):
+        if told := _told(messages, Audience.HOST, policy):
+            return told[-1].to == number and told[-1].meeting_at == booking.event.start
+    return False
 
 
 def _told(messages: Iterable[Message], audience: Audience, policy: Policy) -> list[Message]:
@@ -123,18 +134,25 @@ def _told(messages: Iterable[Message], audience: Audience, policy: Policy) -> li
 
 
 def new_hosts(booking: Booking, past: Past) -> list[HandOver]:
-    """List the hosts to whom a booking was handed over: in place, or by the move that made it."""
-    return [
+    """List the hosts to whom a booking was handed over: in place, or by the move that made it.
+
+    A move in place after the hand-over ends it: from then on this host is a host like any other.
+    """
+    hand_overs = [
         HandOver(host, 1 if term is None else term.count, at)
         for host in booking.event.hosts
-        for term in [booking.takeovers.get(host_key(host))]
-        for at in [_took_over_at(booking, host, past)]
+        for term in [term_of(booking.takeovers, host)]
+        for at in [_took_over_at(booking, host, term, past)]
         if at is not None
     ]
+    return [hand_over for hand_over in hand_overs if _is_after_moves(booking, hand_over)]
 
 
-def _took_over_at(booking: Booking, host: Host, past: Past) -> datetime | None:
-    term = booking.takeovers.get(host_key(host))
+def _is_after_moves(booking: Booking, hand_over: HandOver) -> bool:
+    return booking.moved_at is None or hand_over.at >= booking.moved_at
+
+
+def _took_over_at(booking: Booking, host: Host, term: Takeover | None, past: Past) -> datetime | None:
     if term is not None and term.since is not None:
         return term.since
     before = past.predecessors[0].booking.event.hosts if past.predecessors else ()
@@ -153,4 +171,5 @@ def former_hosts(booking: Booking, past: Past) -> list[HandOver]:
     before = past.predecessors[0].booking.event.hosts if past.predecessors and hosts else ()
     known = [*hosts, *(term.host for term in booking.takeovers.values())]
     left = [old for old in before if not any(old.is_same(host) for host in known)]
-    return [*gone, *(HandOver(host, 1, booking.booked_at) for host in left)]
+    hand_overs = [*gone, *(HandOver(host, 1, booking.booked_at) for host in left)]
+    return [hand_over for hand_over in hand_overs if _is_after_moves(booking, hand_over)]

@@ -13,7 +13,7 @@ from syncer import quiet, wording
 from syncer.diff import settled
 from syncer.model import WAITING, Audience, Message, State, utc_text
 from syncer.outbox import LEFT
-from syncer.past import TELLING, Past, former_hosts, is_news, known_since, new_hosts, reminded, was_told
+from syncer.past import TELLING, Past, former_hosts, is_news, known_since, knows, new_hosts, reminded, was_told
 from syncer.reasons import Reason
 from syncer.recipients import NoRecipient, Recipient, host_of, recipients, tag_of, template_for
 from syncer.rules import CanceledBy, Late, Policy, Rule, Trigger
@@ -84,8 +84,8 @@ def timing(
     if rule.on is Trigger.BEFORE_START:
         return _before_start(rule, booking, past)
     if rule.on is Trigger.REASSIGNED:
-        handed_over = (new_hosts if rule.to is not Audience.FORMER_HOST else former_hosts)(booking, past)
-        return _soon(rule, booking, max(one.at for one in handed_over)) if handed_over else None
+        hand_overs = (new_hosts if rule.to is not Audience.FORMER_HOST else former_hosts)(booking, past)
+        return _soon(rule, booking, max(hand_over.at for hand_over in hand_overs)) if hand_overs else None
     due = _due(rule, booking, policy, past)
     if due is None:
         return None
@@ -133,8 +133,6 @@ def _before_start(rule: Rule, booking: Booking, past: Past) -> Timing:
     if late and rule.late is Late.SEND:
         due = since
     expires = max(due, min(start, due + rule.max_lateness))
-    if reminded(booking, past, rule.name, rule.to):
-        return Timing(due, expires, Reason.ALREADY_SENT)
     return Timing(due, expires, Reason.BOOKED_LATE if late and rule.late is Late.SKIP else Reason.NONE)
 
 
@@ -194,16 +192,25 @@ def plan(booking: Booking, policy: Policy, context: Context) -> list[Message]:
 def _messages(rule: Rule, booking: Booking, policy: Policy, context: Context, when: Timing) -> list[Message]:
     if rule.on is Trigger.REASSIGNED and rule.to is not Audience.INVITEE:
         return _to_hosts(rule, booking, policy, context)
+    tag, count = _hand_over_tag(rule, booking, context)
     if skip := _too_old(rule, context, when) or when.skip:
-        return [_message(rule, booking, context, when, skip=skip)]
+        return [_message(rule, booking, context, when, skip=skip, tag=tag, count=count)]
     hosts = booking.event.hosts
     if rule.to is Audience.HOST and _hand_over_rule(policy, booking):
-        new = [one.host for one in new_hosts(booking, context.past)]
+        new = [hand_over.host for hand_over in new_hosts(booking, context.past)]
         hosts = tuple(host for host in hosts if host not in new)
         if new and not hosts:
             return []  # all of them hear of it as a hand-over
     people = recipients(booking, rule, policy, phone_questions=context.phone_questions, hosts=hosts)
-    return [_to(one, rule, booking, policy, context, when) for one in people]
+    return [_to(person, rule, booking, policy, context, when, tag=tag, count=count) for person in people]
+
+
+def _hand_over_tag(rule: Rule, booking: Booking, context: Context) -> tuple[str, int]:
+    """Tell hand-overs of one booking apart in the key of a guest's message: by who has it now, and how often."""
+    if rule.on is not Trigger.REASSIGNED:
+        return "", 1
+    last = max(new_hosts(booking, context.past), key=lambda hand_over: hand_over.at)
+    return tag_of(last.host), last.count
 
 
 def _hand_over_rule(policy: Policy, booking: Booking) -> bool:
@@ -225,16 +232,24 @@ def _to_hosts(rule: Rule, booking: Booking, policy: Policy, context: Context) ->
     """Make the message to each host who took a booking over, or gave it away."""
     former = rule.to is Audience.FORMER_HOST
     messages = []
-    for one in (former_hosts if former else new_hosts)(booking, context.past):
-        when, tag = _soon(rule, booking, one.at), tag_of(one.host)
-        if skip := _too_old(rule, context, when) or when.skip:
-            messages.append(_message(rule, booking, context, when, skip=skip, tag=tag))
-            continue
-        person = host_of(one.host, policy, fallback=not former)
+    for hand_over in (former_hosts if former else new_hosts)(booking, context.past):
+        when, tag = _soon(rule, booking, hand_over.at), tag_of(hand_over.host)
+        person = host_of(hand_over.host, policy, fallback=not former)
         # The number of the office gets no second text because a meeting came back to one of its hosts.
-        count = one.count if isinstance(person, Recipient) and person.is_own else 1
-        messages.append(_to(person, rule, booking, policy, context, when, tag=tag, count=count))
+        count = hand_over.count if isinstance(person, Recipient) and person.is_own else 1
+        if skip := _too_old(rule, context, when) or when.skip:
+            messages.append(_message(rule, booking, context, when, skip=skip, tag=tag, count=count))
+            continue
+        message = _to(person, rule, booking, policy, context, when, tag=tag, count=count)
+        if former or not _is_told_already(message, booking, policy, context):
+            messages.append(message)
     return messages
+
+
+def _is_told_already(message: Message, booking: Booking, policy: Policy, context: Context) -> bool:
+    """Whether a host was the last one told of a booking: a hand-over to and fro that nobody heard of is no news."""
+    is_new = all(message.key != old.key for old in context.past.messages)
+    return is_new and message.to != "" and knows(booking, context.past, message.to, policy)
 
 
 def _too_old(rule: Rule, context: Context, when: Timing) -> Reason:
@@ -267,6 +282,8 @@ def _to(
     if isinstance(params, wording.Empty):
         return replace(blank, state=State.SKIPPED, reason=Reason.EMPTY_FIELD, detail=f"{{{params.field}}}")
     message = replace(blank, params=params, language=language, template=template)
+    if rule.on is Trigger.BEFORE_START and reminded(booking, context.past, rule.name, one.number):
+        return replace(message, state=State.SKIPPED, reason=Reason.ALREADY_SENT)
     if rule.quiet_hours and policy.quiet_hours is not None:
         next_at = quiet.send_at(
             when.scheduled_at,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextvars import copy_context
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,7 @@ from syncer.sending import say_message
 from syncer.store import Batch, Reading
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from concurrent.futures import Executor, Future
     from datetime import datetime
 
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from syncer.run import Run
 
 
+PROBES = 5
+"""So many events are read, at most, to find out whether anything can be."""
 LOOK_FOR_MISSING = timedelta(hours=1)
 """How often an event is read in which somebody is missing whose messages wait: `reread` may be later than these."""
 
@@ -88,35 +90,40 @@ def follow(run: Run, batch: Sequence[Read]) -> dict[str, SyncerError]:
     return {one.event.uri: one.invitees for one in batch if isinstance(one.invitees, SyncerError)}
 
 
-def concerns_everybody(run: Run, failed: Mapping[str, SyncerError]) -> bool | None:
+def concerns_everybody(run: Run, failed: Mapping[str, SyncerError], pending: Collection[str]) -> bool:
     """Decide, where no event of a batch could be read, whether that is about these events or about everything.
 
-    No connection is about everything. Otherwise an event that could be read before is read: if it can be, the trouble
-    is these events' own.
+    No connection is about everything. Otherwise some events are read that could be read before: if one of them can be,
+    the trouble is these events' own.
 
     Args:
         run: this one.
         failed: the events of the batch, by URI, each with the reason.
+        pending: events that changed: nobody knows whether they could be read.
 
-    Returns:
-        None = nobody can tell, as no event was ever read.
+    Raises:
+        LoginRefused: the token is not good any more.
     """
     if any(isinstance(error, NotConnected) for error in failed.values()):
         return True
     busy = any(isinstance(error, (CalendlyBusy, NoUsableAnswer)) for error in failed.values())
     if (run.report.changed or run.reading_works) and not busy:
         return False
-    known = run.store.readable_event(run.clock())
-    if not known or known in failed:
-        return True if busy else None
-    try:
-        run.calendly.invitees(known)
-    except (NotThere, Unreadable):
-        pass  # an answer, and not the one that the others got
-    except (CalendlyRefused, NotConnected, NoUsableAnswer):
-        return True
-    run.reading_works = True
-    return False
+    known = run.store.readable_events(run.clock(), without={*pending, *failed}, most=PROBES)
+    for uri in known:
+        try:
+            run.calendly.invitees(uri)
+        except LoginRefused:
+            raise
+        except (NotThere, Unreadable):
+            pass  # an answer, and not the one that the others got
+        except (CalendlyBusy, NotConnected, NoUsableAnswer):
+            return True
+        except CalendlyRefused:
+            continue
+        run.reading_works = True
+        return False
+    return bool(known) or busy
 
 
 def present(run: Run) -> datetime:
@@ -138,10 +145,17 @@ def _digest(run: Run, found: Sequence[tuple[Read, Sequence[Invitee]]]) -> tuple[
     changes: list[Change] = []
     veil = run.store.veil
     links = [veil.invitee(one).old_invitee for _, named in found for one in named]
-    before = run.store.bookings(list(filter(None, links)), events=[read.event.uri for read, _ in found])
+    uris = [read.event.uri for read, _ in found]
+    before = run.store.bookings(list(filter(None, links)), events=uris)
+    known = run.store.known(uris)
+    forgotten = run.store.forgotten_entries([read.event.external_id for read, _ in found if read.event.external_id])
     for read, named in found:
         # What was forgotten stays hidden, also in what was read before it was.
         event, invitees, now = veil.event(read.event), [veil.invitee(one) for one in named], read.at
+        if event.external_id in forgotten and event.total <= 1:  # moved by the host, without a link
+            invitees = [one if one.uri in before else veil.hidden(one) for one in invitees]
+        if not event.hosts and event.uri in known:  # a listing without hosts says nothing about them
+            event = replace(event, hosts=known[event.uri].event.hosts)
         news = diff.diff(event, invitees, before=before, now=now, settle=settle)
         if run.store.restored_at is not None:
             news = diff.noticed_after(news, before=before, restored_at=run.store.restored_at)
@@ -158,26 +172,36 @@ def _digest(run: Run, found: Sequence[tuple[Read, Sequence[Invitee]]]) -> tuple[
             # The old half of a move may come twice: by its own event, and by the new half, which knows more.
             if not (booking.uri in bookings and bookings[booking.uri].invitee.rescheduled):
                 bookings[booking.uri] = booking
-    changes = _join_moves(run, bookings, changes)
+    changes = _join_moves(run, bookings, changes, before=before)
     rows = list(bookings.values())
     return Batch(readings, rows, changes), rows
 
 
-def _join_moves(run: Run, bookings: dict[str, Booking], changes: Sequence[Change]) -> list[Change]:
-    """Join halves of moves that Calendly does not link; changes `bookings`, and returns what was noticed then."""
-    # Those that are known and whose other half would be known, too, were looked at when they were new.
-    halves = [booking for booking in bookings.values() if moves.unlinked(booking)]
+def _join_moves(
+    run: Run, bookings: dict[str, Booking], changes: Sequence[Change], *, before: Mapping[str, Booking]
+) -> list[Change]:
+    """Join halves of moves that Calendly does not link; changes `bookings`, and returns what was noticed then.
+
+    A new half is looked at when it is new, an old one whenever it is read: so each pair meets.
+    """
+    halves = [
+        booking
+        for booking in bookings.values()
+        if moves.is_old_half(booking) or (moves.is_new_half(booking) and booking.uri not in before)
+    ]
     if not halves:
         return list(changes)
-    ids, emails = moves.wanted_external_ids(halves), moves.wanted_emails(halves)
-    others = run.store.moved_halves(ids, emails)
+    others = run.store.moved_halves(moves.wanted_external_ids(halves), moves.wanted_emails(halves))
     lost = [half.invitee.email for half in halves if moves.is_old_half(half) and half.invitee.rescheduled]
     if lost:
         others |= run.store.bookings_by_email(lost)
     joined = moves.joined(bookings, {uri: other for uri, other in others.items() if uri not in bookings})
     if not joined:
         return list(changes)
-    bookings |= joined
+    # With all seats of their events: which of two equal texts leaves is decided among them.
+    events = sorted({booking.event.uri for booking in joined.values() if booking.uri not in bookings})
+    seats = run.store.bookings(events=events)
+    bookings |= {uri: seat for uri, seat in seats.items() if uri not in bookings} | joined
     news = [change for change in changes if not _is_told_by_a_move(change, joined)]
     for booking in joined.values():
         if booking.invitee.old_invitee in joined and not booking.canceled:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from syncer.model import WAITING, Message, State
+from syncer.model import WAITING, Audience, Message, State
 from syncer.outbox import FINAL_REASONS, LEFT
 from syncer.reasons import Reason
 
@@ -59,12 +59,16 @@ def _reached(new: Message, outbox: Iterable[Message]) -> bool:
 
     What comes back to a time or a host is told again on purpose.
     """
-    return new.to != "" and any(
-        old.key != new.key
-        and (old.rule, old.to, old.meeting_at) == (new.rule, new.to, new.meeting_at)
-        and returns(old) == returns(new)
-        and old.state in LEFT
-        for old in outbox
+    return (
+        new.to != ""
+        and new.audience is not Audience.INVITEE
+        and any(
+            old.key != new.key
+            and (old.rule, old.to, old.meeting_at) == (new.rule, new.to, new.meeting_at)
+            and returns(old) == returns(new)
+            and old.state in LEFT
+            for old in outbox
+        )
     )
 
 

@@ -11,7 +11,7 @@ from syncer.reconcile import Todo
 from syncer.report import Report
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
     from syncer.cancellation_guard import CancellationGuard
@@ -57,6 +57,7 @@ class Listed:
         stale: events that must still be asked for, nearest meeting first, each with the reason.
         left: how many new events must be listed again to be read.
         unreadable: URIs of events that cannot be read: nothing leaves about them.
+        entries: URI -> the calendar's id, of events that are to be read or cannot be.
         guard: holds back cancellations that may be a mistake.
         pending: URIs of all that changed and were not read again yet, or could not be: nothing leaves about them.
     """
@@ -68,6 +69,7 @@ class Listed:
     stale: list[tuple[Event, str]]
     left: int = 0
     unreadable: set[str] = field(default_factory=set)
+    entries: Mapping[str, str] = field(default_factory=dict)
     guard: CancellationGuard | None = None
     pending: set[str] = field(init=False)
 
@@ -86,6 +88,10 @@ class Listed:
         if partners:
             self.stale = [row for row in self.stale if row[0].external_id not in halves]
         return batch + partners
+
+    def may_have_moved(self, external_id: str) -> bool:
+        """Whether an event with this entry in the calendar is listed and was not read: it may be the other half."""
+        return external_id != "" and any(self.entries.get(uri) == external_id for uri in self.pending)
 
     def was_read(self, uris: Iterable[str]) -> None:
         """Note that these were read and committed."""

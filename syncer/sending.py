@@ -338,7 +338,8 @@ class Sending:
         Which words mean that an account is empty is not documented; that one text after the other is refused is plain.
         """
         code = _refusal_code(outcome)
-        if not code or self.suspicion_about(claimed) is not None:
+        before = self.suspicion_about(claimed)
+        if not code or (before is not None and before.code == code):
             return
         self.course.refusals = self.run.store.note_refusal(claimed, code)
         suspicion = self.suspicion_about(claimed)

@@ -26,6 +26,7 @@ from syncer.errors import (
     Stopped,
     StoreError,
     SyncerError,
+    Unreadable,
     unexpected,
 )
 from syncer.listing import note_unreadable, read_listing, tell_unmatched
@@ -76,7 +77,6 @@ class Worker:
         rests_until: when the next run of the loop may begin, in ticks.
         retained: when people of finished bookings were last erased.
         told_of_scrub: whether it was told that the file could not be cleared.
-        unread: why no event could be read, where nobody can tell whether others could: then the run fails in the end.
     """
 
     settings: Settings
@@ -91,7 +91,6 @@ class Worker:
     alive: Callable[[], None] = lambda: None
     stop: threading.Event = field(default_factory=threading.Event)
     behind: bool = False
-    unread: SyncerError | None = None
     ended: float = 0.0
     rests_until: float = 0.0
     retained: datetime | None = None
@@ -103,7 +102,7 @@ class Worker:
         Raises:
             SyncerError: what went wrong, with its exit code; nothing is lost, and nothing was sent from a partial view.
         """
-        self.behind, self.unread = False, None
+        self.behind = False
         with self._reported(options) as run:
             if not options.dry_run:  # beside a running worker they are not remnants
                 self.store.lay_ballast()
@@ -142,11 +141,13 @@ class Worker:
         """Count the events that cannot be read.
 
         Raises:
-            SyncerError: no event at all could be read.
+            Unreadable: no listed event at all can be read.
         """
-        if self.unread is not None and not run.report.changed:
-            raise self.unread
-        run.report.events_unreadable = len(self.store.unreadable_events())
+        events = self.store.unreadable_events()
+        run.report.events_unreadable = len(events)
+        if events and len(events) >= run.report.events:
+            error = next(iter(events.values())).error
+            raise Unreadable(f"none of the {len(events)} listed events can be read: {error}", "syncer check")
 
     def _deliver(self, delivery: Delivery, listed: Listed) -> None:
         """Send what is due; cancellations that may be a mistake wait."""
@@ -173,7 +174,7 @@ class Worker:
                 ahead = reader.ask(listed.take(BATCH)) if goes_on else []
                 batch = [one.result() for one in asked]
                 failed = follow(run, batch)
-                self._look_at(run, failed, batch)
+                self._look_at(run, listed, failed, batch)
                 self._note_read(run, listed, [read.event.uri for read in batch], failed)
                 self.progress.advance(len(batch))
                 self._deliver(delivery, listed)
@@ -193,21 +194,16 @@ class Worker:
         note_unreadable(run, failed, self.clock())
         listed.unreadable |= failed.keys()
 
-    def _look_at(self, run: Run, failed: Mapping[str, SyncerError], batch: Sequence[object]) -> None:
+    def _look_at(self, run: Run, listed: Listed, failed: Mapping[str, SyncerError], batch: Sequence[object]) -> None:
         """Decide what it means that events could not be read: each is held for itself, unless it is about all of them.
 
         Raises:
             SyncerError: not one event of a whole batch could be read, and others could not be, either.
         """
-        if not failed or len(failed) < len(batch):
-            return
         from syncer.reading import concerns_everybody
 
-        error, everybody = next(iter(failed.values())), concerns_everybody(run, failed)
-        if everybody:
-            raise error
-        if everybody is None:
-            self.unread = self.unread or error
+        if failed and len(failed) == len(batch) and concerns_everybody(run, failed, listed.pending):
+            raise next(iter(failed.values()))
 
     def run_forever(self, options: Options = LOOP) -> None:
         """Run now, then every interval, until `stop` is set. A failed run is in the log, and the next one comes.

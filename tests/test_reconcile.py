@@ -266,7 +266,7 @@ def test_a_confirmation_that_left_does_not_stop_the_one_of_the_new_time(state: S
 
 # The same text to the same number under another key: hosts that come and go change the tag in it.
 
-TAGGED = replace(WANTED, key=f"{WANTED.key}/u1")
+TAGGED = replace(WANTED, key=f"{WANTED.key}/u1", audience=Audience.HOST)
 
 
 @pytest.mark.parametrize(

@@ -138,7 +138,7 @@ def retry(app: App, keys: tuple[str, ...], *, yes: bool) -> None:
 
 
 def _may_be_retried(message: Message) -> bool:
-    held = message.state in WAITING and message.reason is Reason.HELD_BY_GUARD
+    held = message.state is State.SCHEDULED and message.reason is Reason.HELD_BY_GUARD
     return held or message.state in {State.FAILED, State.UNKNOWN}
 
 

@@ -109,7 +109,7 @@ def print_plan(run: Run) -> None:
         click.echo(f"  {what:<20} {_line(message)}")
     for before, message in run.todo.updates:
         click.echo(f"  ~ {before} -> {message.state:<12} {_line(message)}")
-    due = [row.message for row in run.store.due(run.clock()) if not row.missing]
+    due = [row.message for row in run.store.due(run.clock()) if not (row.missing or is_held(row.message))]
     for message in due:
         click.echo(f"  > due now            {_line(message)}")
     seen = f"{run.report.events} events, {run.report.changed} read, {run.report.planned} messages planned"

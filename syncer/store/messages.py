@@ -42,11 +42,18 @@ LEFT = "state IN ('sent', 'unknown', 'sending') AND attempts > 0 AND changed_at 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A message whose time has come, with its event's URI, and why it is held if Calendly does not list one of them."""
+    """A message whose time has come.
+
+    Attributes:
+        event: URI of its event.
+        missing: why it is held if Calendly does not list the event or the guest.
+        external_id: of the event's entry in the host's calendar.
+    """
 
     message: Message
     event: str
     missing: Reason
+    external_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,14 +145,14 @@ class Outbox(Sql):
         """Read the messages that may be claimed now: meetings ahead, nearest first; then what expires first."""
         # The plus: not by the index of when they expire, as nearly all will some day.
         sql = (
-            "SELECT m.*, b.event, e.missing_at event_missing, b.missing_at guest_missing"
+            "SELECT m.*, b.event, e.external_id, e.missing_at event_missing, b.missing_at guest_missing"
             " FROM messages m JOIN bookings b ON b.uri = m.booking JOIN events e ON e.uri = b.event"
             " WHERE m.state IN ('scheduled', 'retryable') AND m.next_at <= :now AND +m.expires_at > :now"
             " ORDER BY m.meeting_at <= :now, CASE WHEN m.meeting_at > :now THEN m.meeting_at ELSE m.expires_at END,"
             " m.next_at, m.key"
         )
         return [
-            Due(rows.message_of(row), row["event"], rows.why_missing(row))
+            Due(rows.message_of(row), row["event"], rows.why_missing(row), row["external_id"])
             for row in self._query(sql, {"now": utc_text(now)})
         ]
 

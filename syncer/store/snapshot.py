@@ -15,7 +15,7 @@ from syncer.store.sql import CHUNK, Sql
 from syncer.store.troubles import errors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from datetime import datetime
 
     from syncer.diff import Known
@@ -29,6 +29,8 @@ CALM = (
 )
 """What an event of the snapshot must be to need no look as long as it is listed as it was."""
 HALF_A_MINUTE = timedelta(seconds=30)
+LOOK_AT = 500
+"""Events among which some that can be read are looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,15 +177,32 @@ class Snapshot(Sql):
 
     def moved_halves(self, external_ids: Sequence[str], emails: Sequence[str]) -> dict[str, Booking]:
         """Find bookings that may be halves of moves without a link, by the calendar's id and by e-mail."""
-        found = [
+        lowered = [_ascii_lower(email) for email in emails]
+        halves = [
             *self._bookings("e.external_id != '' AND e.external_id", external_ids),
-            *self._bookings("b.rescheduled = 1 AND b.new_invitee = '' AND b.email", emails),
+            *self._bookings("b.rescheduled = 1 AND b.new_invitee = '' AND lower(b.email)", lowered),
         ]
-        return {booking.uri: booking for booking in found}
+        return {booking.uri: booking for booking in halves}
 
     def bookings_by_email(self, emails: Sequence[str]) -> dict[str, Booking]:
-        """Find the bookings with these very e-mails."""
-        return {booking.uri: booking for booking in self._bookings("b.email", emails)}
+        """Find the bookings with these e-mails, whatever the letter case."""
+        lowered = [_ascii_lower(email) for email in emails]
+        return {booking.uri: booking for booking in self._bookings("lower(b.email)", lowered)}
+
+    def forgotten_entries(self, external_ids: Sequence[str]) -> set[str]:
+        """Find those of the calendar's ids that belong to a booking whose only guest was forgotten."""
+        sql = (
+            "SELECT e.external_id FROM bookings b JOIN events e ON e.uri = b.event"
+            " WHERE b.uri GLOB 'forgotten:*' AND e.total <= 1 AND e.external_id != '' AND e.external_id IN"
+        )
+        return {row["external_id"] for row in self._query_in(sql, external_ids)}
+
+    def renew_entries(self, events: Iterable[Event]) -> None:
+        """Keep the calendar's id of events that are otherwise as they were read, and the mark that they have now."""
+        values = [(event.external_id, event.mark, event.uri) for event in events]
+        if values:
+            with self._writing():
+                self._executemany("UPDATE events SET external_id = ?, mark = ? WHERE uri = ?", values)
 
     def unreadable_events(self) -> dict[str, UnreadableEvent]:
         """List the events that could not be read, by URI."""
@@ -221,14 +240,27 @@ class Snapshot(Sql):
             with self._writing():
                 self._executemany("DELETE FROM unreadable_events WHERE uri = ?", gone)
 
-    def readable_event(self, now: datetime) -> str:
-        """Find an event that was read before and should be readable now; empty = there is none."""
+    def readable_events(self, now: datetime, *, without: Collection[str], most: int) -> list[str]:
+        """Find events that were read before and should be readable now: first of different hosts, then others.
+
+        Args:
+            now: meetings ahead come before others.
+            without: events not to name.
+            most: how many.
+        """
         sql = (
-            "SELECT e.uri FROM events e WHERE e.missing_at IS NULL AND e.status = 'active'"
+            "SELECT e.uri, e.hosts FROM events e WHERE e.missing_at IS NULL AND e.status = 'active'"
             " AND NOT EXISTS (SELECT 1 FROM unreadable_events u WHERE u.uri = e.uri)"
-            " ORDER BY e.start_at <= ?, e.read_at DESC LIMIT 1"
+            " ORDER BY e.start_at <= ?, e.read_at DESC LIMIT ?"
         )
-        return str(self._value(sql, [utc_text(now)]) or "")
+        known = [row for row in self._query(sql, [utc_text(now), LOOK_AT]) if row["uri"] not in without]
+        hosts: set[str] = set()
+        first: list[str] = []
+        for row in known:
+            if row["hosts"] not in hosts:
+                first.append(row["uri"])
+            hosts.add(row["hosts"])
+        return list(dict.fromkeys([*first, *(row["uri"] for row in known)]))[:most]
 
     def event_names(self) -> set[tuple[str, str]]:
         """List the names and event types that the snapshot's events have."""
@@ -293,3 +325,8 @@ class Snapshot(Sql):
                 ],
                 key="uri",
             )
+
+
+def _ascii_lower(text: str) -> str:
+    """Make letters small as SQLite's `lower` does: the ASCII ones only."""
+    return "".join(character.lower() if character.isascii() else character for character in text)
