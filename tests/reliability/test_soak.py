@@ -24,6 +24,7 @@ from soak import HOUR, INTERVAL, MINUTE, START, Gateway, Killed, Script, latenes
 from syncer.errors import Older, SyncerError
 from syncer.log import EVENTS
 from syncer.model import State
+from syncer.reasons import Reason
 from syncer.store import Store, database
 from syncer.store.lock import run_lock
 from syncer.worker import LOOP, Worker
