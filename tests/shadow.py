@@ -6,6 +6,7 @@ The checks know the sandbox's world and nothing of syncer's planning: they are a
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from syncer.calendly import Listing
 from syncer.calendly_answers import decipher
 from syncer.errors import CalendlyBusy, NotThere
 from syncer.model import Audience, State, from_utc_text, utc_text
+from syncer.outbox import LEFT
 from syncer.sandbox.directory import OWNER
 from syncer.sandbox.shapes import unstamp
 from syncer.sieve import Sieve
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 PAGE = 4
 SETTLE = timedelta(seconds=30)
 TELLING = {"confirmation", "reschedule", "reminder-24h", "reminder-1h"}
+NEWS = {"confirmation", "reschedule", "host"}
 OFFSETS = {"reminder-24h": timedelta(hours=24), "reminder-1h": timedelta(hours=1)}
 
 
@@ -147,7 +150,8 @@ class Judge:
 
     Attributes:
         born_at: nothing that was due before it may be sent.
-        texts: key -> how many requests reached the gateway.
+        texts: (invitee, rule, start, host) -> how many requests reached the gateway.
+        shifts: events that moved in place -> how often: only these may come back to a time.
         shifted: invitees whose event moved in place after they were seen, and when.
         handed_over: events that another host took over, and who.
         dropped: people who are not among their event's invitees for now.
@@ -159,7 +163,8 @@ class Judge:
     born_at: datetime
     host_phone: str
     store: Store
-    texts: dict[str, int] = field(default_factory=dict)
+    texts: Counter[tuple[str, str, str, str]] = field(default_factory=Counter)
+    shifts: Counter[str] = field(default_factory=Counter)
     shifted: dict[str, datetime] = field(default_factory=dict)
     handed_over: dict[str, str] = field(default_factory=dict)
     dropped: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -168,8 +173,9 @@ class Judge:
     def text(self, sent: Sent) -> None:
         """Judge one text at the moment it reaches the gateway."""
         uri, rule, anchor, host = parts_of(sent.key)
-        self.texts[sent.key] = self.texts.get(sent.key, 0) + 1
-        assert self.texts[sent.key] == 1, f"twice: {sent.key}"
+        self.texts[parts_of(sent.key)] += 1
+        returns = max(self.shifts[uri.partition("/invitees/")[0]] - 1, 0) if rule in NEWS else 0
+        assert self.texts[parts_of(sent.key)] <= 1 + returns, f"twice: {sent.key}"
         assert sent.plan_name == f"syncer/{rule}"
         invitee = self.world.invitees.get(uri) or self.dropped.get(uri)
         assert invitee is not None, f"about a booking that is gone: {sent.key}"
@@ -212,7 +218,7 @@ class Judge:
 
     def refused(self, key: str) -> None:
         """Note that a request was surely not taken: it may come again."""
-        self.texts[key] -= 1
+        self.texts[parts_of(key)] -= 1
 
     def _cancellation(self, invitee: dict[str, Any] | None, event: dict[str, Any]) -> None:
         assert invitee is not None
@@ -251,8 +257,29 @@ class Judge:
         elif not handed_over:
             assert now < since + late + timedelta(days=40 if invitee["uri"] in self.shifted else 0), f"{rule} too late"
             assert since.replace(microsecond=0) >= self.born_at, "about what was before the database's birth"
-            moved = invitee["old_invitee"] is not None or invitee["uri"] in self.shifted
-            assert rule in ({"reschedule", "host"} if moved else {"confirmation", "host"}), f"{rule}, moved: {moved}"
+            assert rule in {"host", *self._news(invitee, event)}, f"{rule} of {invitee['uri']}"
+
+    def _news(self, invitee: dict[str, Any], event: dict[str, Any]) -> set[str]:
+        """Say by which rule somebody hears of a booking; of one that was moved to the same time by either."""
+        if invitee["old_invitee"] is None:
+            return {"reschedule" if invitee["uri"] in self.shifted else "confirmation"}
+        old = self.world.invitees.get(invitee["old_invitee"])
+        before = None if old is None else self.world.events[old["event"]]
+        times = ("start_time", "end_time")
+        same = before is None or [before[name] for name in times] == [event[name] for name in times]
+        return {"reschedule", "confirmation"} if same else {"reschedule"}
+
+    def _knows(self, store: Store, invitee: dict[str, Any] | None, meeting: datetime, audience: Audience) -> bool:
+        """Whether somebody had a text about this very time, of this booking or of one that it was moved from."""
+        chain = []
+        while invitee is not None:
+            chain.append(invitee["uri"])
+            invitee = self.world.invitees.get(invitee["old_invitee"])
+        rows = [row for found in store.messages_of(chain).values() for row in found]
+        told = [
+            row for row in rows if row.audience is audience and row.rule in TELLING | {"host"} and row.state in LEFT
+        ]
+        return any(row.meeting_at == meeting for row in told)
 
     def run(self, store: Store) -> None:
         """Judge the outbox after a complete run."""
@@ -276,9 +303,11 @@ class Judge:
             return
         meeting = from_utc_text(utc_text(start))
         rows = {m.rule: m for m in store.messages_of([uri])[uri] if m.meeting_at == meeting}
-        moved = invitee["old_invitee"] is not None or invitee["uri"] in self.shifted
-        wanted = {"reschedule" if moved else "confirmation", "host", "reminder-24h", "reminder-1h"}
+        wanted = {"reminder-24h", "reminder-1h"}
+        wanted |= set() if self._knows(store, invitee, meeting, Audience.HOST) else {"host"}
         assert wanted <= rows.keys(), f"forgotten: {wanted - rows.keys()} of {uri}"
+        if not self._knows(store, invitee, meeting, Audience.INVITEE):
+            assert self._news(invitee, event) & rows.keys(), f"forgotten: {self._news(invitee, event)} of {uri}"
         if "@deleted." in invitee["email"]:
             return
         for rule, message in rows.items():

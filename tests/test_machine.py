@@ -245,6 +245,7 @@ class Machine(RuleBasedStateMachine):
         """An event moves in place: nobody knows whether the real one does."""
         event = self.world.invitees[self._some(data, self._active())]["event"]
         self.world.shift(event, self.now + ahead + timedelta(minutes=13))
+        self.judge.shifts[event] += 1
         # Whoever was not seen before the move is new, not moved.
         missing = [uri for uri, row in self.judge.dropped.items() if row["event"] == event]
         seen = self.store.bookings(self.world.by_event[event] + missing)
