@@ -16,11 +16,9 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 
 FAMILIES = {
-    "reasons": "reasons",
     "base": "model errors spans",
     "lean": "lean",
     "pure": "rules diff recipients phones cleaning dates wording templates quiet plan reconcile outbox doubles"
-    " guards moves past"
     " foresight forgetting report ports sieve",
     "log": "log",
     "notify": "notify",
@@ -30,7 +28,7 @@ FAMILIES = {
     "engagelab": "engagelab engagelab_shapes",
     "store": "store",
     "config": "config",
-    "work": "run cancellation_guard listing reading planning flights sending preflight delivery worker",
+    "work": "run listing reading planning flights sending preflight delivery worker",
     "cli": "cli __main__",
     "demo": "demo",
     "sandbox": "sandbox",
@@ -38,20 +36,19 @@ FAMILIES = {
 """Every module of the package, by what kind it is."""
 
 MAY_IMPORT = {
-    "reasons": "",
-    "base": "reasons",
-    "pure": "reasons base pure",
+    "base": "",
+    "pure": "base pure",
     "lean": "",
     "log": "lean",
     "notify": "",
     "http": "base http lean",
     "calendly": "base pure http calendly",
     "engagelab": "base pure http engagelab",
-    "store": "reasons base pure store",
+    "store": "base pure store",
     "config": "base pure config",
-    "work": "reasons base pure log store config work",
-    "cli": "reasons base pure log notify http calendly engagelab store config work cli demo sandbox",
-    "demo": "reasons base pure log http calendly engagelab store config work cli demo sandbox",
+    "work": "base pure log store config work",
+    "cli": "base pure log notify http calendly engagelab store config work cli demo sandbox",
+    "demo": "base pure log http calendly engagelab store config work cli demo sandbox",
     "sandbox": "sandbox",
 }
 """One way only: adapters never import each other, the worker knows clients by their protocols, the sandbox nobody."""
@@ -241,7 +238,7 @@ def test_imports_go_one_way() -> None:
 
 def test_pure_modules_import_nothing_that_has_effects() -> None:
     """No file, network, clock, thread or log is in reach of the core."""
-    pure = [module for module in MODULES if family(module.name) in {"reasons", "base", "pure"}]
+    pure = [module for module in MODULES if family(module.name) in {"base", "pure"}]
 
     assert pure
     assert all_wrong(impure_imports, pure) == {}
