@@ -51,6 +51,7 @@ def sings(text: str) -> list[str]:
     return [canary for canary in CANARIES if canary.casefold() in text.casefold()]
 
 
+pytestmark = pytest.mark.usefixtures("as_worded")  # what the gateway said must reach the log to be cut there
 OUTCOMES: list[Outcome] = [
     Accepted("1", "2"),
     Refused(f"EngageLab 3002: {ECHO}"),
@@ -120,6 +121,15 @@ def everything(settings: Settings, store: Store, rounds: int) -> None:
             with suppress(SyncerError, RunHalted):
                 stage.run()
             stage.now += timedelta(minutes=1)
+        # What was refused for now expires, and says what it waited for.
+        late = an_event(f"late{rounds}x{n}", start=stage.now + timedelta(minutes=59))
+        stage.calendly.put(late, replace(an_invitee(late, created_at=stage.now), name=NAME, email=EMAIL))
+        stage.gateway._script.clear()
+        stage.gateway.answer(NotNow(f"EngageLab 5001: {ECHO}"), times=9)
+        for pause in (timedelta(), timedelta(hours=2)):
+            stage.now += pause
+            with suppress(SyncerError, RunHalted):
+                stage.run()
 
 
 @pytest.mark.parametrize("shape", ["json", "console"])
