@@ -17,13 +17,14 @@ from syncer import config
 from syncer.cli.building import a_worker
 from syncer.errors import SyncerError
 from syncer.log import mask
+from syncer.reasons import Reason, in_words
 from syncer.sandbox.page import env_lines
 from syncer.sandbox.server import SandboxServer
 from syncer.sandbox.world import APPROVED, PENDING, TEMPLATE_RESCHEDULE, World
 from syncer.store import Store, database
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from syncer.config import Settings
     from syncer.worker import Worker
@@ -86,10 +87,16 @@ class Story:
             self.say(f"                  text to {mask(text.to):<14} {text.body}")
         for event, fields in self.events:
             if event in _NOTED:
-                rule, reason = fields.get("rule", ""), fields.get("reason", "")
-                self.say(f"                  {_NOTED[event]:<22} {rule}{': ' if rule else ''}{reason}")
+                rule = fields.get("rule", "")
+                self.say(f"                  {_NOTED[event]:<22} {rule}{': ' if rule else ''}{_why(event, fields)}")
         if not texts and not any(event in _NOTED for event, _ in self.events):
             self.say("                  nothing to do")
+
+
+def _why(event: str, fields: Mapping[str, object]) -> str:
+    """Write for people why something happened: messages have a code, templates have words."""
+    reason = str(fields.get("reason", ""))
+    return in_words(Reason(reason), str(fields.get("detail", ""))) if event.startswith("message.") else reason
 
 
 _NOTED = {

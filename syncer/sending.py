@@ -15,6 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from syncer.errors import Hindered, Overtaken, StoreError, Unsendable
+from syncer.forgetting import without_words
 from syncer.log import mask
 from syncer.model import State
 from syncer.outbox import (
@@ -413,7 +414,8 @@ def fields(message: Message) -> dict[str, object]:
 
 def brief(detail: str) -> str:
     """Take of a gateway's answer its code only: its words may repeat a name or the text. They are in the database."""
-    return detail.partition(":")[0] if detail.startswith("EngageLab ") else detail
+    code = without_words(detail)  # also where they stand behind words of ours: what an expired message waited for
+    return code.partition(":")[0] if code.startswith("EngageLab ") else code
 
 
 def say_message(tell: Tell, what: str, message: Message) -> None:

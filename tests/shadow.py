@@ -6,6 +6,7 @@ The checks know the sandbox's world and nothing of syncer's planning: they are a
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from syncer.calendly import Listing
 from syncer.calendly_answers import decipher
 from syncer.errors import CalendlyBusy, NotThere
 from syncer.model import Audience, State, from_utc_text, utc_text
+from syncer.outbox import LEFT
 from syncer.sandbox.directory import OWNER
 from syncer.sandbox.shapes import unstamp
 from syncer.sieve import Sieve
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 PAGE = 4
 SETTLE = timedelta(seconds=30)
 TELLING = {"confirmation", "reschedule", "reminder-24h", "reminder-1h"}
+NEWS = {"confirmation", "reschedule", "host"}
 OFFSETS = {"reminder-24h": timedelta(hours=24), "reminder-1h": timedelta(hours=1)}
 
 
@@ -134,14 +137,23 @@ def spelled(start: datetime) -> str:
     return f"{start:%a, %b} {start.day}, {start.year}, {hour}:{start:%M} {half}"
 
 
+def parts_of(key: str) -> tuple[str, str, str, str]:
+    """Take a key apart: invitee, rule, start, and the host to whom the meeting was handed over, if it tells of that."""
+    event, _, rest = key.partition("/invitees/")
+    ident, rule, anchor, *host = rest.split("/")
+    return f"{event}/invitees/{ident}", rule, anchor.partition("~")[0], host[0].partition("~")[0] if host else ""
+
+
 @dataclass
 class Judge:
     """Holds every text and every run against the world.
 
     Attributes:
         born_at: nothing that was due before it may be sent.
-        texts: (invitee, rule, start) -> how many requests reached the gateway.
+        texts: (invitee, rule, start, host) -> how many requests reached the gateway.
+        shifts: events that moved in place -> how often: only these may come back to a time.
         shifted: invitees whose event moved in place after they were seen, and when.
+        handed_over: events that another host took over, and who.
         dropped: people who are not among their event's invitees for now.
         strict: whether the outbox is judged: not after a listing that rows shifted under.
     """
@@ -151,17 +163,19 @@ class Judge:
     born_at: datetime
     host_phone: str
     store: Store
-    texts: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    texts: Counter[tuple[str, str, str, str]] = field(default_factory=Counter)
+    shifts: Counter[str] = field(default_factory=Counter)
     shifted: dict[str, datetime] = field(default_factory=dict)
+    handed_over: dict[str, str] = field(default_factory=dict)
     dropped: dict[str, dict[str, Any]] = field(default_factory=dict)
     strict: bool = True
 
     def text(self, sent: Sent) -> None:
         """Judge one text at the moment it reaches the gateway."""
-        uri, rule, anchor = sent.key.rsplit("/", 2)
-        case = (uri, rule, anchor)
-        self.texts[case] = self.texts.get(case, 0) + 1
-        assert self.texts[case] == 1, f"twice: {sent.key}"
+        uri, rule, anchor, host = parts_of(sent.key)
+        self.texts[parts_of(sent.key)] += 1
+        returns = max(self.shifts[uri.partition("/invitees/")[0]] - 1, 0) if rule in NEWS else 0
+        assert self.texts[parts_of(sent.key)] <= 1 + returns, f"twice: {sent.key}"
         assert sent.plan_name == f"syncer/{rule}"
         invitee = self.world.invitees.get(uri) or self.dropped.get(uri)
         assert invitee is not None, f"about a booking that is gone: {sent.key}"
@@ -179,19 +193,32 @@ class Judge:
         start = unstamp(event["start_time"]).replace(microsecond=0)
         assert anchor == utc_text(start), "about another time"
         assert not any("{" in value or not value for value in sent.params.values())
+        if host:
+            assert rule == "host", f"{rule} names a host"
+            assert self._hosts(event) == [host], "to a former host"
+            assert self._is_handed_over(invitee, event, host), "no hand-over"
         if rule == "cancellation":
             self._cancellation(invitee, event)
         else:
             assert invitee["status"] == event["status"] == "active", f"{rule} about a canceled booking"
-            self._active(rule, sent, invitee, event)
+            self._active(rule, sent, invitee, event, handed_over=bool(host))
+
+    def _hosts(self, event: dict[str, Any]) -> list[str]:
+        return [row["user"].rpartition("/")[2] for row in event["event_memberships"]]
+
+    def _is_handed_over(self, invitee: dict[str, Any], event: dict[str, Any], host: str) -> bool:
+        """Whether a host took a meeting over: in place, or by the move that made it."""
+        old = self.world.invitees.get(invitee["old_invitee"])
+        return self.handed_over.get(event["uri"]) == host or (
+            old is not None and host not in self._hosts(self.world.events[old["event"]])
+        )
 
     def _read_at(self, event: str) -> datetime:
         return self.store.known([event])[event].read_at
 
     def refused(self, key: str) -> None:
         """Note that a request was surely not taken: it may come again."""
-        uri, rule, anchor = key.rsplit("/", 2)
-        self.texts[uri, rule, anchor] -= 1
+        self.texts[parts_of(key)] -= 1
 
     def _cancellation(self, invitee: dict[str, Any] | None, event: dict[str, Any]) -> None:
         assert invitee is not None
@@ -207,7 +234,9 @@ class Judge:
         texts = [row for row in known if row.rule in TELLING and row.audience is Audience.INVITEE]
         assert any(row.state is not State.SKIPPED for row in texts), "cancellation of somebody never told"
 
-    def _active(self, rule: str, sent: Sent, invitee: dict[str, Any], event: dict[str, Any]) -> None:
+    def _active(
+        self, rule: str, sent: Sent, invitee: dict[str, Any], event: dict[str, Any], *, handed_over: bool
+    ) -> None:
         now, start, end = self.clock(), unstamp(event["start_time"]), unstamp(event["end_time"])
         since = max(unstamp(invitee["created_at"]), self.shifted.get(invitee["uri"], datetime.min.replace(tzinfo=UTC)))
         late = timedelta(hours=6)
@@ -225,11 +254,32 @@ class Judge:
             read_at = self.store.bookings([invitee["uri"]])[invitee["uri"]].read_at
             marked = invitee["no_show"] and unstamp(invitee["no_show"]["created_at"])
             assert marked is None or marked >= read_at >= end + timedelta(minutes=30), "a follow-up to a no-show"
-        else:
+        elif not handed_over:
             assert now < since + late + timedelta(days=40 if invitee["uri"] in self.shifted else 0), f"{rule} too late"
             assert since.replace(microsecond=0) >= self.born_at, "about what was before the database's birth"
-            moved = invitee["old_invitee"] is not None or invitee["uri"] in self.shifted
-            assert rule in ({"reschedule", "host"} if moved else {"confirmation", "host"}), f"{rule}, moved: {moved}"
+            assert rule in {"host", *self._news(invitee, event)}, f"{rule} of {invitee['uri']}"
+
+    def _news(self, invitee: dict[str, Any], event: dict[str, Any]) -> set[str]:
+        """Say by which rule somebody hears of a booking; of one that was moved to the same time by either."""
+        if invitee["old_invitee"] is None:
+            return {"reschedule" if invitee["uri"] in self.shifted else "confirmation"}
+        old = self.world.invitees.get(invitee["old_invitee"])
+        before = None if old is None else self.world.events[old["event"]]
+        times = ("start_time", "end_time")
+        same = before is None or [before[name] for name in times] == [event[name] for name in times]
+        return {"reschedule", "confirmation"} if same else {"reschedule"}
+
+    def _knows(self, store: Store, invitee: dict[str, Any] | None, meeting: datetime, audience: Audience) -> bool:
+        """Whether somebody had a text about this very time, of this booking or of one that it was moved from."""
+        chain = []
+        while invitee is not None:
+            chain.append(invitee["uri"])
+            invitee = self.world.invitees.get(invitee["old_invitee"])
+        rows = [row for found in store.messages_of(chain).values() for row in found]
+        told = [
+            row for row in rows if row.audience is audience and row.rule in TELLING | {"host"} and row.state in LEFT
+        ]
+        return any(row.meeting_at == meeting for row in told)
 
     def run(self, store: Store) -> None:
         """Judge the outbox after a complete run."""
@@ -253,9 +303,11 @@ class Judge:
             return
         meeting = from_utc_text(utc_text(start))
         rows = {m.rule: m for m in store.messages_of([uri])[uri] if m.meeting_at == meeting}
-        moved = invitee["old_invitee"] is not None or invitee["uri"] in self.shifted
-        wanted = {"reschedule" if moved else "confirmation", "host", "reminder-24h", "reminder-1h"}
+        wanted = {"reminder-24h", "reminder-1h"}
+        wanted |= set() if self._knows(store, invitee, meeting, Audience.HOST) else {"host"}
         assert wanted <= rows.keys(), f"forgotten: {wanted - rows.keys()} of {uri}"
+        if not self._knows(store, invitee, meeting, Audience.INVITEE):
+            assert self._news(invitee, event) & rows.keys(), f"forgotten: {self._news(invitee, event)} of {uri}"
         if "@deleted." in invitee["email"]:
             return
         for rule, message in rows.items():

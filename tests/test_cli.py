@@ -16,6 +16,7 @@ from shop import PHONE, now
 
 from syncer.cli import run
 from syncer.model import State, from_utc_text
+from syncer.reasons import Reason, in_words
 from syncer.store import Store, database
 from syncer.store.lock import run_lock
 
@@ -276,7 +277,7 @@ def test_explain_finds_a_booking_by_whatever_a_person_has_at_hand(shop: Shop, wh
 
     assert code == 0
     assert uri in out
-    assert "skipped, was due before this database was made" in out
+    assert f"skipped, {in_words(Reason.BEFORE_BIRTH)}" in out
     assert "syncer cancel" in out
     assert PHONE not in out
 

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 from shop import PHONE, now
 
+from syncer.phones import LETTERS
+from syncer.reasons import Reason, in_words
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -178,12 +181,12 @@ def test_an_import_is_whole_or_nothing(shop: Shop) -> None:
 
     assert wrong[0] == 1
     assert wrong[2] == (
-        "syncer: line 2: needs a country code (setting: country); line 3: number has letters in it;"
-        " line 4: not a valid number. Nothing was changed. Write each as +13125550142\n"
+        f"syncer: line 2: {in_words(Reason.NEEDS_COUNTRY)}; line 3: {in_words(LETTERS.reason, LETTERS.detail)};"
+        f" line 4: {in_words(Reason.INVALID_NUMBER)}. Nothing was changed. Write each as +13125550142\n"
     )
     assert before == "no number is opted out\n"
     assert right == (0, "2 added, 0 were on the list; 0 waiting messages are skipped\n", "")
     assert none[0] == 2
     assert "name a number, or a --file of them" in none[2]
     assert abroad[0] == 1
-    assert "number 1: needs a country code" in abroad[2]
+    assert f"number 1: {in_words(Reason.NEEDS_COUNTRY)}" in abroad[2]

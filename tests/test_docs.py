@@ -13,9 +13,10 @@ import pytest
 from syncer import config, errors
 from syncer.cli import COMMANDS, cli
 from syncer.log import EVENTS
-from syncer.model import State
+from syncer.model import Audience, State
+from syncer.reasons import EXPLANATIONS, Reason
 from syncer.report import Report
-from syncer.rules import FIELDS, built_in
+from syncer.rules import FIELDS, CanceledBy, Trigger, built_in
 
 ROOT = Path(__file__).parent.parent
 PAGES = {
@@ -23,6 +24,7 @@ PAGES = {
     "options": "README.md",
     "settings": "README.md",
     "states": "README.md",
+    "reasons": "README.md",
     "events": "README.md",
     "counts": "README.md",
     "fields": "README.md",
@@ -102,6 +104,23 @@ def test_the_toml_example_is_sound(tmp_path: Path) -> None:
 def test_every_state_has_its_row(state: State) -> None:
     """In the table of the states."""
     assert f"\n| `{state}` |" in page("states")
+
+
+@pytest.mark.parametrize("reason", EXPLANATIONS)
+def test_every_reason_has_its_row(reason: Reason) -> None:
+    """With the words that the program has for it."""
+    told = EXPLANATIONS[reason]
+    table = page("reasons").partition("## Reasons")[2].partition("\n## ")[0].replace("\\|", "|")
+
+    assert f"\n| `{reason}` | {told.sentence} | {told.remedy} |\n" in table
+
+
+@pytest.mark.parametrize("words", [list(Trigger), list(Audience), list(CanceledBy)], ids=["on", "to", "canceled_by"])
+def test_every_word_of_a_rule_is_named(words: list[str]) -> None:
+    """In the TOML example, beside its key."""
+    example = toml_example().partition("[[rule]]")[2]
+
+    assert [word for word in words if not re.search(rf"\b{word}\b", example)] == []
 
 
 @pytest.mark.parametrize("event", EVENTS)

@@ -261,11 +261,14 @@ def test_a_move_that_its_new_half_told_of_is_not_forgotten() -> None:
 
 def test_who_left_at_the_very_second_of_the_first_look_never_was_there() -> None:
     """Joined and left before syncer ever looked; a second later is news."""
-    event = an_event(active=0)
-    old = a_booking(event, an_invitee(event), seen_at=NOW - HOUR)
-    gone = [an_invitee(event, status="canceled", canceled_at=NOW - HOUR + late) for late in (timedelta(), SECOND)]
+    event, first = an_event(active=0), NOW - HOUR
+    gone = [an_invitee(event, status="canceled", canceled_at=first + late) for late in (timedelta(), SECOND)]
+    young = [a_booking(event, one, seen_at=first, read_at=first) for one in gone]
 
-    changes = [diff(event, [one], before={old.uri: old}, now=NOW, settle=SETTLE).changes for one in gone]
+    changes = [
+        diff(event, [one], before={old.uri: old}, now=NOW, settle=SETTLE).changes
+        for one, old in zip(gone, young, strict=True)
+    ]
 
     assert [[change.kind for change in some] for some in changes] == [[], [ChangeKind.CANCELED]]
 

@@ -37,6 +37,7 @@ from bulk import (
 )
 
 from syncer import listing
+from syncer.errors import NotThere
 from syncer.http import Answer
 from syncer.sandbox.page import env_lines
 from syncer.sandbox.server import SandboxServer
@@ -396,7 +397,7 @@ def test_of_very_many_new_events_the_nearest_are_read_first(tmp_path: Path, monk
 
 
 def test_what_can_never_be_read_is_not_listed_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """More new events than are kept, and all of them gone when they are asked for: the run ends."""
+    """More new events than are kept, and all of them gone when they are asked for: the run ends, and fails."""
     monkeypatch.setattr(listing, "MOST_NEW", 5)
     one = backfill(tmp_path, 30, rate=UNLIMITED)
     asked = one.wire.exchange
@@ -406,7 +407,7 @@ def test_what_can_never_be_read_is_not_listed_for_ever(tmp_path: Path, monkeypat
         return Answer(404, answer.headers, b"{}") if "/invitees" in prepared.url else answer
 
     monkeypatch.setattr(one.wire, "exchange", exchange)
-    run = one.run()
+    with pytest.raises(NotThere):
+        one.run()
 
-    assert run.report.changed == 0
     assert [exchange.path for exchange in one.wire.calendly()].count("/scheduled_events") == 1

@@ -245,6 +245,7 @@ class Machine(RuleBasedStateMachine):
         """An event moves in place: nobody knows whether the real one does."""
         event = self.world.invitees[self._some(data, self._active())]["event"]
         self.world.shift(event, self.now + ahead + timedelta(minutes=13))
+        self.judge.shifts[event] += 1
         # Whoever was not seen before the move is new, not moved.
         missing = [uri for uri, row in self.judge.dropped.items() if row["event"] == event]
         seen = self.store.bookings(self.world.by_event[event] + missing)
@@ -261,6 +262,8 @@ class Machine(RuleBasedStateMachine):
                 self.world.touch(event)
             case "host":
                 self.world.reassign_host(event, "jonas@northpier.example")
+                [host] = self.world.events[event]["event_memberships"]
+                self.judge.handed_over[event] = host["user"].rpartition("/")[2]
             case "place":
                 self.world.set_location(event, {"type": "physical", "location": f"{self.people} Mill Lane"})
             case "no show" | "showed":
@@ -425,10 +428,10 @@ def keys_with_the_present(monkeypatch: pytest.MonkeyPatch) -> None:
     """A message's key says when it was planned, not what it is about."""
     real = plan._message
 
-    def named(rule: Any, booking: Any, context: Any, *rest: Any) -> Any:
-        made = real(rule, booking, context, *rest)
-        uri, name, anchor = made.key.rsplit("/", 2)
-        return replace(made, key=f"{uri}/{name}-{int(context.now.timestamp())}/{anchor}")
+    def named(rule: Any, booking: Any, context: Any, *rest: Any, **more: Any) -> Any:
+        made = real(rule, booking, context, *rest, **more)
+        anchor = made.key.removeprefix(f"{booking.uri}/{rule.name}/")
+        return replace(made, key=f"{booking.uri}/{rule.name}/{anchor}~{int(context.now.timestamp())}")
 
     monkeypatch.setattr(plan, "_message", named)
 
@@ -455,8 +458,8 @@ def expired_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Store, "expire", lambda *_: [])
     real = plan._message
 
-    def immortal(*given: Any) -> Any:
-        made = real(*given)
+    def immortal(*given: Any, **more: Any) -> Any:
+        made = real(*given, **more)
         return replace(made, expires_at=made.expires_at + timedelta(days=2))
 
     monkeypatch.setattr(plan, "_message", immortal)

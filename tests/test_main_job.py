@@ -10,6 +10,7 @@ from play import MEETING, PHONE, START, Play, a_play, text
 
 from syncer.errors import GuardRefused, LoginRefused, RunHalted, SyncerError
 from syncer.model import State
+from syncer.reasons import Reason
 from syncer.sandbox.server import SandboxServer
 from syncer.sandbox.world import (
     APPROVED,
@@ -204,7 +205,7 @@ def test_nobody_without_a_number_stops_the_run(play: Play) -> None:
 
     assert texts.count(PHONE) == 1
     skipped = [one for one in play.told if one["event"] == "message.skipped"]
-    assert {one["reason"] for one in skipped} == {"no number"}
+    assert {one["reason"] for one in skipped} == {Reason.NO_NUMBER}
 
 
 @pytest.mark.parametrize("place", ["text_reminder_number", "outbound_call", "question"])
@@ -235,9 +236,7 @@ def test_a_template_under_review_holds_its_messages_until_it_is_approved(play: P
     sent = [number for number, _ in play.look()]
 
     assert held == [SANDBOX_HOST_PHONE]
-    assert [message.reason for message in waiting] == [
-        f"template {TEMPLATE_CONFIRM}: the template waits for its review"
-    ]
+    assert [message.reason for message in waiting] == [Reason.HELD_TEMPLATE]
     assert sent == [PHONE]
 
 

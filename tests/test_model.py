@@ -106,7 +106,7 @@ def test_states_are_waiting_sending_or_settled() -> None:
 
 def test_an_audience_is_spelled_as_calendly_spells_who_canceled() -> None:
     """Planning compares `canceler_type` with the audience: both say invitee and host."""
-    assert {"invitee", "host"} == set(Audience)
+    assert {"invitee", "host", "former_host"} == set(Audience)
 
 
 STATUSES = [

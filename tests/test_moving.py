@@ -115,9 +115,10 @@ def test_an_unknown_text_is_sent_again_by_a_person_only(lost: Shop) -> None:
 def test_every_error_of_a_send_names_what_to_type(lost: Shop) -> None:
     """What `explain` and the log say can be pasted as it is."""
     [one, _] = keys(lost, "unknown")
-    explained = lost.run("explain", one)[1]
+    explained, short = lost.run("explain", one)[1], outbox(lost)[one]["id"]
 
-    assert f"syncer resolve '{one}' --sent" in explained
+    assert f"syncer resolve {short} --sent" in explained
+    assert lost.run("resolve", short, "--sent", "--yes")[:2] == (0, "sent\n")
 
 
 def test_restored_sets_aside_what_was_due(shop: Shop) -> None:

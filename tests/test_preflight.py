@@ -7,13 +7,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import NOW, NUMBER, a_message
+from conftest import NOW, NUMBER
 from stage import CONTENTS, Stage, states, wait_for
 
 from syncer.engagelab import Template
 from syncer.model import State
 from syncer.reasons import Reason, in_words
-from syncer.templates import covers, holes, spare, why_held
+from syncer.templates import covers, holes, spare
 from syncer.wording import preview
 
 if TYPE_CHECKING:
@@ -31,27 +31,6 @@ def stage(settings: Callable[..., Any], store: Store) -> Stage:
 
 
 APPROVED = Template(id="1", content="Hello {{name}} at {time}", status=2)
-
-
-@pytest.mark.parametrize(
-    ("template", "params", "reason"),
-    [
-        (APPROVED, {"name": "I", "time": "t"}, ""),
-        (APPROVED, {"name": "I", "time": "t", "more": "m"}, ""),
-        (APPROVED, {"name": "I"}, "template 1001 has {time}, which rule confirmation does not fill"),
-        (None, {}, "template 1001 does not exist at EngageLab"),
-        (replace(APPROVED, status=1), {}, "template 1001: the template waits for its review"),
-        (replace(APPROVED, status=3, remark="no"), {}, "template 1001: the template was rejected: no"),
-        (
-            replace(APPROVED, sign_id="7", sign_status=1),
-            {},
-            "template 1001: the template's signature waits for its review",
-        ),
-    ],
-)
-def test_why_a_message_is_held(template: Template | None, params: dict[str, str], reason: str) -> None:
-    """Not there, not approved, its signature not approved, or with a hole."""
-    assert why_held(template, a_message(params=params)) == reason
 
 
 def test_what_a_template_and_a_rule_have_of_each_other() -> None:

@@ -12,7 +12,7 @@ from conftest import NOW, a_booking, an_event, an_invitee
 from syncer import rules
 from syncer.model import Audience
 from syncer.plan import Context, plan
-from syncer.rules import HostSettings, Late, OnUnknown, Policy, QuietHours, Rule, Trigger, built_in
+from syncer.rules import CanceledBy, HostSettings, Late, OnUnknown, Policy, QuietHours, Rule, Trigger, built_in
 from syncer.wording import unknown_fields
 
 if TYPE_CHECKING:
@@ -31,13 +31,13 @@ TYPE = "https://api.calendly.com/event_types/t1"
         pytest.param(frozenset({"Phone consultation"}), True, id="by name"),
         pytest.param(frozenset({TYPE}), True, id="by URI"),
         pytest.param(frozenset({"Erstgespräch", "Phone consultation"}), True, id="one of several"),
-        pytest.param(frozenset({"phone consultation"}), False, id="a name in another case"),
+        pytest.param(frozenset({" phone  CONSULTATION"}), True, id="a name in another case, with other blanks"),
         pytest.param(frozenset({"Erstgespräch"}), False, id="another name"),
         pytest.param(frozenset[str](), False, id="an empty list: none"),
     ],
 )
 def test_covers(event_types: frozenset[str] | None, *, expected: bool) -> None:
-    """A rule is for the types it names, by name or URI; for all if it names none."""
+    """A rule is for the types it names, by name in any letter case or URI; for all if it names none."""
     assert expected is replace(RULE, event_types=event_types).covers("Phone consultation", TYPE)
 
 
@@ -117,6 +117,7 @@ def test_every_trigger_has_its_defaults() -> None:
         Trigger.BOOKED: 6,
         Trigger.CANCELED: 6,
         Trigger.RESCHEDULED: 6,
+        Trigger.REASSIGNED: 6,
         Trigger.BEFORE_START: 2,
         Trigger.AFTER_END: 24,
         Trigger.NO_SHOW: 24,
@@ -164,6 +165,8 @@ RULE_FIELDS: dict[str, Any] = {
     "quiet_hours": True,
     "on_unknown": OnUnknown.RESEND,
     "to_canceler": True,
+    "canceled_by": CanceledBy.HOST,
+    "also_reassigned": True,
 }
 
 

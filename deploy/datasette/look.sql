@@ -3,6 +3,7 @@
 
 CREATE TEMP VIEW v_texts AS
 SELECT
+    id,
     key,
     rule,
     booking,
@@ -11,18 +12,21 @@ SELECT
     language,
     template,
     state,
-    -- EngageLab's own words may repeat a name or a number: only its code is kept
-    CASE WHEN instr(reason, 'EngageLab ') > 0 AND instr(reason, ':') > 0
-         THEN substr(reason, 1, instr(reason, ':') - 1) ELSE reason END AS reason,
+    -- The code alone: the column `detail` may hold EngageLab's own words, which may repeat a name or a number.
+    reason,
     scheduled_at,
     next_at,
     expires_at,
     meeting_at,
     changed_at,
     attempts,
+    segments,
     CASE WHEN state = 'sent' AND attempts > 0
          THEN CAST(round((julianday(changed_at) - julianday(scheduled_at)) * 86400) AS INTEGER) END AS late_s
 FROM db.messages;
+
+CREATE TEMP VIEW v_reasons AS
+SELECT code, sentence, remedy FROM db.reasons;
 
 CREATE TEMP VIEW v_runs AS
 SELECT
@@ -39,6 +43,7 @@ SELECT
     json_extract(counts, '$.unknown') AS unknown,
     json_extract(counts, '$.skipped') AS skipped,
     json_extract(counts, '$.deferred') AS deferred,
+    json_extract(counts, '$.events_unreadable') AS events_unreadable,
     json_extract(counts, '$.requests') AS requests,
     json_extract(counts, '$.oldest_due_s') AS oldest_due_s
 FROM db.runs;
@@ -48,3 +53,6 @@ SELECT at, booking, kind FROM db.changes;
 
 CREATE TEMP VIEW v_events AS
 SELECT uri, name, status, start_at, end_at, total, active, read_at, missing_at FROM db.events;
+
+CREATE TEMP VIEW v_unreadable_events AS
+SELECT uri, since, failures, retry_at FROM db.unreadable_events;

@@ -112,7 +112,7 @@ def _rule_problems(table: schema.RuleTable, raw: Mapping[str, Any], name: Callab
         ("canceled_by", (rules.Trigger.CANCELED,)),
     ):
         # `to_canceler = false` and `canceled_by = "anyone"` say what is so anyway.
-        if raw.get(key, False) not in {False, rules.CanceledBy.ANYONE} and table.on not in allowed:
+        if raw.get(key, False) not in (False, rules.CanceledBy.ANYONE) and table.on not in allowed:
             places = " or ".join(f'on = "{trigger}"' for trigger in allowed)
             yield Problem(name(key), f'does not go with on = "{table.on}"', f"It is for {places}; leave it out")
     if table.to is Audience.FORMER_HOST and table.on is not rules.Trigger.REASSIGNED:

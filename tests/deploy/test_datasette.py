@@ -30,6 +30,11 @@ def looked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The demo's database, and the copy of it that may be looked at."""
     folder = tmp_path_factory.mktemp("look")
     demo.play(folder / "syncer.db", lambda _: None)
+    with closing(sqlite3.connect(folder / "syncer.db")) as connection:  # as a gateway might answer
+        connection.execute(
+            "UPDATE messages SET detail = 'EngageLab 3003: ' || (SELECT name FROM bookings WHERE uri = booking)"
+        )
+        connection.commit()
     run("python3", str(FOLDER / "look.py"), "syncer.db", "look.db", cwd=folder)
     return folder
 
@@ -52,12 +57,20 @@ def test_no_person_is_in_the_copy(looked: Path) -> None:
 
     assert len(people) >= 10
     assert [text for text in people if text in content] == []
+    assert "'detail'" not in str(rows(looked / "look.db", "SELECT name FROM pragma_table_info('texts')"))
     assert (looked / "look.db").stat().st_mode & 0o777 == 0o600
 
 
 def test_everything_else_is(looked: Path) -> None:
     """Every message with its state, every run with its figures."""
-    for table, same in (("texts", "messages"), ("runs", "runs"), ("changes", "changes"), ("events", "events")):
+    for table, same in (
+        ("texts", "messages"),
+        ("runs", "runs"),
+        ("changes", "changes"),
+        ("events", "events"),
+        ("reasons", "reasons"),
+        ("unreadable_events", "unreadable_events"),
+    ):
         count = "SELECT count(*) FROM {}"
         assert rows(looked / "look.db", count.format(table)) == rows(looked / "syncer.db", count.format(same))
     assert rows(looked / "look.db", "SELECT state, count(*) FROM texts GROUP BY state") == rows(
@@ -112,7 +125,8 @@ def test_each_query_has_an_answer(url: str) -> None:
 
     assert {"texts_per_day_and_state", "waiting_by_hour", "reasons", "lateness", "requests_per_run"} <= found.keys()
     assert sum(row["texts"] for row in found["texts_per_day_and_state"]) == 26
-    assert all(row["reason"] for row in found["reasons"])
+    assert all(row["reason"] and row["sentence"] for row in found["reasons"])
+    assert {"held", "unreadable", "to_decide"} <= found.keys()
     assert len(found["requests_per_run"]) > 5
 
 

@@ -89,6 +89,7 @@ def test_mtail_counts_what_the_runs_say(day: tuple[str, list[dict[str, Any]]], t
     assert figures["syncer_requests_total"] == sum(run["requests"] for run in runs)
     assert figures["syncer_events"] == runs[-1]["events"]
     assert figures["syncer_deferred"] == runs[-1]["deferred"]
+    assert figures["syncer_events_unreadable"] == runs[-1]["events_unreadable"]
     assert figures["syncer_oldest_due_seconds"] == runs[-1]["oldest_due_s"]
     assert figures["syncer_run_seconds_total"] == pytest.approx(sum(run["duration_ms"] for run in runs) / 1000)
     assert figures['syncer_runs_total{outcome="completed"}'] == len(runs) >= 9
@@ -114,7 +115,11 @@ def test_every_event_is_counted_somewhere(tmp_path: Path) -> None:
     out = io.StringIO()
     log.configure(log_format="json", stream=out)
     for event in log.EVENTS:
-        fields = Report(sent=2).as_dict() if event == "run.completed" else {"rule": "r", "template": "7", "limit": "x"}
+        fields = (
+            Report(sent=2, events_unreadable=3).as_dict()
+            if event == "run.completed"
+            else {"rule": "r", "template": "7", "limit": "x"}
+        )
         log.tell(event, **fields, **({"seconds": 1.5} if event == "calendly.throttled" else {}))
     log.tell("gateway.halted", reason="r")
     structlog.reset_defaults()
@@ -123,6 +128,9 @@ def test_every_event_is_counted_somewhere(tmp_path: Path) -> None:
 
     assert figures["syncer_halted"] == 1
     assert figures["syncer_missing_total"] == 1
+    assert (figures["syncer_events_unreadable"], figures["syncer_unreadable_total"]) == (3, 1)
+    assert figures["syncer_reassigned_total"] == 1
+    assert figures['syncer_rules_unmatched_total{rule="r"}'] == 1
     assert figures["syncer_throttled_seconds_total"] == 1.5
     assert figures['syncer_limits_total{name="x"}'] == 1
     assert figures['syncer_templates_rejected_total{template="7"}'] == 1
@@ -193,7 +201,9 @@ def test_prometheus_agrees(tmp_path: Path) -> None:
 def test_every_line_of_the_readme_names_an_event() -> None:
     """The one-liners for the journal and for Loki look for events that there are."""
     readme = (FOLDER / "README.md").read_text(encoding="utf-8")
-    named = set(re.findall(r"\b((?:run|message|gateway|calendly|booking|template|limit|listing)\.[a-z_]+)\b", readme))
+    named = set(
+        re.findall(r"\b((?:run|message|gateway|calendly|booking|template|limit|listing|event|rule)\.[a-z_]+)\b", readme)
+    )
 
     assert len(named) >= 6
     assert named <= set(log.EVENTS)

@@ -196,8 +196,8 @@ SABOTEURS = [
         (
             Change(
                 SENDING,
-                "            NoAnswer(LEFT_BY_A_CRASH),",
-                "            NotNow(LEFT_BY_A_CRASH),",
+                '            NoAnswer("", Reason.INTERRUPTED),',
+                '            NotNow("interrupted"),',
             ),
         ),
     ),
@@ -227,8 +227,8 @@ SABOTEURS = [
         (
             Change(
                 ENGAGELAB,
-                "a time-out on their side, 5xx, …\n        return NoAnswer(reason)",
-                "a time-out on their side, 5xx, …\n        return NotNow(reason)",
+                "a time-out on their side, 5xx, …\n        return NoAnswer(detail)",
+                "a time-out on their side, 5xx, …\n        return NotNow(detail)",
             ),
         ),
     ),
@@ -250,7 +250,7 @@ SABOTEURS = [
             Change(
                 "syncer/outbox.py",
                 "        case Accepted():\n",
-                '        case Accepted():\n            return Settlement(State.UNKNOWN, "who knows")\n',
+                "        case Accepted():\n            return Settlement(State.UNKNOWN, Reason.NO_ANSWER)\n",
             ),
         ),
     ),
@@ -260,7 +260,7 @@ SABOTEURS = [
         "unexpected",
         (
             Change("syncer/delivery.py", "for message in self.run.store.expire(now):", "for message in ():"),
-            Change(MESSAGES, "m.next_at <= ? AND +m.expires_at > ?", "m.next_at <= ? AND ? != ''"),
+            Change(MESSAGES, "m.next_at <= :now AND +m.expires_at > :now", "m.next_at <= :now"),
             Change("syncer/delivery.py", "if message.expires_at <= now:", "if False:"),
         ),
     ),
@@ -271,8 +271,8 @@ SABOTEURS = [
         (
             Change(
                 "syncer/plan.py",
-                "{rule.name}/{utc_text(booking.event.start)}{tag}",
-                "{rule.name}/{booking.read_at.timestamp()}{tag}",
+                "    start = utc_text(booking.event.start)\n    times = ",
+                "    start = str(booking.read_at.timestamp())\n    times = ",
             ),
         ),
     ),

@@ -51,6 +51,7 @@ def sings(text: str) -> list[str]:
     return [canary for canary in CANARIES if canary.casefold() in text.casefold()]
 
 
+pytestmark = pytest.mark.usefixtures("as_worded")  # what the gateway said must reach the log to be cut there
 OUTCOMES: list[Outcome] = [
     Accepted("1", "2"),
     Refused(f"EngageLab 3002: {ECHO}"),
@@ -90,7 +91,7 @@ def lines(capfd: pytest.CaptureFixture[str]) -> Callable[[], list[str]]:
 
 def a_stage(settings: Settings, store: Store, rounds: int) -> Stage:
     """A stage whose people are canaries, and that tells the real log."""
-    calendly = FakeCalendly(clock=lambda: NOW)
+    calendly = FakeCalendly()
     for n in range(3):
         event = replace(
             an_event(f"e{rounds}x{n}", start=NOW + timedelta(minutes=59)), location=Location("custom", ANSWER)
@@ -105,6 +106,7 @@ def a_stage(settings: Settings, store: Store, rounds: int) -> Stage:
         calendly.put(event, invitee)
     stage = Stage(settings, store, calendly=calendly, gateway=a_gateway())
     stage.tell = log.tell  # type: ignore[method-assign]  # the real one
+    calendly._clock = lambda: stage.now  # else the later runs would find a wrong clock, and send nothing
     return stage
 
 
@@ -120,6 +122,15 @@ def everything(settings: Settings, store: Store, rounds: int) -> None:
             with suppress(SyncerError, RunHalted):
                 stage.run()
             stage.now += timedelta(minutes=1)
+        # What was refused for now expires, and says what it waited for.
+        late = an_event(f"late{rounds}x{n}", start=stage.now + timedelta(minutes=59))
+        stage.calendly.put(late, replace(an_invitee(late, created_at=stage.now), name=NAME, email=EMAIL))
+        stage.gateway._script.clear()
+        stage.gateway.answer(NotNow(f"EngageLab 5001: {ECHO}"), times=9)
+        for pause in (timedelta(), timedelta(hours=2)):
+            stage.now += pause
+            with suppress(SyncerError, RunHalted):
+                stage.run()
 
 
 @pytest.mark.parametrize("shape", ["json", "console"])
