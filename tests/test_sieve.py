@@ -86,7 +86,7 @@ def test_what_is_as_it_was_is_not_read() -> None:
 
 @pytest.mark.parametrize("entry", [None, {"kind": "google", "external_id": "another"}, "odd"])
 def test_another_calendar_entry_is_read_and_changes_no_meeting(entry: object) -> None:
-    """A calendar entry that comes late pairs the two halves of a move, so the listing shows it; the guests are the same."""
+    """A calendar entry that comes late pairs the halves of a move, so the listing shows it; the guests are the same."""
     sieve, (event,) = knowing(ROW)
 
     assert event.external_id == "q1w2e3r4t5y6"

@@ -5,7 +5,7 @@ CREATE TABLE "_sqlite_migrations" (
    "name" TEXT,
    "applied_at" TEXT
 );
-INSERT INTO "_sqlite_migrations" VALUES(1,'syncer','0001_initial','2026-11-28 21:54:28.943590+00:00');
+INSERT INTO "_sqlite_migrations" VALUES(1,'syncer','0001_initial','2026-11-28 22:50:58.335933+00:00');
 CREATE TABLE bookings (
     uri                  TEXT NOT NULL PRIMARY KEY,
     id                   TEXT NOT NULL UNIQUE CHECK (id GLOB 'b-*'), -- short, for people to type
@@ -36,8 +36,8 @@ CREATE TABLE bookings (
     takeovers            TEXT NOT NULL CHECK (takeovers GLOB '{*}'), -- host -> how often and since when, once handed over
     missing_at           TEXT
 ) STRICT;
-INSERT INTO "bookings" VALUES('https://api.calendly.com/scheduled_events/e1/invitees/i1','b-9b2320b2920fe9a1','https://api.calendly.com/scheduled_events/e1','active','Ines Okafor','','','ines.okafor@example.com','America/Chicago','+13125550142','[]','2026-11-23T11:00:00Z','',0,'','',NULL,'','','','',NULL,'2026-11-23T12:00:00Z','2026-11-23T12:00:00Z',NULL,'{}','{}',NULL);
-INSERT INTO "bookings" VALUES('https://api.calendly.com/scheduled_events/e2/invitees/i1','b-7be465fba871cd67','https://api.calendly.com/scheduled_events/e2','active','Ines Okafor','','','ines.okafor@example.com','America/Chicago','+13125550142','[]','2026-11-23T11:00:00Z','',0,'','',NULL,'','','','',NULL,'2026-11-23T12:00:00Z','2026-11-23T12:00:00Z',NULL,'{}','{}',NULL);
+INSERT INTO "bookings" VALUES('https://api.calendly.com/scheduled_events/e1/invitees/i1','b-36cf039ea06e4f89','https://api.calendly.com/scheduled_events/e1','active','Ines Okafor','','','ines.okafor@example.com','America/Chicago','+13125550142','[]','2026-11-23T11:00:00Z','',0,'','',NULL,'','','','',NULL,'2026-11-23T12:00:00Z','2026-11-23T12:00:00Z',NULL,'{}','{}',NULL);
+INSERT INTO "bookings" VALUES('https://api.calendly.com/scheduled_events/e2/invitees/i1','b-ccde2a2080e9509a','https://api.calendly.com/scheduled_events/e2','active','Ines Okafor','','','ines.okafor@example.com','America/Chicago','+13125550142','[]','2026-11-23T11:00:00Z','',0,'','',NULL,'','','','',NULL,'2026-11-23T12:00:00Z','2026-11-23T12:00:00Z',NULL,'{}','{}',NULL);
 CREATE TABLE changes (
     id      INTEGER PRIMARY KEY,
     at      TEXT NOT NULL,
@@ -123,10 +123,10 @@ CREATE TABLE messages (
     -- unknown without an attempt: a backup was restored, and the attempt may be in what was lost
     CHECK (state NOT IN ('sending', 'failed', 'retryable') OR attempts > 0)
 ) STRICT;
-INSERT INTO "messages" VALUES('https://api.calendly.com/scheduled_events/e1/invitees/i1/confirmation/2026-11-25T12:00:00Z','m-2d664f7b30926c79','confirmation','https://api.calendly.com/scheduled_events/e1/invitees/i1','invitee','+13125550142','en','UTC','1001','{"name":"Ines Okafor","time":"Wed, Nov 25, 2026, 6:00 AM"}','sent',NULL,'','2026-11-23T12:00:00Z','2026-11-23T12:00:00Z','2026-11-23T18:00:00Z','2026-11-25T12:00:00Z','2026-11-23T12:00:00Z',1,0,0,'1','2');
-INSERT INTO "messages" VALUES('https://api.calendly.com/scheduled_events/e1/invitees/i1/reminder-24h/2026-11-25T12:00:00Z','m-78597263001cbf81','reminder-24h','https://api.calendly.com/scheduled_events/e1/invitees/i1','invitee','+13125550142','en','UTC','1003','{"name":"Ines Okafor","time":"Wed, Nov 25, 2026, 6:00 AM"}','scheduled',NULL,'','2026-11-24T12:00:00Z','2026-11-24T12:00:00Z','2026-11-24T14:00:00Z','2026-11-25T12:00:00Z','2026-11-23T12:00:00Z',0,0,0,'','');
-INSERT INTO "messages" VALUES('https://api.calendly.com/scheduled_events/e2/invitees/i1/confirmation/2026-11-25T12:00:00Z','m-b8d13b7dc641bcd5','confirmation','https://api.calendly.com/scheduled_events/e2/invitees/i1','invitee','+13125550142','en','UTC','1001','{"name":"Ines Okafor","time":"Wed, Nov 25, 2026, 6:00 AM"}','failed','provider_refused','EngageLab 3002','2026-11-23T12:00:00Z','2026-11-23T12:00:00Z','2026-11-23T18:00:00Z','2026-11-25T12:00:00Z','2026-11-23T12:00:00Z',1,0,0,'','');
-INSERT INTO "messages" VALUES('https://api.calendly.com/scheduled_events/e2/invitees/i1/reminder-24h/2026-11-25T12:00:00Z','m-6f48a136916f2489','reminder-24h','https://api.calendly.com/scheduled_events/e2/invitees/i1','invitee','+13125550142','en','UTC','1003','{"name":"Ines Okafor","time":"Wed, Nov 25, 2026, 6:00 AM"}','scheduled',NULL,'','2026-11-24T12:00:00Z','2026-11-24T12:00:00Z','2026-11-24T14:00:00Z','2026-11-25T12:00:00Z','2026-11-23T12:00:00Z',0,0,0,'','');
+INSERT INTO "messages" VALUES('https://api.calendly.com/scheduled_events/e1/invitees/i1/confirmation/2026-11-25T12:00:00Z','m-aa8274ca473959e2','confirmation','https://api.calendly.com/scheduled_events/e1/invitees/i1','invitee','+13125550142','en','UTC','1001','{"name":"Ines Okafor","time":"Wed, Nov 25, 2026, 6:00 AM"}','sent',NULL,'','2026-11-23T12:00:00Z','2026-11-23T12:00:00Z','2026-11-23T18:00:00Z','2026-11-25T12:00:00Z','2026-11-23T12:00:00Z',1,0,0,'1','2');
+INSERT INTO "messages" VALUES('https://api.calendly.com/scheduled_events/e1/invitees/i1/reminder-24h/2026-11-25T12:00:00Z','m-85270b6904e8e1bc','reminder-24h','https://api.calendly.com/scheduled_events/e1/invitees/i1','invitee','+13125550142','en','UTC','1003','{"name":"Ines Okafor","time":"Wed, Nov 25, 2026, 6:00 AM"}','scheduled',NULL,'','2026-11-24T12:00:00Z','2026-11-24T12:00:00Z','2026-11-24T14:00:00Z','2026-11-25T12:00:00Z','2026-11-23T12:00:00Z',0,0,0,'','');
+INSERT INTO "messages" VALUES('https://api.calendly.com/scheduled_events/e2/invitees/i1/confirmation/2026-11-25T12:00:00Z','m-88e135e4ad4e2a9f','confirmation','https://api.calendly.com/scheduled_events/e2/invitees/i1','invitee','+13125550142','en','UTC','1001','{"name":"Ines Okafor","time":"Wed, Nov 25, 2026, 6:00 AM"}','failed','provider_refused','EngageLab 3002','2026-11-23T12:00:00Z','2026-11-23T12:00:00Z','2026-11-23T18:00:00Z','2026-11-25T12:00:00Z','2026-11-23T12:00:00Z',1,0,0,'','');
+INSERT INTO "messages" VALUES('https://api.calendly.com/scheduled_events/e2/invitees/i1/reminder-24h/2026-11-25T12:00:00Z','m-208f878818e69101','reminder-24h','https://api.calendly.com/scheduled_events/e2/invitees/i1','invitee','+13125550142','en','UTC','1003','{"name":"Ines Okafor","time":"Wed, Nov 25, 2026, 6:00 AM"}','scheduled',NULL,'','2026-11-24T12:00:00Z','2026-11-24T12:00:00Z','2026-11-24T14:00:00Z','2026-11-25T12:00:00Z','2026-11-23T12:00:00Z',0,0,0,'','');
 CREATE TABLE meta (
     name  TEXT NOT NULL PRIMARY KEY CHECK (name IN ('born_at', 'instance', 'salt', 'account', 'user', 'token_digest', 'policy',
                                                     'paused_until', 'restored_at', 'claims', 'scrub', 'cancellations_checked',
@@ -135,15 +135,15 @@ CREATE TABLE meta (
 ) STRICT, WITHOUT ROWID;
 INSERT INTO "meta" VALUES('born_at','2026-11-16T12:00:00Z');
 INSERT INTO "meta" VALUES('claims','2');
-INSERT INTO "meta" VALUES('instance','1677ae941fb1c6cd');
-INSERT INTO "meta" VALUES('salt','54128dd05f261d8d3232b4268339a174');
+INSERT INTO "meta" VALUES('instance','db9ebb9b8b7d3ffa');
+INSERT INTO "meta" VALUES('salt','27eceb9be8c2f83deec60cfd0bc1a122');
 CREATE TABLE optouts (
     digest   TEXT NOT NULL PRIMARY KEY,
     number   TEXT NOT NULL CHECK (number = '' OR number GLOB '+[1-9]*'),
     added_at TEXT NOT NULL,
     reason   TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
-INSERT INTO "optouts" VALUES('b6ff6614eb954d28910401c196a716b5','+447400123456','2026-11-23T12:00:00Z','by the operator');
+INSERT INTO "optouts" VALUES('a423caca74e324bd847d5caba34ccbb8','+447400123456','2026-11-23T12:00:00Z','by the operator');
 CREATE TABLE reasons (
     code     TEXT NOT NULL PRIMARY KEY CHECK (code != '' AND code NOT GLOB '*[^a-z_]*'),
     sentence TEXT NOT NULL,
@@ -201,8 +201,10 @@ CREATE TABLE refusals (
     id       INTEGER PRIMARY KEY,
     code     TEXT NOT NULL CHECK (code != ''),
     template TEXT NOT NULL,
-    message  TEXT NOT NULL,      -- its id
-    number   TEXT NOT NULL UNIQUE -- a keyed hash
+    message  TEXT NOT NULL, -- its short id
+    number   TEXT NOT NULL, -- a keyed hash
+    unbroken INTEGER NOT NULL DEFAULT 1 CHECK (unbroken IN (0, 1)), -- 1: no text of any template was accepted since
+    UNIQUE (template, number)
 ) STRICT;
 CREATE TABLE rules (
     name    TEXT NOT NULL PRIMARY KEY,
@@ -247,8 +249,8 @@ CREATE INDEX events_listed ON events (start_at, mark, reread_at, read_at, missin
 CREATE INDEX events_mark ON events (mark);
 CREATE INDEX events_external_id ON events (external_id) WHERE external_id != '';
 CREATE INDEX bookings_event ON bookings (event);
-CREATE INDEX bookings_email ON bookings (email);
-CREATE INDEX bookings_unlinked ON bookings (email) WHERE rescheduled = 1 AND new_invitee = '';
+CREATE INDEX bookings_email ON bookings (lower(email));
+CREATE INDEX bookings_unlinked ON bookings (lower(email)) WHERE rescheduled = 1 AND new_invitee = '';
 CREATE INDEX messages_due ON messages (next_at) WHERE state IN ('scheduled', 'retryable');
 CREATE INDEX messages_expiring ON messages (expires_at) WHERE state IN ('scheduled', 'retryable');
 CREATE INDEX messages_meeting ON messages (meeting_at) WHERE state IN ('scheduled', 'retryable');
