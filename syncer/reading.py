@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextvars import copy_context
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -127,7 +127,9 @@ def present(run: Run) -> datetime:
 def _follow(run: Run, found: Sequence[tuple[Read, Sequence[Invitee]]], now: datetime) -> None:
     """Compare what was read with the snapshot, and commit it with what follows from it."""
     written, rows = _digest(run, found)
-    _commit(run, written, planner(run, now).todo(rows, now), now)
+    planning = planner(run, now)
+    rows = planning.remember_numbers(rows, now)
+    _commit(run, replace(written, bookings=rows), planning.todo(rows, now), now)
 
 
 def _digest(run: Run, found: Sequence[tuple[Read, Sequence[Invitee]]]) -> tuple[Batch, list[Booking]]:
@@ -211,7 +213,9 @@ def plan_again_if_rules_changed(run: Run, now: datetime) -> None:
     since, _ = window(run, now)
     planning = planner(run, now)
     for bookings in run.store.bookings_since(since):
-        _commit(run, Batch(), planning.todo(bookings, now), now)
+        rows = planning.remember_numbers(bookings, now)
+        changed = [new for old, new in zip(bookings, rows, strict=True) if new is not old]
+        _commit(run, Batch(bookings=changed), planning.todo(rows, now), now)
     run.store.remember("policy", fingerprint)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from databases import a_store
 from hypothesis import settings as hypothesis_settings
+from rewording import details_as_worded, details_reworded
 from shop import a_shop
 
 from syncer import config
@@ -106,6 +107,20 @@ def a_message(booking: Booking | None = None, **over: Any) -> Message:
         "changed_at": NOW,
     }
     return Message(**(fields | over))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def reworded_details() -> Iterator[None]:
+    """Whatever the program decides, it decides it by codes: the words of details are others in the whole suite."""
+    with details_reworded():
+        yield
+
+
+@pytest.fixture
+def as_worded(reworded_details: None) -> Iterator[None]:  # noqa: ARG001  its work is undone here
+    """The details of messages in the database as the program words them."""
+    with details_as_worded():
+        yield
 
 
 @pytest.fixture

@@ -39,6 +39,7 @@ class FakeCalendly:
         types: the event types by URI.
         groups: the hosts of each group, by URI.
         unreadable: URIs of events whose rows cannot be read, each with the reason; known to it or not.
+        on_invitees: called with an event's URI before its invitees are given; may raise.
         calls: what was asked, as (method, argument), oldest first.
         requests: how many requests the real one would have made.
     """
@@ -73,6 +74,7 @@ class FakeCalendly:
         self.types = {one.uri: one for one in types}
         self.groups: dict[str, frozenset[str]] = {}
         self.unreadable: dict[str, str] = {}
+        self.on_invitees: Callable[[str], None] | None = None
         self.calls: list[tuple[str, str]] = []
         self.requests = 0
         self.last_date: datetime | None = None
@@ -149,6 +151,8 @@ class FakeCalendly:
     def invitees(self, event_uri: str) -> tuple[Invitee, ...]:
         """The invitees of an event."""
         self._called("invitees", event_uri)
+        if self.on_invitees is not None:
+            self.on_invitees(event_uri)
         if event_uri not in self.known:
             raise NotThere("Calendly 404", status=404)
         return tuple(self.people.get(event_uri, ()))
@@ -284,9 +288,9 @@ class FakeGateway:
                 outcome = self.policy(sent)
                 accepted = isinstance(outcome, Accepted)
             elif template is None:
-                outcome, accepted = NotNow("EngageLab 4001: template not found", holds_template=True), False
+                outcome, accepted = NotNow("EngageLab 4001: template not found", "4001", holds_template=True), False
             elif not template.usable:
-                outcome, accepted = Refused("EngageLab 3003: template is not approved"), False
+                outcome, accepted = Refused("EngageLab 3003: template is not approved", "3003"), False
             sent = replace(sent, accepted=accepted)
             self.sends.append(sent)
         if self.on_send is not None:

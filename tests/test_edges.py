@@ -89,15 +89,18 @@ def test_a_resent_message_keeps_its_refusals_and_its_jitter() -> None:
         pytest.param(400, {"code": 2002, "message": "No"}, Halt("EngageLab 2002: No"), id="a halt says why"),
         pytest.param(400, {"code": 1000, "message": "No"}, NoAnswer("EngageLab 1000: No"), id="so does a doubt"),
         pytest.param(
-            300, {"code": 3002}, Refused("EngageLab 3002: redirected; check ENGAGELAB_API_URL"), id="the first 3xx"
+            300,
+            {"code": 3002},
+            Refused("EngageLab 3002: redirected; check ENGAGELAB_API_URL", "3002"),
+            id="the first 3xx",
         ),
-        pytest.param(299, {"code": 3002, "message": "No"}, Refused("EngageLab 3002: No"), id="the last 2xx"),
-        pytest.param(200, {"code": "3002"}, Refused("EngageLab 3002"), id="a code in quotes"),
+        pytest.param(299, {"code": 3002, "message": "No"}, Refused("EngageLab 3002: No", "3002"), id="the last 2xx"),
+        pytest.param(200, {"code": "3002"}, Refused("EngageLab 3002", "3002"), id="a code in quotes"),
         pytest.param(200, {"code": "1234567890"}, NoAnswer("EngageLab 123456789"), id="a code without end"),
     ],
 )
 def test_the_gateways_answers(status: int, body: dict[str, Any], expected: object) -> None:
-    """By code, each with its reason."""
+    """By code, each with its detail."""
     assert engagelab.decipher(status, {}, json.dumps(body).encode()) == expected
 
 
@@ -127,7 +130,15 @@ def refused(status: int, headers: dict[str, str] | None = None, **body: Any) -> 
     return caught.value
 
 
-NEW_TOKEN = "Make a new personal access token (Calendly: Integrations, API & Webhooks) and set CALENDLY_TOKEN"
+NEW_TOKEN = (
+    "Make a new personal access token (Calendly: Integrations, API & Webhooks) and set CALENDLY_TOKEN. "
+    "A token is revoked when the login e-mail, the password or the login method changes"
+)
+REPORT = "Please report this line: syncer asks what Calendly does not take"
+AGAIN = "The next run tries again; if it stays so, please report this line"
+TROUBLE = "The next run tries again; if it stays so, look at Calendly's status page"
+ELSEWHERE = "Check CALENDLY_API_URL and the proxy: something else than Calendly's API may answer there"
+GONE = "It is gone at Calendly; if everything seems to be, check CALENDLY_API_URL"
 ROLE = (
     "Reading a whole organization needs the role admin or owner: ask for it, "
     'or read only your own events with scope = "user" under [calendly]'
@@ -150,18 +161,18 @@ DETAILS = {"parameter": "min_start_time", "message": "is wrong"}
         (403, {"required_scopes": ["users:read"]}, AccessRefused, "Calendly 403", ONE_SCOPE),
         (403, {"details": [{"required_scopes": ["users:read"]}]}, AccessRefused, "Calendly 403", ONE_SCOPE),
         (403, {"details": ["x", {"a": 1}], "message": "No"}, AccessRefused, "Calendly 403: No", ROLE),
-        (400, {"details": [{}, DETAILS]}, BadParameter, "Calendly 400 (min_start_time)", ""),
-        (400, {"details": [{"parameter": 7}]}, BadParameter, "Calendly 400", ""),
-        (400, {"details": [{"parameter": "x" * 40}]}, BadParameter, f"Calendly 400 ({'x' * 40})", ""),
-        (400, {"details": [{"parameter": "x" * 41}]}, BadParameter, f"Calendly 400 ({'x' * 39}…)", ""),
-        (408, {"title": "Slow"}, CalendlyBusy, "Calendly 408: Slow", ""),
-        (404, {"title": "Gone"}, NotThere, "Calendly 404: Gone", ""),
+        (400, {"details": [{}, DETAILS]}, BadParameter, "Calendly 400 (min_start_time)", REPORT),
+        (400, {"details": [{"parameter": 7}]}, BadParameter, "Calendly 400", REPORT),
+        (400, {"details": [{"parameter": "x" * 40}]}, BadParameter, f"Calendly 400 ({'x' * 40})", REPORT),
+        (400, {"details": [{"parameter": "x" * 41}]}, BadParameter, f"Calendly 400 ({'x' * 39}…)", REPORT),
+        (408, {"title": "Slow"}, CalendlyBusy, "Calendly 408: Slow", AGAIN),
+        (404, {"title": "Gone"}, NotThere, "Calendly 404: Gone", GONE),
         (300, {}, CalendlyRefused, "Calendly 300", "Check CALENDLY_API_URL: it must not redirect"),
         (399, {}, CalendlyRefused, "Calendly 399", "Check CALENDLY_API_URL: it must not redirect"),
-        (418, {}, CalendlyRefused, "Calendly 418", ""),
-        (500, {"message": "Oops"}, CalendlyBusy, "Calendly 500: Oops", ""),
-        (599, {}, CalendlyBusy, "Calendly 599", ""),
-        (600, {}, CalendlyRefused, "Calendly 600", ""),
+        (418, {}, CalendlyRefused, "Calendly 418", ELSEWHERE),
+        (500, {"message": "Oops"}, CalendlyBusy, "Calendly 500: Oops", TROUBLE),
+        (599, {}, CalendlyBusy, "Calendly 599", TROUBLE),
+        (600, {}, CalendlyRefused, "Calendly 600", ELSEWHERE),
     ],
 )
 def test_calendlys_refusals(
@@ -340,7 +351,7 @@ def test_a_message_that_misses_a_field_still_says_to_whom(settings: Callable[...
 
     [message] = plan(a_booking(), settings(toml).policy, a_context())
 
-    assert (message.state, message.reason) == (State.SKIPPED, "{join_url} is empty for this booking")
+    assert (message.state, message.reason, message.detail) == (State.SKIPPED, Reason.EMPTY_FIELD, "{join_url}")
     assert (message.to, message.language, message.timezone) == (a_message().to, "en", "America/Chicago")
 
 

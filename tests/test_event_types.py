@@ -12,14 +12,13 @@ from conftest import NOW, a_booking, an_event
 from stage import Stage
 
 from syncer.model import Audience
-from syncer.recipients import recipients
+from syncer.recipients import Recipient, recipients
 from syncer.rules import Policy, Rule, Trigger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from syncer.config import Settings
-    from syncer.recipients import Recipient
     from syncer.store import Store
 
 DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
@@ -55,8 +54,8 @@ def test_names_match_whatever_the_letter_case(setting: str, event: str, covered:
 
     booking = a_booking(replace(an_event(), name=event, event_type=URI))
     policy = Policy(languages_by_event_type={setting: "de"})
-    person: Recipient
-    [person] = recipients(booking, replace(rule, to=Audience.INVITEE), policy, phone_questions=None)  # type: ignore[misc]
+    [person] = recipients(booking, replace(rule, to=Audience.INVITEE), policy, phone_questions=None)
+    assert isinstance(person, Recipient)
     assert (person.language == "de") is covered
 
 

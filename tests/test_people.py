@@ -219,7 +219,7 @@ def test_a_forgotten_booking_that_is_still_listed_is_texted_no_more(stage: Stage
     assert messages["reminder-1h"].reason == Reason.ERASED
     assert messages["confirmation"].key.startswith("forgotten:")
     assert messages["confirmation"].key.endswith("/confirmation/2026-11-25T12:00:00Z")
-    assert [state for _, state, _ in stage.store.history(messages["confirmation"].key)] == [
+    assert [state for _, state, _, _ in stage.store.history(messages["confirmation"].key)] == [
         "scheduled",
         "sending",
         "sent",
@@ -322,17 +322,19 @@ def test_the_place_of_a_group_stays_for_the_others(store: Store) -> None:
     assert [store.veil.event(event).location for event in (alone, group, call)] == left
 
 
+@pytest.mark.usefixtures("as_worded")
 def test_what_the_gateway_said_about_them_goes_too(store: Store) -> None:
     """Its words may repeat a number; its codes stay."""
-    reason = f"EngageLab 3003: {NUMBER} is no number of Ada's (tried 3 times)"
-    message = a_message(state=State.FAILED, reason=reason, attempts=3)
-    expired = a_message(rule="host", audience=Audience.HOST, to=HOST, state=State.EXPIRED, reason=f"passed ({reason})")
+    detail = f"EngageLab 3003: {NUMBER} is no number of Ada's (tried 3 times)"
+    message = a_message(state=State.FAILED, reason=Reason.PROVIDER_REFUSED, detail=detail, attempts=3)
+    waited: dict[str, Any] = {"state": State.EXPIRED, "reason": Reason.LATE, "detail": f"it waited: {detail}"}
+    expired = a_message(rule="host", audience=Audience.HOST, to=HOST, **waited)
     booking = a_booking(invitee=a_guest(an_event()))
     store.commit(Batch([Reading(booking.event, NOW)], [booking]), Todo((message, expired)), NOW)
 
     store.forget([booking.uri], NOW, same=is_number)
 
-    assert [row.reason for row in store.messages()] == ["EngageLab 3003", "passed (EngageLab 3003"]
+    assert [row.detail for row in store.messages()] == ["EngageLab 3003", "it waited: EngageLab 3003"]
     assert [trace for trace in TRACES if trace in contents(store)] == []
     assert without_words("EngageLab HTTP 502: x") == "EngageLab HTTP 502"
 

@@ -18,6 +18,7 @@ from conftest import API, NOW, NUMBER, a_booking, a_message, an_event, an_invite
 from databases import a_store, a_store_in_memory
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rewording import details_as_worded
 from stage import known_in
 
 from syncer.diff import Known
@@ -35,13 +36,14 @@ from syncer.model import (
     Location,
     Message,
     State,
+    Takeover,
     utc_text,
 )
 from syncer.outbox import MOVES, Settlement, may_move
 from syncer.phones import is_number
-from syncer.reasons import Reason
+from syncer.reasons import Reason, in_words
 from syncer.reconcile import Todo
-from syncer.store import Batch, Reading, Store, database, rows
+from syncer.store import Batch, Reading, Store, UnreadableEvent, database, rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -61,7 +63,7 @@ def put(store: Store, *bookings: Booking, messages: tuple[Message, ...] = (), no
 
 def a_message_in(state: State, booking: Booking | None = None, **over: Any) -> Message:
     """Make a message that has come so far, with all that its state asks for."""
-    fields: dict[str, Any] = {"state": state, "reason": "a reason", "attempts": 1, "provider_message_id": "p1"}
+    fields: dict[str, Any] = {"state": state, "reason": Reason.NO_ANSWER, "attempts": 1, "provider_message_id": "p1"}
     return a_message(booking, **(fields | over))
 
 
@@ -97,14 +99,34 @@ def other(store: Store) -> Iterator[Store]:
 SOUND: dict[str, dict[str, Any]] = {
     "meta": {"name": "account", "value": ACCOUNT},
     "rules": {"name": "confirmation", "born_at": utc_text(NOW)},
+    "reasons": {"code": "of_another_release", "sentence": "It is so.", "remedy": ""},
     "events": rows.event_row(an_event("e9"), read_at=NOW, reread_at=NOW, settles_at=NOW),
-    "bookings": rows.booking_row(a_booking(invitee=an_invitee(an_event(), "i9"))),
+    "unreadable_events": {
+        "uri": "e8",
+        "since": utc_text(NOW),
+        "failures": 1,
+        "retry_at": utc_text(NOW),
+        "error": "403",
+    },
+    "bookings": rows.booking_row(a_booking(invitee=an_invitee(an_event(), "i9")), id="b-9"),
     "event_types": {"uri": "t1", "phone_questions": "[]", "read_at": utc_text(NOW)},
-    "messages": rows.message_row(a_message(rule="reminder-1h")),
+    "messages": rows.message_row(a_message(rule="reminder-1h")) | {"id": "m-9"},
+    "refusals": {"code": "3003", "template": "1001", "message": "m-9", "number": "n", "unbroken": 1},
+    "test_texts": {
+        "at": utc_text(NOW),
+        "rule": "confirmation",
+        "language": "en",
+        "template": "1001",
+        "number_digest": "n",
+        "outcome": "sent",
+        "code": "",
+        "segments": 1,
+        "provider_message_id": "p1",
+    },
     "optouts": {"digest": "d", "number": NUMBER, "added_at": utc_text(NOW), "reason": "by the operator"},
     "forgotten": {"digest": "d", "at": utc_text(NOW)},
     "templates": {"template": "1001", "digest": "d", "seen_at": utc_text(NOW)},
-    "history": {"key": "k", "at": utc_text(NOW), "state": "sent", "reason": ""},
+    "history": {"key": "k", "at": utc_text(NOW), "state": "sent", "reason": None, "detail": ""},
     "changes": {"at": utc_text(NOW), "booking": "b", "event": "e", "kind": "created", "detail": ""},
     "runs": {
         "id": "r1",
@@ -141,17 +163,34 @@ BROKEN = [
     pytest.param("messages", {"template": ""}, id="scheduled with nothing to say"),
     pytest.param("messages", {"state": "sending", "recipient": "", "attempts": 1}, id="sending to nobody"),
     pytest.param("messages", {"state": "retryable", "template": "", "attempts": 1}, id="retryable with nothing to say"),
-    pytest.param("messages", {"state": "sent", "recipient": "", "reason": "x"}, id="sent to nobody"),
+    pytest.param("messages", {"state": "sent", "recipient": "", "reason": "by_operator"}, id="sent to nobody"),
     pytest.param("messages", {"state": "sending"}, id="sending without an attempt"),
-    pytest.param("messages", {"state": "unknown", "reason": "x", "recipient": ""}, id="unknown, but to nobody"),
-    pytest.param("messages", {"state": "failed", "reason": "x"}, id="failed without an attempt"),
+    pytest.param("messages", {"state": "unknown", "reason": "no_answer", "recipient": ""}, id="unknown, but to nobody"),
+    pytest.param("messages", {"state": "failed", "reason": "provider_refused"}, id="failed without an attempt"),
     pytest.param("messages", {"state": "retryable"}, id="retryable without an attempt"),
+    pytest.param("reasons", {"code": "Not a code"}, id="a code with other characters"),
+    pytest.param("unreadable_events", {"failures": 0}, id="unreadable without a failure"),
+    pytest.param("unreadable_events", {"error": ""}, id="unreadable for no reason"),
+    pytest.param("bookings", {"id": "9"}, id="a booking's id of another form"),
+    pytest.param("bookings", {"starts": "[]"}, id="starts that are no table"),
+    pytest.param("bookings", {"takeovers": "[]"}, id="takeovers that are no table"),
+    pytest.param("messages", {"id": "9"}, id="a message's id of another form"),
+    pytest.param("messages", {"segments": -1}, id="fewer than no segments"),
+    pytest.param("refusals", {"code": ""}, id="a refusal without a code"),
+    pytest.param("refusals", {"unbroken": 2}, id="neither broken nor unbroken"),
+    pytest.param("test_texts", {"outcome": "delivered"}, id="an outcome of a test that nobody knows"),
+    pytest.param("test_texts", {"segments": -1}, id="a test of fewer than no segments"),
     pytest.param("optouts", {"number": "0912345678"}, id="a number without a country code"),
     pytest.param("changes", {"kind": "cancelled"}, id="a change nobody knows"),
     pytest.param("runs", {"outcome": "ok"}, id="an outcome nobody knows"),
     pytest.param("runs", {"counts": "[]"}, id="counts that are no table"),
 ]
 """Rows that break one CHECK each."""
+
+
+def message_row(message: Message) -> dict[str, Any]:
+    """Make a whole row of a message, with an id as the store would give it one."""
+    return rows.message_row(message) | {"id": f"m-{message.key}"}
 
 
 def insert(store: Store, table: str, row: dict[str, Any]) -> None:
@@ -232,8 +271,8 @@ def test_each_column_refuses_a_value_of_another_type(kept: tuple[Store, Message]
     assert len(all_columns) > 60
 
 
-def test_only_moments_that_may_be_missing_are_null(kept: tuple[Store, Message]) -> None:
-    """Everything else has a value, if only an empty one."""
+def test_only_moments_and_reasons_may_be_null(kept: tuple[Store, Message]) -> None:
+    """Everything else has a value, if only an empty one. A reason points to the table of reasons, or to nothing."""
     store, _ = kept
     optional = {(table, name) for table, name, _, needed in columns(store) if not needed}
     for table, name, _, needed in columns(store):
@@ -251,6 +290,8 @@ def test_only_moments_that_may_be_missing_are_null(kept: tuple[Store, Message]) 
         ("bookings", "no_show_at"),
         ("bookings", "moved_at"),
         ("bookings", "missing_at"),
+        ("messages", "reason"),
+        ("history", "reason"),
     }
 
 
@@ -279,7 +320,7 @@ def test_the_database_allows_the_moves_of_the_picture_and_no_others(store: Store
     allowed = set()
     for old in State:
         for new in State:
-            insert(store, "messages", rows.message_row(a_message_in(old, key=f"{old}>{new}")))
+            insert(store, "messages", message_row(a_message_in(old, key=f"{old}>{new}")))
             with contextlib.suppress(sqlite3.IntegrityError):
                 store.db.conn.execute("UPDATE messages SET state = ? WHERE key = ?", [new, f"{old}>{new}"])
                 allowed.add((old, new))
@@ -301,11 +342,12 @@ def test_what_was_claimed_is_frozen(store: Store) -> None:
         "booking": f"{an_event().uri}/invitees/i2",
         "language": "de",
         "next_at": utc_text(NOW + HOUR),
-        "reason": "another reason",
+        "reason": Reason.BY_OPERATOR,
+        "detail": "other words",
     }
     refused = set()
     for state in State:
-        insert(store, "messages", rows.message_row(a_message_in(state, key=state)))
+        insert(store, "messages", message_row(a_message_in(state, key=state)))
         for column, value in fresh.items():
             sql = f"UPDATE messages SET {column} = ? WHERE key = ?"  # noqa: S608  the names above
             try:
@@ -331,7 +373,7 @@ def test_a_move_changes_no_frozen_text(store: Store, state: State, to: State) ->
     put(store, a_booking(), messages=(message,))
 
     with pytest.raises(StoreError, match="frozen"):
-        store.move(replace(message, params={"name": "Somebody Else"}), to, "why", NOW)
+        store.move(replace(message, params={"name": "Somebody Else"}), to, Reason.BY_OPERATOR, NOW)
 
     assert one(store, message.key) == message
 
@@ -382,22 +424,23 @@ def test_who_is_erased_is_taken_out_of_all_messages(store: Store) -> None:
     assert store.messages_to(NUMBER) == others
 
 
+@pytest.mark.usefixtures("as_worded")
 def test_history_is_written_by_the_database(kept: tuple[Store, Message]) -> None:
-    """Each state and each reason with its time, in order; other changes leave no line, and no line holds a number."""
+    """Each state and reason with its detail and time, in order; other changes leave no line; no line has a number."""
     store, message = kept
     at = [NOW + timedelta(minutes=minute) for minute in range(6)]
-    noted = store.note(message, "quiet hours", at[1])
+    noted = store.note(message, Reason.WAITS_LIMIT, at[1], "a number range")
     store.commit(Batch(), Todo(updates=((State.SCHEDULED, replace(noted, language="de", changed_at=at[2])),)), at[2])
     claimed = store.claim(one(store, message.key), at[3])
-    store.settle(claimed, Settlement(State.UNKNOWN, "no answer"), at[4])
-    store.move(one(store, message.key), State.SENT, "a person saw it", at[5])
+    store.settle(claimed, Settlement(State.UNKNOWN, Reason.NO_ANSWER, "EngageLab 500"), at[4])
+    store.move(one(store, message.key), State.SENT, Reason.BY_OPERATOR, at[5], "sent")
 
     assert store.history(message.key) == [
-        (at[0], "scheduled", ""),
-        (at[1], "scheduled", "quiet hours"),
-        (at[3], "sending", ""),
-        (at[4], "unknown", "no answer"),
-        (at[5], "sent", "a person saw it"),
+        (at[0], State.SCHEDULED, Reason.NONE, ""),
+        (at[1], State.SCHEDULED, Reason.WAITS_LIMIT, "a number range"),
+        (at[3], State.SENDING, Reason.NONE, ""),
+        (at[4], State.UNKNOWN, Reason.NO_ANSWER, "EngageLab 500"),
+        (at[5], State.SENT, Reason.BY_OPERATOR, "sent"),
     ]
     assert store.history("another key") == []
 
@@ -425,7 +468,11 @@ def events(draw: st.DrawFn) -> Event:
         hosts=tuple(draw(st.lists(st.builds(Host, texts, texts, texts), max_size=3))),
         total=draw(counts),
         active=draw(counts),
+        external_id=draw(texts),
     )
+
+
+takeovers = st.builds(Takeover, host=st.builds(Host, texts, texts, texts), count=counts, since=maybe, until=maybe)
 
 
 @st.composite
@@ -445,13 +492,21 @@ def bookings(draw: st.DrawFn) -> Booking:
             rescheduled=st.booleans(),
             **dict.fromkeys(
                 "name first_name last_name status timezone text_reminder_number old_invitee new_invitee"
-                " canceler_type cancel_reason cancel_url reschedule_url".split(),
+                " scheduled_by canceler_type cancel_reason cancel_url reschedule_url".split(),
                 texts,
             ),
         )
     )
-    noticed = {"moved_at": draw(maybe), "missing_at": draw(maybe)}
-    return Booking(event=event, invitee=invitee, seen_at=draw(moments), read_at=draw(moments), **noticed)
+    return Booking(
+        event=event,
+        invitee=invitee,
+        seen_at=draw(moments),
+        read_at=draw(moments),
+        moved_at=draw(maybe),
+        starts=draw(st.dictionaries(texts, counts, max_size=3)),
+        takeovers=draw(st.dictionaries(texts, takeovers, max_size=3)),
+        missing_at=draw(maybe),
+    )
 
 
 @st.composite
@@ -468,7 +523,8 @@ def messages_about(draw: st.DrawFn, booking: Booking) -> Message:
         template=draw(filled),
         params=draw(st.dictionaries(texts, texts, max_size=3)),
         state=draw(st.sampled_from(State)),
-        reason=draw(filled),
+        reason=draw(st.sampled_from(Reason).filter(bool)),
+        detail=draw(texts),
         scheduled_at=scheduled_at,
         next_at=draw(moments),
         expires_at=expires_at,
@@ -492,7 +548,7 @@ def in_memory() -> Store:
 def test_what_is_written_is_read(data: st.DataObject, booking: Booking, settles_at: datetime | None) -> None:
     """Events, bookings and messages come back from the database as they went in, whatever the text, to the second."""
     message = data.draw(messages_about(booking))
-    with in_memory() as store:
+    with details_as_worded(), in_memory() as store:
         reading = Reading(booking.event, booking.read_at, settles_at)
         store.commit(Batch([reading], [booking]), Todo((message,)), NOW)
         uri = booking.event.uri
@@ -531,7 +587,7 @@ def test_questions_are_read_as_they_were_written(questions: set[str], now: datet
 def settled(store: Store, message: Message) -> None:
     """Let a message fail, twice claimed."""
     first = store.claim(message, NOW)
-    again = store.settle(first, Settlement(State.RETRYABLE, "busy", next_at=NOW), NOW)
+    again = store.settle(first, Settlement(State.RETRYABLE, Reason.PROVIDER_LATER, next_at=NOW), NOW)
     store.claim(again, NOW)
 
 
@@ -542,18 +598,18 @@ STALE: list[Any] = [
         id="claimed twice",
     ),
     pytest.param(
-        lambda store, message: store.move(message, State.CANCELED, "gone", NOW),
+        lambda store, message: store.move(message, State.CANCELED, Reason.BOOKING_CANCELED, NOW),
         lambda store, message: store.claim(message, NOW),
         id="claimed, but canceled meanwhile",
     ),
     pytest.param(
         lambda store, message: store.claim(message, NOW),
-        lambda store, message: store.move(message, State.CANCELED, "gone", NOW),
+        lambda store, message: store.move(message, State.CANCELED, Reason.BOOKING_CANCELED, NOW),
         id="canceled, but claimed meanwhile",
     ),
     pytest.param(
         lambda store, message: store.claim(message, NOW),
-        lambda store, message: store.move(message, message.state, "quiet hours", NOW),
+        lambda store, message: store.move(message, message.state, Reason.QUIET_HOURS, NOW),
         id="put off, but claimed meanwhile",
     ),
     pytest.param(
@@ -567,7 +623,9 @@ STALE: list[Any] = [
         id="an answer to an earlier attempt",
     ),
     pytest.param(
-        lambda store, message: store.settle(store.claim(message, NOW), Settlement(State.FAILED, "no"), NOW),
+        lambda store, message: store.settle(
+            store.claim(message, NOW), Settlement(State.FAILED, Reason.PROVIDER_REFUSED, "3002 no"), NOW
+        ),
         lambda store, message: store.settle(replace(message, attempts=1), Settlement(State.SENT, message_id="p1"), NOW),
         id="settled twice",
     ),
@@ -583,11 +641,11 @@ STALE: list[Any] = [
     ),
     pytest.param(
         lambda _, __: None,
-        lambda store, message: store.move(message, State.SENT, "no", NOW),
+        lambda store, message: store.move(message, State.SENT, Reason.BY_OPERATOR, NOW),
         id="a move that the picture does not have",
     ),
     pytest.param(
-        lambda store, message: store.move(message, State.EXPIRED, "late", NOW),
+        lambda store, message: store.move(message, State.EXPIRED, Reason.LATE, NOW),
         lambda store, message: store.commit(Batch(), Todo(updates=((State.SCHEDULED, message),)), NOW),
         id="a plan for what has expired meanwhile",
     ),
@@ -632,9 +690,9 @@ def test_a_stale_value_of_another_connection_moves_nothing(
 
 
 def test_a_claim_is_on_the_disk_before_anything_leaves(kept: tuple[Store, Message], other: Store) -> None:
-    """Another connection sees it at once: state, attempt, no reason, the rest as it was."""
+    """Another connection sees it at once: state, attempt, no reason and no detail, the rest as it was."""
     store, message = kept
-    noted = store.note(message, "quiet hours", NOW)
+    noted = store.note(message, Reason.WAITS_LIMIT, NOW, "a number range")
     claimed = store.claim(noted, NOW + HOUR)
 
     assert claimed == replace(message, state=State.SENDING, attempts=1, changed_at=NOW + HOUR)
@@ -649,15 +707,30 @@ def test_a_claim_is_on_the_disk_before_anything_leaves(kept: tuple[Store, Messag
             {"state": State.SENT, "provider_message_id": "m1", "provider_plan_id": "p1"},
             id="accepted",
         ),
-        pytest.param(Settlement(State.FAILED, "3002 no"), {"state": State.FAILED, "reason": "3002 no"}, id="refused"),
         pytest.param(
-            Settlement(State.RETRYABLE, "busy", next_at=NOW + 2 * HOUR, refusals=1),
-            {"state": State.RETRYABLE, "reason": "busy", "next_at": NOW + 2 * HOUR, "refusals": 1},
+            Settlement(State.FAILED, Reason.PROVIDER_REFUSED, "3002 no"),
+            {"state": State.FAILED, "reason": Reason.PROVIDER_REFUSED, "detail": "3002 no"},
+            id="refused",
+        ),
+        pytest.param(
+            Settlement(State.RETRYABLE, Reason.PROVIDER_LATER, "busy", next_at=NOW + 2 * HOUR, refusals=1),
+            {
+                "state": State.RETRYABLE,
+                "reason": Reason.PROVIDER_LATER,
+                "detail": "busy",
+                "next_at": NOW + 2 * HOUR,
+                "refusals": 1,
+            },
             id="not now",
         ),
-        pytest.param(Settlement(State.UNKNOWN, "?"), {"state": State.UNKNOWN, "reason": "?"}, id="no answer"),
+        pytest.param(
+            Settlement(State.UNKNOWN, Reason.NO_ANSWER),
+            {"state": State.UNKNOWN, "reason": Reason.NO_ANSWER},
+            id="no answer",
+        ),
     ],
 )
+@pytest.mark.usefixtures("as_worded")
 def test_an_answer_is_written(
     kept: tuple[Store, Message], other: Store, settlement: Settlement, becomes: dict[str, Any]
 ) -> None:
@@ -689,7 +762,7 @@ def test_a_batch_is_written_whole(kept: tuple[Store, Message], other: Store) -> 
     store, message = kept
     put(store, a_booking(an_event("e3")))
     batch, todo = a_batch()
-    gone = replace(message, state=State.CANCELED, reason="moved", changed_at=NOW)
+    gone = replace(message, state=State.CANCELED, reason=Reason.BOOKING_MOVED, changed_at=NOW)
     store.commit(batch, todo + Todo(updates=((State.SCHEDULED, gone),)), NOW)
 
     uris = [f"{API}/scheduled_events/{name}" for name in ("e1", "e2", "e3")]
@@ -814,13 +887,13 @@ def test_an_event_is_missing_since_it_was_first_missed_until_it_is_read_again(ke
     missed.append((known_in(store)[uri].missing, [row.missing for row in store.due(NOW)]))
 
     assert stamps == [utc_text(NOW)] * 2
-    assert missed == [(True, [Reason.EVENT_MISSING]), (False, [""])]
+    assert missed == [(True, [Reason.EVENT_MISSING]), (False, [Reason.NONE])]
     assert one(store, message.key) == message
 
 
 def refused(store: Store, message: Message) -> Message:
     """Claim a message and have it refused."""
-    return store.settle(store.claim(message, NOW), Settlement(State.FAILED, "no"), NOW)
+    return store.settle(store.claim(message, NOW), Settlement(State.FAILED, Reason.PROVIDER_REFUSED, "3002 no"), NOW)
 
 
 CALLS: list[Any] = [
@@ -828,7 +901,9 @@ CALLS: list[Any] = [
     pytest.param(lambda store, _: store.remember("account", "a"), id="remember"),
     pytest.param(lambda store, _: store.bind("a", "u", "t"), id="bind"),
     pytest.param(lambda store, _: store.born_by(NOW - 365 * DAY), id="born_by"),
-    pytest.param(lambda store, message: store.again(refused(store, message), "retried", NOW), id="again"),
+    pytest.param(
+        lambda store, message: store.again(refused(store, message), Reason.BY_OPERATOR, NOW, "retried"), id="again"
+    ),
     pytest.param(lambda store, _: store.knows_token("t"), id="knows_token"),
     pytest.param(lambda store, _: store.meet_rules(["a", "b"], NOW), id="meet_rules"),
     pytest.param(lambda store, _: store.commit(*a_batch(), NOW), id="commit"),
@@ -845,14 +920,16 @@ CALLS: list[Any] = [
     pytest.param(lambda store, _: store.oldest_waiting(), id="oldest_waiting"),
     pytest.param(lambda store, _: store.waiting(), id="waiting"),
     pytest.param(lambda store, _: store.expire(NOW + 9 * HOUR), id="expire"),
-    pytest.param(lambda store, message: store.move(message, State.CANCELED, "why", NOW), id="move"),
+    pytest.param(lambda store, message: store.move(message, State.CANCELED, Reason.BY_OPERATOR, NOW), id="move"),
     pytest.param(lambda store, message: store.claim(message, NOW), id="claim"),
     pytest.param(lambda store, message: store.turn((), [message], NOW), id="turn"),
     pytest.param(
-        lambda store, message: store.settle(store.claim(message, NOW), Settlement(State.FAILED, "no"), NOW),
+        lambda store, message: store.settle(
+            store.claim(message, NOW), Settlement(State.FAILED, Reason.PROVIDER_REFUSED, "3002 no"), NOW
+        ),
         id="settle",
     ),
-    pytest.param(lambda store, message: store.note(message, "why", NOW), id="note"),
+    pytest.param(lambda store, message: store.note(message, Reason.QUIET_HOURS, NOW), id="note"),
     pytest.param(lambda store, _: store.sent_since(NOW), id="sent_since"),
     pytest.param(lambda store, _: store.sent_to([NUMBER], NOW), id="sent_to"),
     pytest.param(lambda store, _: store.sent_since(NOW, prefix=NUMBER[:-4]), id="sent_since to neighbours"),
@@ -860,6 +937,24 @@ CALLS: list[Any] = [
     pytest.param(lambda store, _: store.lay_ballast(), id="lay_ballast"),
     pytest.param(lambda store, _: store.pause(NOW), id="pause"),
     pytest.param(lambda store, _: store.paused_until(NOW), id="paused_until"),
+    pytest.param(lambda store, message: store.named(message.id), id="named"),
+    pytest.param(lambda store, message: store.hold([message], Reason.HELD_BY_GUARD, NOW, "12 of 45"), id="hold"),
+    pytest.param(lambda store, _: store.release(Reason.HELD_BY_GUARD, NOW), id="release"),
+    pytest.param(lambda store, _: store.refusals(), id="refusals"),
+    pytest.param(lambda store, message: store.note_refusal(one(store, message.key), "3003"), id="note_refusal"),
+    pytest.param(lambda store, _: store.end_refusals("1001"), id="end_refusals"),
+    pytest.param(lambda store, _: store.unchecked_cancellations(NOW), id="unchecked_cancellations"),
+    pytest.param(lambda store, _: store.remember_checked(1), id="remember_checked"),
+    pytest.param(lambda store, _: store.unreadable_events(), id="unreadable_events"),
+    pytest.param(
+        lambda store, _: store.remember_unreadable([UnreadableEvent("e", NOW, 1, NOW, "403")]),
+        id="remember_unreadable",
+    ),
+    pytest.param(lambda store, _: store.forget_unreadable(["e"]), id="forget_unreadable"),
+    pytest.param(lambda store, _: store.readable_event(NOW), id="readable_event"),
+    pytest.param(lambda store, _: store.event_names(), id="event_names"),
+    pytest.param(lambda store, _: store.moved_halves(["k7"], ["a@example.com"]), id="moved_halves"),
+    pytest.param(lambda store, _: store.bookings_by_email(["a@example.com"]), id="bookings_by_email"),
     pytest.param(lambda store, _: store.restored(NOW), id="restored"),
     pytest.param(lambda store, _: store.check_witness(), id="check_witness"),
     pytest.param(lambda store, _: store.counts(), id="counts"),
@@ -881,6 +976,7 @@ CALLS: list[Any] = [
     pytest.param(lambda store, message: store.opted_out_of([message.to]), id="opted_out_of"),
     pytest.param(lambda store, message: store.opted_out()(message.to), id="opted_out"),
     pytest.param(lambda store, _: store.opt_outs(), id="opt_outs"),
+    pytest.param(lambda store, _: store.opt_outs_of(["+13125550142"]), id="opt_outs_of"),
     pytest.param(lambda store, _: store.bookings_with(bool), id="bookings_with"),
     pytest.param(lambda store, message: store.same_person([message.booking]), id="same_person"),
     pytest.param(lambda store, message: store.same_email([message.booking]), id="same_email"),
@@ -945,7 +1041,11 @@ SECOND = timedelta(seconds=1)
         pytest.param({"expires_at": NOW}, False, id="worth sending until now"),
         pytest.param({"scheduled_at": NOW - 2 * HOUR, "expires_at": NOW - HOUR}, False, id="expired"),
         *(
-            pytest.param({"state": state, "reason": "x", "attempts": 1}, state in WAITING, id=f"in the state {state}")
+            pytest.param(
+                {"state": state, "reason": Reason.NO_ANSWER, "attempts": 1},
+                state in WAITING,
+                id=f"in the state {state}",
+            )
             for state in State
         ),
     ],
@@ -967,7 +1067,7 @@ def test_what_is_missing_is_flagged(store: Store) -> None:
 
     missing = {row.event.rpartition("/")[2]: row.missing for row in store.due(NOW)}
     assert missing == {
-        "here": "",
+        "here": Reason.NONE,
         "gone": Reason.EVENT_MISSING,
         "left": Reason.GUEST_MISSING,
         "both": Reason.EVENT_MISSING,
@@ -976,11 +1076,12 @@ def test_what_is_missing_is_flagged(store: Store) -> None:
     assert found == {gone.uri: Reason.EVENT_MISSING, left.uri: Reason.GUEST_MISSING}
 
 
+@pytest.mark.usefixtures("as_worded")
 def test_what_waited_too_long_expires(store: Store) -> None:
-    """At its very second; the note of why it waited stays as the reason; what is settled or claimed stays."""
+    """At its very second; why it waited stays as the detail; what is settled or claimed stays."""
     over: dict[str, Any] = {"expires_at": NOW + HOUR}
-    silent, noted = a_message(rule="a", **over), a_message(rule="b", reason="quiet hours", **over)
-    retried = a_message_in(State.RETRYABLE, rule="c", reason="busy", **over)
+    silent, noted = a_message(rule="a", **over), a_message(rule="b", reason=Reason.QUIET_HOURS, **over)
+    retried = a_message_in(State.RETRYABLE, rule="c", reason=Reason.PROVIDER_LATER, detail="busy", **over)
     alive = a_message(rule="d", expires_at=NOW + HOUR + SECOND)
     rest = tuple(a_message_in(state, rule=state, **over) for state in State if state not in WAITING)
     put(store, a_booking(), messages=(silent, noted, retried, alive, *rest))
@@ -988,11 +1089,12 @@ def test_what_waited_too_long_expires(store: Store) -> None:
     gone = store.expire(NOW + HOUR)
 
     assert early == []
-    assert {row.rule: (row.state, row.reason, row.changed_at) for row in gone} == {
-        "a": ("expired", "its time passed", NOW + HOUR),
-        "b": ("expired", "its time passed (quiet hours)", NOW + HOUR),
-        "c": ("expired", "its time passed (busy)", NOW + HOUR),
-    }
+    assert {(row.state, row.reason, row.changed_at) for row in gone} == {(State.EXPIRED, Reason.LATE, NOW + HOUR)}
+    waited = {row.rule: row.detail for row in gone}
+    assert waited.keys() == {"a", "b", "c"}
+    assert not waited["a"]
+    assert in_words(Reason.QUIET_HOURS) in waited["b"]
+    assert in_words(Reason.PROVIDER_LATER, "busy") in waited["c"]
     assert store.messages(keys=[row.key for row in gone]) == gone
     assert store.messages(keys=[row.key for row in (alive, *rest)]) == sorted(
         (alive, *rest), key=lambda row: (row.scheduled_at, row.key)
@@ -1000,25 +1102,32 @@ def test_what_waited_too_long_expires(store: Store) -> None:
     assert store.expire(NOW + HOUR) == []
 
 
+@pytest.mark.usefixtures("as_worded")
 def test_a_note_is_written_once(kept: tuple[Store, Message]) -> None:
     """A message that waits for hours does not write a row each minute; another reason is another note."""
     store, message = kept
-    noted = store.note(message, "quiet hours", NOW)
+    noted = store.note(message, Reason.WAITS_LIMIT, NOW, "a number range")
     before = store.db.conn.total_changes
-    again = store.note(noted, "quiet hours", NOW + HOUR)
+    again = store.note(one(store, message.key), Reason.WAITS_LIMIT, NOW + HOUR, "a number range")
     after = store.db.conn.total_changes
-    store.note(again, "template not approved", NOW + HOUR)
+    other = store.note(again, Reason.WAITS_LIMIT, NOW + HOUR, "all texts")
+    store.note(other, Reason.HELD_TEMPLATE, NOW + HOUR)
 
-    assert noted == replace(message, reason="quiet hours")
+    assert noted == replace(message, reason=Reason.WAITS_LIMIT, detail="a number range")
     assert (again, after) == (noted, before)
-    assert [reason for _, _, reason in store.history(message.key)] == ["", "quiet hours", "template not approved"]
+    assert [(reason, detail) for _, _, reason, detail in store.history(message.key)] == [
+        (Reason.NONE, ""),
+        (Reason.WAITS_LIMIT, "a number range"),
+        (Reason.WAITS_LIMIT, "all texts"),
+        (Reason.HELD_TEMPLATE, ""),
+    ]
 
 
 def test_who_is_overtaken_by_an_operator_goes_on(kept: tuple[Store, Message], other: Store) -> None:
     """A message canceled a moment ago is neither put off nor an error: its own note is not worth a run."""
     store, message = kept
-    canceled = other.move(message, State.CANCELED, "canceled by the operator", NOW)
-    noted = store.note(message, "quiet hours", NOW + HOUR)
+    canceled = other.move(message, State.CANCELED, Reason.BY_OPERATOR, NOW)
+    noted = store.note(message, Reason.QUIET_HOURS, NOW + HOUR)
 
     assert noted == message
     assert one(store, message.key) == canceled
@@ -1033,7 +1142,7 @@ def test_an_operator_may_be_quicker_than_the_clock(store: Store, other: Store) -
 
     def overtake(statement: str) -> None:
         if statement.startswith("BEGIN") and waiting:
-            other.move(waiting.pop(), State.CANCELED, "canceled by the operator", NOW)
+            other.move(waiting.pop(), State.CANCELED, Reason.BY_OPERATOR, NOW)
 
     store.db.conn.set_trace_callback(overtake)
     gone = store.expire(NOW)
@@ -1070,7 +1179,7 @@ def test_waiting_messages_are_found(store: Store) -> None:
     second = a_message(ahead, next_at=NOW + HOUR)
     put(store, past, ahead, messages=(first, second, a_message_in(State.SENT, past, rule="host")))
     both = (store.waiting(), store.oldest_waiting())
-    store.move(first, State.CANCELED, "gone", NOW)
+    store.move(first, State.CANCELED, Reason.BOOKING_CANCELED, NOW)
     one_left = (store.waiting(), store.oldest_waiting())
     store.claim(second, NOW)
 

@@ -17,6 +17,7 @@ from syncer import __version__
 from syncer.errors import WrongDatabase
 from syncer.model import State
 from syncer.outbox import Settlement
+from syncer.reasons import Reason
 from syncer.reconcile import Todo
 from syncer.store import Batch, Reading, Store, database
 
@@ -47,7 +48,9 @@ def fill(store: Store) -> None:
     bookings, messages = content()
     store.commit(Batch([Reading(one.event, NOW) for one in bookings], bookings), Todo(tuple(messages)), NOW)
     store.settle(store.claim(messages[0], NOW), Settlement(State.SENT, message_id="1", plan_id="2"), NOW)
-    store.settle(store.claim(messages[2], NOW), Settlement(State.FAILED, "EngageLab 3002"), NOW)
+    store.settle(
+        store.claim(messages[2], NOW), Settlement(State.FAILED, Reason.PROVIDER_REFUSED, "EngageLab 3002"), NOW
+    )
     store.opt_out(["+447400123456"], "by the operator", NOW)
     row = {"id": "r1", "outcome": "completed", "error": "", "counts": "{}"}
     store.record_run(row | dict.fromkeys(("started_at", "ended_at"), "2026-11-23T12:00:00Z"))
@@ -73,6 +76,7 @@ def test_this_release_has_its_sample() -> None:
     assert __version__ in [path.stem for path in RELEASES]
 
 
+@pytest.mark.usefixtures("as_worded")
 def test_nothing_is_lost_and_nobody_is_texted(old: Path, settings: Callable[..., Any], tmp_path: Path) -> None:
     """Brought up to date, it holds what a new one would; the runs after it send what is due and nothing else."""
     bookings, messages = content()
