@@ -86,7 +86,9 @@ CREATE TABLE bookings (
     moved_at             TEXT,
     starts               TEXT NOT NULL CHECK (starts GLOB '{*}'),    -- start -> how often it had it, once moved in place
     takeovers            TEXT NOT NULL CHECK (takeovers GLOB '{*}'), -- host -> how often and since when, once handed over
-    missing_at           TEXT
+    missing_at           TEXT,
+    phone_source         TEXT NOT NULL DEFAULT '', -- the source in the settings by which an answer was the guest's number
+    phone_question       TEXT NOT NULL DEFAULT ''  -- and that answer's question: it stays so, whatever becomes of the question
 ) STRICT;
 CREATE INDEX bookings_event ON bookings (event);
 CREATE INDEX bookings_email ON bookings (lower(email));

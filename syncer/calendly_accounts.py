@@ -6,7 +6,7 @@ Nothing here decides about a text but the URIs and which questions ask for a num
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -44,11 +44,12 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class EventType:
-    """An event type, and the names of its questions that ask for a phone number (type `phone_number`)."""
+    """An event type, and the names of its questions: those of type `phone_number`, and all others."""
 
     uri: str
     name: str = ""
     phone_questions: frozenset[str] = frozenset()
+    other_questions: frozenset[str] = field(default=frozenset(), compare=False)
 
 
 class _User(msgspec.Struct):
@@ -118,7 +119,10 @@ def _event_type(raw: msgspec.Raw) -> EventType:
     phone = [value(question.name) for question in found.custom_questions or () if question.type == "phone_number"]
     if any(name is not None and not isinstance(name, str) for name in phone):
         raise Malformed("the name of a phone question is no text")
-    return EventType(found.uri, text_of(found.name), frozenset(filter(None, map(text, phone))))
+    other = [text_of(question.name) for question in found.custom_questions or () if question.type != "phone_number"]
+    return EventType(
+        found.uri, text_of(found.name), frozenset(filter(None, map(text, phone))), frozenset(filter(None, other))
+    )
 
 
 def zone(raw: msgspec.Raw) -> str:

@@ -181,7 +181,7 @@ def diff(
     changes: list[Change] = []
     for invitee in invitees:
         old = before.get(invitee.uri)
-        new = _booking(event, invitee, old, now)
+        new = _with_answer(_booking(event, invitee, old, now), old or before.get(invitee.old_invitee))
         bookings[new.uri] = new
         predecessor = before.get(new.invitee.old_invitee)
         changes += _changes(old, new, settle, was_known=predecessor is not None)
@@ -250,6 +250,16 @@ def _booking(event: Event, invitee: Invitee, old: Booking | None, now: datetime)
         # The halves were joined without Calendly's link (`moves`): what is known stays known.
         invitee = replace(invitee, old_invitee=old.invitee.old_invitee)
     return _changed_in_place(replace(old, event=event, invitee=invitee, read_at=now, missing_at=None), old, now)
+
+
+def _with_answer(new: Booking, old: Booking | None) -> Booking:
+    """Keep in mind which answer held the guest's number while the answer is the same, whatever its question is now."""
+    if old is None or not old.phone_source:
+        return new
+    same = {one.answer.strip() for one in old.invitee.answers if one.question == old.phone_question}
+    kept = [one.question for one in new.invitee.answers if one.answer.strip() in same]
+    question = old.phone_question if old.phone_question in kept else "".join(kept[:1])
+    return replace(new, phone_source=old.phone_source if question else "", phone_question=question)
 
 
 def _changed_in_place(new: Booking, old: Booking, now: datetime) -> Booking:

@@ -213,6 +213,8 @@ class Booking:
         starts: start (as `utc_text`) -> how often it had this start; empty unless it was moved in place.
         takeovers: host (`host_key`) -> their last time with it; empty unless it was handed over in place.
         missing_at: since when its event's invitees, read in full, lack it; None = they had it when last read.
+        phone_source: the setting's source (`phones.sources`) that an answer was the guest's number by; "" = none was.
+        phone_question: the question of that answer, as the answers name it now.
     """
 
     event: Event
@@ -223,6 +225,8 @@ class Booking:
     starts: Mapping[str, int] = field(default_factory=dict)
     takeovers: Mapping[str, Takeover] = field(default_factory=dict)
     missing_at: datetime | None = None
+    phone_source: str = ""
+    phone_question: str = ""
 
     @property
     def uri(self) -> str:

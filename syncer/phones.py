@@ -1,7 +1,8 @@
 """Telephone numbers as people type them: read, judged, spelt in E.164. Pure (phonenumbers).
 
-Calendly checks no number. A text to a landline, to a premium line or to somebody else costs money or trust, so a number
-is used only when it is surely one that takes texts; why it was not used is said without naming it.
+Calendly checks no number. A text to a landline, to a premium line or to somebody else costs money or trust. So `read`
+gives a number only where the text can be one number alone, and otherwise says why not, without naming it. It reads
+everything: guests' numbers, hosts', opt-outs, and what is typed at a command.
 """
 
 from __future__ import annotations
@@ -9,15 +10,17 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 import phonenumbers
-from phonenumbers import PhoneNumber, PhoneNumberType
+from phonenumbers import CountryCodeSource, PhoneNumber, PhoneNumberFormat, PhoneNumberType, ValidationResult
 
 from syncer.reasons import Reason
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from syncer.rules import Policy
 
 
@@ -29,10 +32,24 @@ class NoRecipient:
     detail: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Number:
+    """One number: in E.164 with `+`, its country (ISO 3166; "" = of no country), its kind (`PhoneNumberType`).
+
+    It is in its canonical form: however one telephone's number is spelt, it is the same here.
+    """
+
+    number: str
+    country: str
+    kind: int
+
+
 NOT_VALID = NoRecipient(Reason.INVALID_NUMBER)
 NO_COUNTRY_CODE = NoRecipient(Reason.NEEDS_COUNTRY)
 EXTENSION = NoRecipient(Reason.EXTENSION)
 LETTERS = NoRecipient(Reason.INVALID_NUMBER, "it has letters in it")
+NO_AREA_CODE = NoRecipient(Reason.INVALID_NUMBER, "it has no area code; write it with + and its country code")
+UNSURE = NoRecipient(Reason.INVALID_NUMBER, "it may be one of two numbers; write it with + and its country code")
 SEVERAL = NoRecipient(Reason.TWO_NUMBERS)
 LANDLINE = NoRecipient(Reason.LANDLINE)
 SATELLITE = NoRecipient(Reason.NOT_MOBILE, "satellite or international network")
@@ -42,117 +59,446 @@ _FIXED = frozenset({PhoneNumberType.FIXED_LINE, PhoneNumberType.VOIP})
 _NO_COUNTRY = frozenset({"001", "ZZ", None})
 """What phonenumbers gives as the region of satellite and other international networks, and of no network."""
 
-_EXTENSION = re.compile(r"(?<=\d)[\s,;(]*(?:#|;?(?:extension|extn|ext|x|durchwahl|poste)[.:\s=]*\d)", re.IGNORECASE)
-_SEVERAL = re.compile(r"\+.*\+|(?:\d[\s().-]*){7,}[/,;|&\n](?:[\s().+-]*\d){7,}", re.DOTALL)
-_WRITTEN = re.compile(r"\+?[\d\s()./-]+")
-_DASHES = str.maketrans(dict.fromkeys("‐‑‒–—―−－", "-"))
-_FEW = 4
+_APART = (EXTENSION, SEVERAL)
 _LONGEST = 100
-"""A field longer than this is no number, and the patterns above meet nothing longer."""
+"""A field longer than this is no number, and the patterns below meet nothing longer."""
+_FEWEST = 7
+"""Of what looks like a number: the shortest international numbers have seven digits."""
+_FEW = 4
+"""The last digits of a number, by which most other texts are told from it at once."""
+_LONGEST_EXTENSION = 5
+_LONGEST_GROUP = 4
+"""People write a number in groups of so many digits at most; after a longer group nothing more is expected."""
+_SHORTEST_WITHOUT_TRUNK = 9
+"""Digits of a mobile number that is known without its leading 0: a shorter one may be somebody's local number."""
+_AREA = 6
+"""Most digits before a slash inside one number: an area code with its 0."""
+
+# What people write beside a number, as whole words; `_FOR_ALL` ones belong to scripts without blanks between words.
+
+_EXTENSION_WORDS = (
+    "ext extn extens extension extensión extensão estensione xtn int interno interne anexo ramal poste durchwahl dw"
+    " nebenstelle nst apparat app appt wew wewn wewnętrzny доб добавочный внутр внутренний вн linka klapka kl mellék"
+    " dahili toestel tst anknytning ankn lokal lok loc local alanumero εσωτ εσωτερικό שלוחה تحويلة داخلي pin"
+)
+_EXTENSION_FOR_ALL = "内線 内线 分机 分機 內線 내선 ต่อ máy_lẻ số_nội_bộ"
+_OR_WORDS = "or oder ou and und et eller lub albo nebo vagy veya ve of en και ή или и або או أو bzw alternativ"
+_OR_LETTERS = "o u y e i a"
+_OR_FOR_ALL = "或 または 又は もしくは 及び 和 及 또는 หรือ hoặc या"
+_LABELS = (
+    "mobile mobil mobiltelefon mobilnummer mobiltel mob cell cellphone cellular cel celular cellulare handy"
+    " handynummer handynr smartphone iphone phone telephone telefon telefone telefono teléfono téléphone tel tél tlf"
+    " telefonnummer rufnummer móvil movil telemóvel portable natel gsm whatsapp wa sms viber signal telegram imessage"
+    " komórka kom komórkowy telefoon mobiel mobitel matkapuhelin puhelin puh telefonnr cep ponsel hp"
+    " моб мобильный мобильник тел телефон сот сотовый κινητό τηλέφωνο τηλ"
+    " נייד טלפון سلולרי هاتف جوال موبايل موبایل تلفن"
+    " number no nr num número numéro numero nummer numer номер my mein meine mon mi meu mio"
+)
+_LABELS_FOR_ALL = (
+    "手机号码 手机号 手机 手機號碼 手機 行動電話 電話番号 電話號碼 电话号码 電話 电话 携帯電話 携帯番号 携帯 "
+    "ケータイ スマホ 号码 號碼 番号 휴대폰 휴대전화 핸드폰 전화번호 전화 번호 มือถือ โทรศัพท์ เบอร์โทร โทร मोबाइल_नंबर "
+    "मोबाइल फ़ोन फोन नंबर điện_thoại di_động số"
+)
 
 
-@dataclass(frozen=True, slots=True)
-class Textable:
-    """A number that takes texts: in E.164 with `+`, and its country (ISO 3166)."""
-
-    number: str
-    country: str
+def _words(words: str) -> str:
+    """Make a pattern of whole words; digits may stand directly beside them."""
+    longest_first = sorted(set(words.split()), key=len, reverse=True)
+    return rf"(?<![^\W\d_])(?:{'|'.join(map(re.escape, longest_first))})(?![^\W\d_])"
 
 
-def textable(text: str, policy: Policy) -> Textable | NoRecipient:
-    """Read a number as people type it, and say no unless it takes texts and the policy lets it have one.
+def _anywhere(words: str) -> str:
+    longest_first = sorted(set(words.split()), key=len, reverse=True)
+    return "|".join(re.escape(word.replace("_", " ")) for word in longest_first)
+
+
+@cache  # most runs read no number at all
+def _extension() -> re.Pattern[str]:
+    words = f"{_words(_EXTENSION_WORDS)}|{_anywhere(_EXTENSION_FOR_ALL)}"
+    return re.compile(rf"\d[\s.,;:/()~-]*(?:{words}|[#*~]|[xwp]\.?:?\s*\d)")
+
+
+@cache
+def _several() -> re.Pattern[str]:
+    letters = "|".join(_OR_LETTERS.split())
+    words = rf"{_words(_OR_WORDS)}|{_anywhere(_OR_FOR_ALL)}|(?<=[\s,;/])(?:{letters})(?=\s)"
+    return re.compile(rf"\d[\s.,;:/()-]*(?:{words})[\s.,;:/()+-]*\d")
+
+
+@cache
+def _label() -> re.Pattern[str]:
+    return re.compile(rf"\(?\s*(?:{_words(_LABELS)}|{_anywhere(_LABELS_FOR_ALL)})\s*[.:=#]*\s*\)?")
+
+
+_BETWEEN_NUMBERS = re.compile(r"[\n,;|&]")
+_WRITTEN = re.compile(r"[\d\s()./-]*")
+_TRUNK = re.compile(r"(?P<code>[\s(]*(?:00)?\s*\d{1,3}[\s)./-]*)\(\s*0\s*\)")
+"""The 0 in brackets of "+49 (0) 171": to be dialled at home only."""
+_INTERNATIONAL = re.compile(r"\+[1-9]\d{6,14}")
+_AS_SEPARATORS = str.maketrans(
+    dict.fromkeys("‐‑‒–—―−－ー﹣", "-")  # the long vowel mark of Japanese is typed for a dash
+    | dict.fromkeys("·•∙⋅・", ".")
+    | dict.fromkeys("⁄∕", "/")
+    | dict.fromkeys("[{", "(")
+    | dict.fromkeys("]}", ")")
+    | dict.fromkeys("、،", ",")
+    | dict.fromkeys("؛\u037e", ";")
+    | dict.fromkeys("📱📞📲☎✆", " ")
+    | dict.fromkeys("\r\v\f\x85\u2028\u2029", "\n")
+)
+_QUOTES = "\"'`´‘’‚“”„«»"
+
+
+def textable(text: str, policy: Policy) -> Number | NoRecipient:
+    """Read a guest's number, and say no unless it takes texts and the policy lets it have one.
 
     `allow_landlines` admits landlines and internet telephones; premium, shared-cost and free lines, pagers and the
     like never pass.
     """
-    return _judged(text, policy.country, policy.allowed_countries, policy.allow_landlines)
+    number = read(text, policy.country)
+    if isinstance(number, NoRecipient):
+        return number
+    if number.kind not in _MOBILE and not (policy.allow_landlines and number.kind in _FIXED):
+        name = PhoneNumberType.to_string(number.kind).lower()
+        return LANDLINE if number.kind == PhoneNumberType.FIXED_LINE else NoRecipient(Reason.NOT_MOBILE, name)
+    if not number.country:  # +870, +881, +882: "mobile" says phonenumbers, several dollars a text says the bill
+        return SATELLITE
+    if policy.allowed_countries and number.country not in policy.allowed_countries:
+        return NoRecipient(Reason.COUNTRY_NOT_ALLOWED, number.country)
+    return number
 
 
 @lru_cache(maxsize=1024)  # each rule of a booking asks for the same number
-def _judged(text: str, home: str, allowed: frozenset[str], landlines: bool) -> Textable | NoRecipient:
-    number = parse(text, home)
-    if isinstance(number, NoRecipient):
-        return number
-    if not phonenumbers.is_valid_number(number):
-        return NOT_VALID
-    kind = phonenumbers.number_type(number)
-    if kind not in _MOBILE and not (landlines and kind in _FIXED):
-        name = PhoneNumberType.to_string(kind).lower()
-        return LANDLINE if kind == PhoneNumberType.FIXED_LINE else NoRecipient(Reason.NOT_MOBILE, name)
-    region = phonenumbers.region_code_for_number(number)
-    if region in _NO_COUNTRY:  # +870, +881, +882: "mobile" says phonenumbers, several dollars a text says the bill
-        return SATELLITE
-    if allowed and region not in allowed:
-        return NoRecipient(Reason.COUNTRY_NOT_ALLOWED, str(region))
-    return Textable(e164(number), country_of(number))
+def read(text: str, home: str) -> Number | NoRecipient:
+    """Read one number that is valid in its country; whether it takes texts is not asked.
 
-
-def parse(text: str, country: str) -> PhoneNumber | NoRecipient:
-    """Read one number; phonenumbers alone would take letters for digits, and drop an extension.
+    What the person wrote apart with a meaning (a second number, an extension) is never joined. Where the text can be
+    two numbers, it is none.
 
     Args:
-        text: as typed: blanks, dashes, dots, slashes, brackets, digits of any script.
-        country: ISO 3166 code for numbers without a country code; "" = those are refused.
+        text: as typed: blanks, dashes, dots, slashes, brackets, digits of any script, "mobile:" and the like.
+        home: ISO 3166 code for numbers without a country code; "" = those are refused.
     """
-    if len(text) > _LONGEST:
+    if _INTERNATIONAL.fullmatch(text) and text.isascii():
+        return _decided(_international(text[1:]), text[1:], home, international=True)
+    if len(text) > _LONGEST or any(_is_odd_digit(character) for character in text):
         return NOT_VALID
-    # Contacts copied from a phone come in invisible direction marks.
-    text = "".join(one for one in unicodedata.normalize("NFKC", text) if unicodedata.category(one) != "Cf")
-    text = text.translate(_DASHES).strip().removeprefix("tel:").strip()
-    if _SEVERAL.search(text):
-        return SEVERAL
-    if _EXTENSION.search(text):
+    text = _plain(text)
+    if _extension().search(text):
         return EXTENSION
+    if _several().search(text):
+        return SEVERAL
+    text = _label().sub("\n", text)
     if any(character.isalpha() for character in text):
         return LETTERS
-    if not _WRITTEN.fullmatch(text):
+    parts = [part.strip(" :.-/") for part in _BETWEEN_NUMBERS.split(text)]
+    parts = [part for part in parts if part.strip("()")]
+    if sum(any(map(str.isdecimal, part)) for part in parts) > 1:
+        return SEVERAL
+    return _read_part(parts[0], home) if len(parts) == 1 else NOT_VALID
+
+
+def _is_odd_digit(character: str) -> bool:
+    """Whether a character counts without being a digit: a footnote's, a list's, a fraction."""
+    return character.isnumeric() and not character.isdecimal() and not character.isalpha()
+
+
+def _plain(text: str) -> str:
+    """Write a text with plain digits, letters and separators, in lower case, without what cannot be seen."""
+    text = unicodedata.normalize("NFKC", text.translate(_AS_SEPARATORS)).translate(_AS_SEPARATORS)
+    kept = []
+    for character in text:
+        if character.isdecimal():
+            kept.append(str(unicodedata.decimal(character)))
+        elif character in "\n\t" or unicodedata.category(character)[0] == "Z":
+            kept.append("\n" if character == "\n" else " ")
+        # Contacts copied from a phone come in invisible direction marks; an emoji's parts show nothing alone.
+        elif unicodedata.category(character) != "Cf" and not "\ufe00" <= character <= "\ufe0f":
+            kept.append("" if character == "\u20e3" else character)
+    return "".join(kept).lower().strip(f"{_QUOTES} \n").strip()
+
+
+def _read_part(text: str, home: str) -> Number | NoRecipient:
+    """Read a text without words that holds one number, or one and what belongs to it."""
+    before, plus, rest = text.rpartition("+")
+    if before.strip(" (+"):
+        return SEVERAL if any(map(str.isdecimal, before)) else NOT_VALID
+    rest = "(" * before.count("(") + rest
+    if not _WRITTEN.fullmatch(rest) or not any(map(str.isdecimal, rest)):
         return NOT_VALID
-    if not text.startswith("+") and not country:
-        return NO_COUNTRY_CODE
+    ways = [rest]
+    if (found := _TRUNK.match(rest)) and (plus or _begins_with_code(rest, home)):
+        ways.insert(0, found["code"] + " " + rest[found.end() :])
+    read_as = [_read_groups(way, home, international=bool(plus)) for way in ways]
+    numbers = {way for way in read_as if isinstance(way, Number)}
+    if len(numbers) > 1:
+        return UNSURE
+    return read_as[0] if not numbers or read_as[0] in _APART else numbers.pop()
+
+
+def _begins_with_code(text: str, home: str) -> bool:
+    """Whether a text without a + begins with a country code all the same."""
+    digits = text.strip(" (")
+    return digits.startswith("00") or (home != "" and digits.startswith(_code(home)))
+
+
+def _read_groups(text: str, home: str, *, international: bool) -> Number | NoRecipient:
+    """Read groups of digits as one number, unless what is written between them says otherwise."""
+    groups = re.findall(r"\d+", text)
+    between = [part.strip() for part in re.split(r"\d+", text)]
+    # "+49 171 1234567 (2)": what stands in brackets at the end is no part of the number before.
+    if "(" in between[-2] and len("".join(groups[:-1])) > _AREA:
+        return EXTENSION if len(groups[-1]) <= _LONGEST_EXTENSION else SEVERAL
+    beginnings = [_beginning(groups, at, home, international=international) for at in range(1, len(groups))]
+    for at, beginning in enumerate(beginnings, 1):
+        if why := _is_apart(groups, between[1:-1], at, beginning, international=international):
+            return why
+    digits = "".join(groups)
+    found = _decided(_readings(digits, home, international=international), digits, home, international=international)
+    if found == NOT_VALID:
+        # Too long for one number, and it begins with one: say what it is.
+        for at, beginning in enumerate(beginnings, 1):
+            if beginning:
+                return EXTENSION if len("".join(groups[at:])) <= _LONGEST_EXTENSION else SEVERAL
+    return found
+
+
+def _beginning(groups: list[str], at: int, home: str, *, international: bool) -> list[_Reading]:
+    """List the valid numbers that the groups before `at` are by themselves."""
+    return [way for way in _readings("".join(groups[:at]), home, international=international) if way.is_strong]
+
+
+def _is_apart(
+    groups: list[str], between: list[str], at: int, beginning: list[_Reading], *, international: bool
+) -> NoRecipient | None:
+    """Whether the groups from `at` on are an extension or a second number in short; None = they belong to the first."""
+    before, after, mark = "".join(groups[:at]), "".join(groups[at:]), between[at - 1]
+    first = 1 if international else 0  # what stands after the country code tells nothing about the rest
+    is_slashed = set(between[first:]) == {"/"} and len(between) > 1 and max(map(len, groups)) <= _LONGEST_GROUP
+    if "/" in mark and len(before) > _AREA and len(after) < _LONGEST_EXTENSION and not is_slashed:
+        return SEVERAL
+    # A separator that stands everywhere else, too, only parts groups; and so does a blank.
+    is_usual = mark == "" or (mark in {"-", "."} and set(between[first:at]) <= {mark})
+    is_group = len(groups[at - 1]) <= _LONGEST_GROUP and len(after) > 1
+    if not beginning or (is_usual and is_group and not any(way.is_whole for way in beginning)):
+        return None
+    return EXTENSION if "/" not in mark and len(after) <= _LONGEST_EXTENSION else SEVERAL
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """One way to read digits.
+
+    Attributes:
+        number: valid in its country.
+        is_strong: not so is a national number without the leading 0 that such numbers have.
+        is_whole: whether it is as long as mobile numbers of its country usually are.
+    """
+
+    number: Number
+    is_strong: bool = True
+    is_whole: bool = True
+
+
+@lru_cache(maxsize=1024)
+def _readings(digits: str, home: str, *, international: bool) -> tuple[_Reading, ...]:
+    """List the valid numbers that these digits may be.
+
+    Args:
+        digits: ASCII.
+        home: the country that numbers without a country code belong to, or "".
+        international: whether a `+` stands before them.
+    """
+    if international:
+        return _international(digits.removeprefix("00"))
+    found: list[_Reading] = []
+    if digits.startswith("00"):  # the international prefix of most countries; at some homes it is another
+        found += _international(digits[2:])
+    if home:
+        found += _national(digits, home)
+        if digits.startswith(_code(home)):
+            found += _international(digits)
+    return tuple({way.number: way for way in found}.values())
+
+
+@lru_cache(maxsize=1024)
+def _international(digits: str) -> tuple[_Reading, ...]:
+    """Read digits that begin with a country code."""
     try:
-        return phonenumbers.parse(text, country or None)
+        parsed = phonenumbers.parse(f"+{digits}")
     except phonenumbers.NumberParseException:
-        return NOT_VALID
+        return ()
+    number = _number(parsed)
+    return () if number is None else (_Reading(number, is_whole=_is_whole(number)),)
 
 
-def possible(text: str, country: str) -> str | NoRecipient:
-    """Read a number that an operator names, in E.164, or say why it is none. Whether it takes texts is not asked."""
-    found = parse(text, country)
-    if isinstance(found, NoRecipient):
-        return found
-    return e164(found) if phonenumbers.is_possible_number(found) else NOT_VALID
+@lru_cache(maxsize=1024)
+def _is_whole(number: Number) -> bool:
+    """Whether a number has as many digits as the example of its country's mobile numbers."""
+    example = phonenumbers.example_number_for_type(number.country or None, PhoneNumberType.MOBILE)
+    return example is None or len(number.number) >= len(e164(example))
 
 
-def is_number(text: str, number: str) -> bool:
-    """Whether a text is or holds this number (E.164), as people type it, with or without its country code."""
-    digits = "".join(str(unicodedata.decimal(one)) for one in text if one.isdecimal())
-    if number[-_FEW:] not in digits:
+def _national(digits: str, home: str) -> list[_Reading]:
+    """Read digits as somebody at home dials them."""
+    try:
+        parsed = phonenumbers.parse(digits, home, keep_raw_input=True)
+    except phonenumbers.NumberParseException:
+        return []
+    number = _number(parsed)
+    if number is None:
+        return []
+    if parsed.country_code_source != CountryCodeSource.FROM_DEFAULT_COUNTRY:
+        return [_Reading(number, is_whole=_is_whole(number))]
+    lacks_trunk = digits == phonenumbers.national_significant_number(parsed) and _has_trunk(parsed, home)
+    mobile = number.kind in _MOBILE and len(digits) >= _SHORTEST_WITHOUT_TRUNK
+    return [_Reading(number, is_strong=mobile or not lacks_trunk, is_whole=_is_whole(number))]
+
+
+def _has_trunk(number: PhoneNumber, home: str) -> bool:
+    """Whether such a number is written with a trunk prefix (mostly 0) at home."""
+    metadata = phonenumbers.PhoneMetadata.metadata_for_region(home)
+    prefix = str(metadata.national_prefix or "") if metadata is not None else ""
+    written = re.sub(r"\D", "", phonenumbers.format_number(number, PhoneNumberFormat.NATIONAL))
+    return prefix != "" and written.startswith(prefix) and written != phonenumbers.national_significant_number(number)
+
+
+def _decided(readings: tuple[_Reading, ...], digits: str, home: str, *, international: bool) -> Number | NoRecipient:
+    """Choose the one number that digits can be."""
+    strong = [way.number for way in readings if way.is_strong]
+    if len(strong) == 1:
+        return strong[0]
+    if readings:
+        return UNSURE
+    if not international and not home:
+        return NO_COUNTRY_CODE
+    return NO_AREA_CODE if _is_local(digits, home, international=international) else NOT_VALID
+
+
+def _is_local(digits: str, home: str, *, international: bool) -> bool:
+    """Whether digits are a number that can only be dialled from nearby."""
+    try:
+        parsed = phonenumbers.parse(f"+{digits}" if international else digits, home or None)
+    except phonenumbers.NumberParseException:
         return False
-    whole = phonenumbers.parse(number)
-    national = phonenumbers.national_significant_number(whole)
-    if number.lstrip("+") in digits or digits.lstrip("0") == national.lstrip("0"):
-        return True
-    found = parse(text, "")
-    return not isinstance(found, NoRecipient) and e164(found) == number
+    return phonenumbers.is_possible_number_with_reason(parsed) == ValidationResult.IS_POSSIBLE_LOCAL_ONLY
+
+
+def _code(country: str) -> str:
+    return str(phonenumbers.country_code_for_region(country))
+
+
+def _number(parsed: PhoneNumber) -> Number | None:
+    """Make a number of what phonenumbers read, in its canonical form; None = it is not valid in its country."""
+    parsed = _canonical(parsed)
+    if not phonenumbers.is_valid_number(parsed):
+        return None
+    region = phonenumbers.region_code_for_number(parsed)
+    return Number(e164(parsed), "" if region in _NO_COUNTRY else str(region), phonenumbers.number_type(parsed))
+
+
+_OTHER_SPELLINGS = {
+    # Mexico dropped the 1 of mobiles, 044 and 045 in August 2019; numbers with them reach nobody any more.
+    52: ((r"(?:1|01|044|045)(\d{10})", r"\1"),),
+    # Argentina's mobiles have a 9 after the country code for whoever writes from abroad, as a gateway does; without it
+    # only a call arrives. Area code and number together are ten digits and no other line has them. At home a 15
+    # stands before the number.
+    54: ((r"(\d{10})", r"9\1"), (r"9(\d{2})15(\d{8})", r"9\1\2"), (r"9(\d{3})15(\d{7})", r"9\1\2"),
+         (r"9(\d{4})15(\d{6})", r"9\1\2")),
+    # Brazil put a 9 before all mobile numbers of eight digits until 2016. One that begins with 9 may as well be a new
+    # one with a digit missing, and one that begins with 7 may be a radio's: those stay as they are.
+    55: ((r"(\d{2})([68]\d{7})", r"\g<1>9\2"),),
+    # Benin put 01 before all numbers in November 2024.
+    229: ((r"(\d{8})", r"01\1"),),
+}  # fmt: skip
+"""Country code -> what is written of a number besides the spelling that works, and that spelling."""
+
+
+def _canonical(parsed: PhoneNumber) -> PhoneNumber:
+    """Give a number the one spelling by which it is compared and texted."""
+    national = phonenumbers.national_significant_number(parsed)
+    for pattern, spelling in _OTHER_SPELLINGS.get(parsed.country_code or 0, ()):
+        if found := re.fullmatch(pattern, national):
+            other = phonenumbers.parse(f"+{parsed.country_code}{found.expand(spelling)}")
+            if phonenumbers.is_valid_number(other):
+                return other
+    return parsed
 
 
 def e164(number: PhoneNumber) -> str:
     """Spell a number with `+`, country code and digits only."""
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    return phonenumbers.format_number(number, PhoneNumberFormat.E164)
+
+
+# Finding a number in what people typed.
+
+
+def looks_like_number(text: str, home: str) -> bool:
+    """Whether an answer is most likely a telephone number: one that can be read, or nearly so."""
+    found = read(text.strip(), home)
+    if isinstance(found, Number):
+        return True
+    almost = {Reason.NEEDS_COUNTRY, Reason.TWO_NUMBERS, Reason.EXTENSION}
+    return found.reason in almost and sum(map(str.isdecimal, text)) >= _FEWEST
+
+
+def is_number(text: str, number: str) -> bool:
+    """Whether a text is or holds this number (E.164), as people type it, with or without its country code."""
+    if number[-_FEW:] not in _digits(text):
+        return False
+    return number in numbers_in(text[:_FAR], country(number)) or _digits(text) == number[1:]
+
+
+_FAR = 1000
+"""An answer is looked through so far."""
+
+
+def same_digits(text: str, digits: str) -> bool:
+    """Whether a text has just these digits: for what is no valid number, and was typed all the same."""
+    return digits != "" and _digits(text).lstrip("0") == digits.lstrip("0")
+
+
+def digits_of(text: str) -> str:
+    """Read the digits of what is written as a number; "" if it is written as something else."""
+    plain = _plain(text[:_LONGEST])
+    return _digits(plain) if re.fullmatch(r"\+?[\d\s()./-]+", plain) else ""
+
+
+def numbers_in(text: str, home: str) -> frozenset[str]:
+    """List the numbers that a text may hold, in E.164: also those that are refused because there is more beside them."""
+    if isinstance(whole := read(text.strip(), home), Number):
+        return frozenset({whole.number})
+    found = set[str]()
+    for part in re.split(r"[\n,;|&]|(?=\+)|[^\W\d_]+", text):
+        whole = read(part.strip(), home)
+        halves = [part] if isinstance(whole, Number) else [part, *part.split("/")]
+        for half in halves:
+            whole = read(half.strip(), home)
+            ways = [whole] if isinstance(whole, Number) else [read(piece, home) for piece in _pieces(half)]
+            found |= {way.number for way in ways if isinstance(way, Number)}
+    return frozenset(found)
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """List a text up to the end of each of its groups of digits, and from each that may begin a national number."""
+    for group in list(re.finditer(r"\d+", text))[:12]:
+        yield text[: group.end()].strip()
+        if group.start() and group[0].startswith("0"):
+            yield text[group.start() :].strip()
+
+
+def _digits(text: str) -> str:
+    return "".join(str(unicodedata.decimal(character)) for character in text if character.isdecimal())
 
 
 @lru_cache(maxsize=1024)
 def country(number: str) -> str:
-    """Name the country of a number in E.164; "" if none, or if it is no number."""
+    """Name the country of a number in E.164; "" if none. One that is not assigned has that of its country code."""
     try:
-        return country_of(phonenumbers.parse(number))
+        parsed = phonenumbers.parse(number)
     except phonenumbers.NumberParseException:
         return ""
-
-
-def country_of(number: PhoneNumber) -> str:
-    """Name a number's country (ISO 3166), "" if none; a number not assigned has that of its country code."""
-    region = phonenumbers.region_code_for_number(number)
-    if region in _NO_COUNTRY and number.country_code is not None:
-        region = phonenumbers.region_code_for_country_code(number.country_code)
+    region = phonenumbers.region_code_for_number(parsed)
+    if region in _NO_COUNTRY and parsed.country_code is not None:
+        region = phonenumbers.region_code_for_country_code(parsed.country_code)
     return "" if region in _NO_COUNTRY else str(region)

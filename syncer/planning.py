@@ -6,15 +6,15 @@ moved from with theirs, and which questions of its event type ask for a number.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from syncer.doubles import without_doubles
 from syncer.errors import CalendlyRefused, NotConnected, NoUsableAnswer, Unreadable
+from syncer.guest_number import Found, guest_number, needs_questions
 from syncer.past import Past, Predecessor
 from syncer.plan import Context, plan, told
-from syncer.recipients import needs_questions
 from syncer.reconcile import Todo, reconcile
 
 if TYPE_CHECKING:
@@ -45,6 +45,18 @@ class Planner:
     event_types: EventTypes
     rules_born_at: Mapping[str, datetime]
     unreadable: set[str] = field(default_factory=set)
+
+    def remember_numbers(self, bookings: Iterable[Booking], now: datetime) -> list[Booking]:
+        """Note on each booking which of its answers holds the guest's number, as far as one does now."""
+        return [self._with_memory(booking, now) for booking in bookings]
+
+    def _with_memory(self, booking: Booking, now: datetime) -> Booking:
+        found = guest_number(booking, self.policy, self._phone_questions(booking, now))
+        if not isinstance(found, Found) or not found.question or booking.invitee.erased:
+            return booking
+        if (booking.phone_source, booking.phone_question) == (found.source, found.question):
+            return booking
+        return replace(booking, phone_source=found.source, phone_question=found.question)
 
     def todo(self, bookings: Iterable[Booking], now: datetime) -> Todo:
         """Say what to write to the outbox because of these bookings."""

@@ -134,7 +134,9 @@ def present(run: Run) -> datetime:
 def _follow(run: Run, found: Sequence[tuple[Read, Sequence[Invitee]]], now: datetime) -> None:
     """Compare what was read with the snapshot, and commit it with what follows from it."""
     written, rows = _digest(run, found)
-    _commit(run, written, planner(run, now).todo(rows, now), now)
+    planning = planner(run, now)
+    rows = planning.remember_numbers(rows, now)
+    _commit(run, replace(written, bookings=rows), planning.todo(rows, now), now)
 
 
 def _digest(run: Run, found: Sequence[tuple[Read, Sequence[Invitee]]]) -> tuple[Batch, list[Booking]]:
@@ -235,7 +237,9 @@ def plan_again_if_rules_changed(run: Run, now: datetime) -> None:
     since, _ = window(run, now)
     planning = planner(run, now)
     for bookings in run.store.bookings_since(since):
-        _commit(run, Batch(), planning.todo(bookings, now), now)
+        rows = planning.remember_numbers(bookings, now)
+        changed = [new for old, new in zip(bookings, rows, strict=True) if new is not old]
+        _commit(run, Batch(bookings=changed), planning.todo(rows, now), now)
     run.store.remember("policy", fingerprint)
 
 

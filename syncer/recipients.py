@@ -1,30 +1,25 @@
 """Who is texted: the number, and the language and zone to write in. Pure.
 
-A number may be in three places of a booking, none of them sure; `phones` says which numbers take texts.
+`guest_number` says which number of a booking is the guest's; hosts have theirs from the settings.
 """
 
 from __future__ import annotations
 
 import hashlib
-import re
-import unicodedata
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import phonenumbers
-
 from syncer import phones
+from syncer.guest_number import guest_number, needs_questions
 from syncer.model import Audience
-from syncer.phones import NoRecipient, Textable
+from syncer.phones import NoRecipient
 from syncer.reasons import Reason
 from syncer.rules import HostSettings, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from syncer.model import Answer, Booking, Host
+    from syncer.model import Booking, Host
     from syncer.rules import Policy, Rule
 
 
@@ -52,24 +47,9 @@ class Recipient:
     is_own: bool = True
 
 
-NO_NUMBER = NoRecipient(Reason.NO_NUMBER)
 ERASED = NoRecipient(Reason.ERASED)
 NO_HOST_NUMBER = NoRecipient(Reason.NO_NUMBER, "no host has one (settings: hosts, HOST_PHONE)")
 WRONG_HOST_NUMBER = NoRecipient(Reason.INVALID_NUMBER, "the host's (settings: hosts, HOST_PHONE)")
-SHARED_CALL = NoRecipient(Reason.NO_NUMBER, "the call's number of an event with several guests is not surely theirs")
-_FEWEST_DIGITS = 7
-"""Of what looks like a number in an answer: the shortest international numbers have seven."""
-_FEWEST_IN_A_GUESS = 3
-
-_PHONE_QUESTION = re.compile(
-    r"\b(?:(?:tele|smart|cell|mobile)?phones?|mobil|mobiles?|cell|cellular|cel|tel|tél|téléphone|telephone|portable"
-    r"|telefon\w*|telefón\w*|teléfono|telefono|telefone|telemóvel|cellulare|celular|móvil|movil|handy|handy-?nummer"
-    r"|mobil-?(?:nummer|telefon)|rufnummer|telefoon\w*|puhelin\w*|gsm|komórk\w*|telepon|ponsel|cep|whatsapp|sms)\b"
-    r"|телефон|мобильн|мобільн|τηλέφωνο|κινητό|טלפון|נייד|هاتف|جوال|موبايل|تلفن|موبایل|फ़ोन|फोन|मोबाइल|โทรศัพท์|มือถือ"
-    r"|điện thoại|số điện|手机|手機|電話|电话|携帯|ケータイ|휴대폰|휴대전화|전화|핸드폰|联系方式",
-    re.IGNORECASE,
-)
-_OTHER_PERSON = re.compile(r"\b(?:emergency|notfall\w*|urgence|emergencia|emergenza|fax)\b|緊急|紧急", re.IGNORECASE)
 
 
 def recipients(
@@ -83,7 +63,7 @@ def recipients(
     """Say who gets the text of a rule about a booking.
 
     The invitee's number comes from the first of `policy.phone_sources` that yields one that takes texts. A host's
-    comes from the settings and is only checked for being possible, being the operator's own.
+    comes from the settings and need only be valid in its country, being the operator's own.
 
     Args:
         booking: as read.
@@ -101,22 +81,6 @@ def recipients(
     if rule.to is not Audience.INVITEE:
         return _hosts(booking.event.hosts if hosts is None else hosts, policy, several=len(booking.event.hosts) > 1)
     return (_invitee(booking, policy, phone_questions),)
-
-
-def needs_questions(booking: Booking, policy: Policy) -> bool:
-    """Whether the invitee's number hangs on which questions are of type phone, so that the event type must be read.
-
-    So it is when `question:*` is reached, no earlier source having a number that takes texts, and there is an answer
-    that may hold one.
-    """
-    if booking.invitee.erased:
-        return False
-    for source in policy.phone_sources:
-        if source == "question:*":
-            return any(sum(map(str.isdecimal, one.answer)) >= _FEWEST_DIGITS for one in booking.invitee.answers)
-        if any(isinstance(found, Textable) for found in _candidates(source, booking, policy, frozenset())):
-            return False
-    return False
 
 
 def template_for(rule: Rule, language: str, default: str) -> tuple[str, str]:
@@ -149,52 +113,16 @@ def _tag(language: str) -> str:
 
 
 def _invitee(booking: Booking, policy: Policy, phone_questions: frozenset[str] | None) -> Recipient | NoRecipient:
-    first: NoRecipient | None = None
-    for source in policy.phone_sources:
-        for found in _candidates(source, booking, policy, phone_questions):
-            if isinstance(found, NoRecipient):
-                first = first or found
-                continue
-            return Recipient(
-                number=found.number,
-                country=found.country,
-                language=_language(booking, found.country, policy),
-                timezone=_zone(booking.invitee.timezone) or policy.timezone,
-            )
-    return first or NO_NUMBER
-
-
-def _candidates(
-    source: str, booking: Booking, policy: Policy, phone_questions: frozenset[str] | None
-) -> Iterator[Textable | NoRecipient]:
-    """Look into one source: a number for each thing found there, or why it is none."""
-    event, invitee = booking.event, booking.invitee
-    texts: list[str] = []
-    if source == "text_reminder_number":
-        texts = [invitee.text_reminder_number]
-    elif source == "outbound_call" and event.location is not None and event.location.kind == "outbound_call":
-        # The number is the event's, so in a group it is one guest's. inbound_call is the host's: never a source.
-        if event.total > 1 and event.location.place.strip():
-            yield SHARED_CALL
-            return
-        texts = [event.location.place]
-    elif source.startswith("question:"):
-        wanted = source.removeprefix("question:")
-        known = phone_questions if wanted == "*" else frozenset({wanted})
-        texts = [one.answer for one in invitee.answers if _is_phone_question(one, known)]
-    for text in texts:
-        if text.strip():
-            yield phones.textable(text, policy)
-
-
-def _is_phone_question(one: Answer, known: frozenset[str] | None) -> bool:
-    """Whether a question asks for the guest's number: by the known names, else by what it is called."""
-    if known is not None:
-        return one.question.strip().casefold() in {name.strip().casefold() for name in known}
-    # "May we send you an SMS?" is called like one, too: an answer with hardly a digit is not looked at.
-    called = unicodedata.normalize("NFC", one.question).replace("_", " ")
-    asks = _PHONE_QUESTION.search(called) and not _OTHER_PERSON.search(called)
-    return bool(asks) and sum(map(str.isdecimal, one.answer)) >= _FEWEST_IN_A_GUESS
+    found = guest_number(booking, policy, phone_questions)
+    if isinstance(found, NoRecipient):
+        return found
+    country = found.number.country
+    return Recipient(
+        number=found.number.number,
+        country=country,
+        language=_language(booking, country, policy),
+        timezone=_zone(booking.invitee.timezone) or policy.timezone,
+    )
 
 
 def _language(booking: Booking, country: str, policy: Policy) -> str:
@@ -248,12 +176,12 @@ def _settings(host: Host, policy: Policy) -> HostSettings:
 
 
 def _host(phone: str, settings: HostSettings, policy: Policy, tag: str) -> Recipient | None:
-    number = phones.parse(phone, policy.country)
-    if isinstance(number, NoRecipient) or not phonenumbers.is_possible_number(number):
+    number = phones.read(phone, policy.country)
+    if isinstance(number, NoRecipient):
         return None
     return Recipient(
-        number=phones.e164(number),
-        country=phones.country_of(number),
+        number=number.number,
+        country=number.country,
         language=settings.language or policy.language,
         timezone=settings.timezone or policy.timezone,
         tag=tag,

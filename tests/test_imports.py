@@ -19,7 +19,7 @@ FAMILIES = {
     "base": "model errors reasons spans",
     "lean": "lean",
     "pure": "rules diff guards moves past recipients phones cleaning dates wording templates quiet plan reconcile"
-    " outbox doubles foresight forgetting report ports sieve",
+    " outbox doubles foresight forgetting report ports sieve questions guest_number",
     "log": "log",
     "notify": "notify",
     "http": "http addresses deadline lenient",

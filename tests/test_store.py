@@ -976,6 +976,7 @@ CALLS: list[Any] = [
     pytest.param(lambda store, message: store.opted_out_of([message.to]), id="opted_out_of"),
     pytest.param(lambda store, message: store.opted_out()(message.to), id="opted_out"),
     pytest.param(lambda store, _: store.opt_outs(), id="opt_outs"),
+    pytest.param(lambda store, _: store.opt_outs_of(["+13125550142"]), id="opt_outs_of"),
     pytest.param(lambda store, _: store.bookings_with(bool), id="bookings_with"),
     pytest.param(lambda store, message: store.same_person([message.booking]), id="same_person"),
     pytest.param(lambda store, message: store.same_email([message.booking]), id="same_email"),

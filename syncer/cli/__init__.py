@@ -5,9 +5,11 @@ Data goes to stdout, the log to stderr. Each command imports what it needs when 
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import gc
 import importlib
+import io
 import os
 import sys
 from dataclasses import dataclass, replace
@@ -168,8 +170,26 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 failed, 2 usage or settings, 3 refused by a guard, 75 locked."""
+    _write_whatever_the_locale()
     code = run(cli.main, arguments)
     sys.exit(code if _all_was_written() else code or 1)
+
+
+def _write_whatever_the_locale() -> None:
+    """Let a name that the terminal's encoding lacks be spelt out, instead of ending the command."""
+
+    def spell_out(error: UnicodeError) -> tuple[str, int]:
+        if not isinstance(error, UnicodeEncodeError):
+            raise error
+        # As JSON writes it, so that a line of JSON stays one.
+        text = error.object[error.start : error.end].encode("utf-16-be", errors="surrogatepass")
+        units = [text[at : at + 2] for at in range(0, len(text), 2)]
+        return "".join(f"\\u{unit.hex()}" for unit in units), error.end
+
+    codecs.register_error("spell_out", spell_out)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="spell_out")
 
 
 def _all_was_written() -> bool:

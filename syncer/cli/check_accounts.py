@@ -11,9 +11,9 @@ from syncer.model import Audience
 from syncer.rules import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-    from syncer.calendly import Calendly, Me
+    from syncer.calendly import Calendly, EventType, Me
     from syncer.cli.checking import Checklist
     from syncer.config import Settings
 
@@ -116,6 +116,31 @@ def _check_event_types(facts: Checklist, settings: Settings, calendly: Calendly,
     if good:
         asking = sum(bool(one.phone_questions) for one in found)
         facts.ok(f"event types: {len(found)}, of which {asking} ask for a number")
+    _say_questions(facts, settings, found)
+
+
+def _say_questions(facts: Checklist, settings: Settings, found: Iterable[EventType]) -> None:
+    """Say which questions look like ones for a number and are not read, and which setting reads them."""
+    from syncer import questions
+    from syncer.guest_number import QUESTION
+
+    named = {plain(source) for source in settings.policy.phone_sources}
+
+    def is_read(name: str) -> bool:
+        return plain(f"{QUESTION}{name}") in named
+
+    for one in found:
+        for name in sorted(one.phone_questions | one.other_questions):
+            if is_read(name) or not (name in one.phone_questions or questions.asks_for_phone(name)):
+                continue
+            if questions.is_about_somebody_else(name):
+                why = "is not read, as it seems to be about somebody else"
+            elif name in one.other_questions:
+                why = "is not read, as it is not of the type phone number"
+            else:
+                continue
+            setting = f'if it is the guest\'s own number, add "{QUESTION}{name}" to phones.sources'
+            facts.ok(f'event type "{one.name}": the question "{name}" {why}; {setting}')
 
 
 def _check_hosts(facts: Checklist, settings: Settings, calendly: Calendly, me: Me) -> None:

@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+from collections import Counter
+from typing import IO, TYPE_CHECKING
 
 import click
 
 from syncer.cli import App, pass_app
-from syncer.cli.looking import find
+from syncer.cli.looking import find, opt_out_of
 from syncer.cli.moving import YES, confirm, open_to_change
 from syncer.errors import Hindered, Locked, SyncerError
 from syncer.model import WAITING, State
 from syncer.reasons import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
+    from syncer import phones
     from syncer.store import Store
 
 NUMBERS = click.argument("numbers", metavar="NUMBER...", nargs=-1)
-FILE = click.option(
-    "--file", "file", type=click.File("r", encoding="utf-8-sig"), help="One number a line, or a CSV's first column."
-)
+FILE = click.option("--file", "file", type=click.File("rb"), help="One number a line, or a CSV's first column.")
 MOST_TOLD = 20
-"""Wrong lines of a file that are named one by one."""
+"""Numbers, or wrong lines of a file, that are named one by one."""
 
 
 @click.group()
@@ -33,23 +33,34 @@ def optout() -> None:
     """Keep the list of numbers that are never texted."""
 
 
-def _numbers(app: App, given: Sequence[str], file: Iterator[str] | None) -> list[str]:
-    """Read numbers as people write them, of the command line and of a file; all or none.
+def _numbers(
+    app: App, given: Sequence[str], file: IO[bytes] | None, *, listed: Collection[str] = ()
+) -> list[phones.Number]:
+    """Read numbers as people write them, of the command line and of a file; all or none, each once.
+
+    Args:
+        app: the settings.
+        given: as typed.
+        file: bytes of a file of numbers.
+        listed: numbers (E.164) that are good as they are: what is on the list can be taken off it.
 
     Raises:
         SyncerError: some are no numbers; names each by its place.
     """
     from syncer import phones
+    from syncer.cli.number_files import numbers_of
     from syncer.reasons import in_words
 
     country = app.settings(need_secrets=False).policy.country
     found, wrong = [], []
     places = [(f"number {at}", text) for at, text in enumerate(given, 1)]
-    places += [(f"line {at}", text) for at, text in _lines(file or iter(()))]
+    places += [(f"line {at}", text) for at, text in (numbers_of(file.read()) if file is not None else ())]
     for place, text in places:
-        number = phones.possible(text, country)
-        if isinstance(number, str):
+        number = phones.read(text, country)
+        if isinstance(number, phones.Number):
             found.append(number)
+        elif text.strip() in listed:
+            found.append(phones.Number(text.strip(), phones.country(text.strip()), 0))
         else:
             wrong.append(f"{place}: {in_words(number.reason, number.detail)}")
     if wrong:
@@ -58,44 +69,50 @@ def _numbers(app: App, given: Sequence[str], file: Iterator[str] | None) -> list
         raise SyncerError(f"{'; '.join(wrong[:MOST_TOLD])}{more}", remedy)
     if not found:
         raise click.UsageError("name a number, or a --file of them")
-    return found
+    return list(dict.fromkeys(found))
 
 
-def _lines(file: Iterator[str]) -> Iterator[tuple[int, str]]:
-    """Take the first column of each line that is not empty, no comment, and not the heading."""
-    for at, line in enumerate(file, 1):
-        cell = line.replace(";", ",").replace("\t", ",").partition(",")[0].strip().strip("\"'").strip()
-        heading = at == 1 and not any(map(str.isdecimal, cell))
-        if cell and not cell.startswith("#") and not heading:
-            yield at, cell
+def _say_which(numbers: Sequence[phones.Number], done: str) -> None:
+    """Say back which numbers were meant, of which country: a wrong guess is to be seen."""
+    from syncer.log import mask
+
+    for number in numbers[:MOST_TOLD]:
+        click.echo(f"{mask(number.number)} ({number.country or 'no country'}) {done}")
+    if len(numbers) > MOST_TOLD:
+        counts = Counter(number.country or "no country" for number in numbers[MOST_TOLD:])
+        more = ", ".join(f"{count} of {country}" for country, count in counts.most_common())
+        click.echo(f"{len(numbers) - MOST_TOLD} more {done}: {more}")
 
 
 @optout.command()
 @NUMBERS
 @FILE
 @pass_app
-def add(app: App, numbers: tuple[str, ...], file: Iterator[str] | None) -> None:
+def add(app: App, numbers: tuple[str, ...], file: IO[bytes] | None) -> None:
     """Never text these numbers again; what waits for them is not sent."""
     from syncer.cli.building import now
 
     given = _numbers(app, numbers, file)
     with open_to_change(app) as store:
-        new, skipped = store.opt_out(given, "by the operator", now())
-    click.echo(f"{new} added, {len(set(given)) - new} were on the list; {len(skipped)} waiting messages are skipped")
+        new, skipped = store.opt_out([one.number for one in given], "by the operator", now())
+    _say_which(given, "is never texted")
+    click.echo(f"{new} added, {len(given) - new} were on the list; {len(skipped)} waiting messages are skipped")
 
 
 @optout.command()
 @NUMBERS
 @FILE
 @pass_app
-def remove(app: App, numbers: tuple[str, ...], file: Iterator[str] | None) -> None:
+def remove(app: App, numbers: tuple[str, ...], file: IO[bytes] | None) -> None:
     """Text these numbers again, from the next run on."""
     from syncer.cli.building import now
 
-    given = _numbers(app, numbers, file)
     with open_to_change(app) as store:
-        gone = store.opt_in(given, now())
-    click.echo(f"{gone} removed, {len(set(given)) - gone} were not on the list")
+        listed = {one.number for one in store.opt_outs()}
+        given = _numbers(app, numbers, file, listed=listed)
+        gone = store.opt_in([one.number for one in given], now())
+    _say_which(given, "may be texted")
+    click.echo(f"{gone} removed, {len(given) - gone} were not on the list")
 
 
 @optout.command("list")
@@ -144,20 +161,26 @@ def forget(app: App, what: str, *, yes: bool) -> None:
         store = parts.enter_context(open_to_change(app))
         alone = _take_lock(parts, settings.db)
         uris = store.same_person(find(store, what, settings.policy.country))
-        if not uris:
-            click.echo("syncer: nothing is known of them in this database (a number needs its country code)", err=True)
+        listed = opt_out_of(store, what, settings.policy.country)
+        if not uris and listed is None:
+            hint = " (a number needs its country code)" if "@" not in what else ""
+            click.echo(f"syncer: nothing is known of them in this database{hint}", err=True)
             return
         messages = [message for some in store.messages_of(uris).values() for message in some]
         waiting = sum(message.state in WAITING for message in messages)
         question = f"Erase the person of {len(uris)} bookings and {len(messages)} messages, {waiting} of them waiting?"
+        if not uris:
+            question = "Erase the number on the list of opt-outs? It stays opted out."
         confirm(f"{question} It cannot be undone", yes=yes)
         others = store.same_email(uris)
         if alone:
             for message in messages:
                 if message.state is State.SENDING:
                     store.move(message, State.UNKNOWN, Reason.INTERRUPTED, now())
-        count = store.forget(uris, now(), same=phones.is_number)
+        count = store.forget(uris, now(), same=phones.is_number, numbers=[listed.number] if listed else [])
         click.echo(f"forgotten: {count} bookings. Logs and backups that were made before still hold what they held")
+        if listed is not None:
+            click.echo("the number on the list of opt-outs is erased; it stays opted out, by a keyed hash")
         if others:
             click.echo(
                 f"{others} more bookings have the same e-mail under other names: name the e-mail to erase them, too"

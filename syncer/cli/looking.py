@@ -12,6 +12,10 @@ from syncer.model import State
 
 if TYPE_CHECKING:
     from syncer.store import Store
+    from syncer.store.optouts import OptOut
+
+FEWEST_DIGITS = 6
+"""Of what is looked for as a number, though it can be none."""
 
 
 def open_store(app: App) -> Store:
@@ -58,10 +62,13 @@ def explain(app: App, what: str, *, show_numbers: bool) -> int:
         policy = app.settings(need_secrets=False).policy
         uris = find(store, what, policy.country)
         bookings = store.bookings(uris)
+        listed = opt_out_of(store, what, policy.country)
+        if listed is not None:
+            showing.print_opt_out(listed, show_numbers=show_numbers)
         showing.print_story(store, [bookings[uri] for uri in uris], policy, show_numbers=show_numbers)
-    if not uris:
+    if not uris and listed is None:
         click.echo(f"syncer: nothing is known of {what!r} in this database", err=True)
-    return 0 if uris else 1
+    return 0 if uris or listed is not None else 1
 
 
 def find(store: Store, what: str, country: str) -> list[str]:
@@ -78,8 +85,32 @@ def find(store: Store, what: str, country: str) -> list[str]:
         return list(dict.fromkeys(message.booking for message in messages))
     if "@" in what:
         return store.booking_uris(email=what.strip())
-    if not what.strip(" +-()./0123456789"):
-        number = phones.possible(what if country or "+" in what else f"+{what}", country)
-        if isinstance(number, str):
-            return store.bookings_with(partial(phones.is_number, number=number))
+    number = _number(what, country)
+    if number:
+        return store.bookings_with(partial(phones.is_number, number=number))
+    if len(digits := phones.digits_of(what)) >= FEWEST_DIGITS and (
+        uris := store.bookings_with(partial(phones.same_digits, digits=digits))
+    ):
+        return uris  # no number that can be, and somebody wrote it all the same
     return store.booking_uris(ending=what)
+
+
+def opt_out_of(store: Store, what: str, country: str) -> OptOut | None:
+    """Find the entry of a number on the list of opt-outs; None = it is not on it, or `what` is no number."""
+    from syncer import phones
+
+    number = _number(what, country) or f"+{phones.digits_of(what)}"
+    return next((one for one in store.opt_outs_of([number])), None)
+
+
+def _number(what: str, country: str) -> str:
+    """Read a number as it is typed at a command, the + may be missing where no country is set; "" = it is none."""
+    from syncer import phones
+
+    for way in (what, f"+{what.strip()}"):
+        found = phones.read(way, country)
+        if isinstance(found, phones.Number):
+            return found.number
+        if country:
+            break
+    return ""

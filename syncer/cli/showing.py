@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from syncer.rules import Policy
     from syncer.run import Run
     from syncer.store import Store
+    from syncer.store.optouts import OptOut
 
 NEXT_STEP = {
     State.UNKNOWN: "look in EngageLab's console, then: syncer resolve {id} --sent   or   --not-sent",
@@ -122,6 +123,13 @@ def _line(message: Message) -> str:
     words = in_words(message.reason, message.detail)
     reason = f"  ({words})" if words else ""
     return f"{utc_text(message.next_at)}  {message.rule:<14} {mask(message.to) or '-':<16} {message.key}{reason}"
+
+
+def print_opt_out(entry: OptOut, *, show_numbers: bool) -> None:
+    """Print a number's entry on the list of opt-outs, and how it is taken off it."""
+    number = (entry.number if show_numbers else mask(entry.number)) or "a forgotten number"
+    click.echo(f"{number} is on the list of opt-outs since {utc_text(entry.added_at)}: {printable(entry.reason)}")
+    click.echo("  it is never texted; to text it again: syncer optout remove NUMBER\n")
 
 
 def print_story(store: Store, bookings: Iterable[Booking], policy: Policy, *, show_numbers: bool) -> None:

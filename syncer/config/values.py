@@ -181,27 +181,26 @@ def country_or_nothing(raw: object) -> str:
 
 
 def phone(raw: object, default_country: str) -> str:
-    """A telephone number, in E.164; it must be possible, not assigned: made-up numbers are for trying things out.
+    """A telephone number, in E.164, valid in its country; made-up ones such as +1 312 555 0142 are.
 
     Args:
         raw: as people write it, with spaces and dashes.
         default_country: ISO 3166 code for numbers without a country code; "" = such numbers are refused.
     """
-    import phonenumbers
+    from syncer import phones
+    from syncer.reasons import Reason, in_words
 
     what = 'a telephone number such as "+13125550142"'
-    given = a_text(raw, what).strip()
-    if not re.fullmatch(r"\+?[0-9 ()./-]+", given):
-        raise refusal(what, raw)
-    if not given.startswith("+") and not default_country:
+    found = phones.read(a_text(raw, what), default_country)
+    if isinstance(found, phones.Number):
+        return found.number
+    if found.reason is Reason.NEEDS_COUNTRY:
         raise Wrong("has no country code", 'Write it with + and the country code, or set "country"')
-    try:
-        number = phonenumbers.parse(given, default_country or None)
-    except phonenumbers.NumberParseException as unreadable:
-        raise refusal(what, raw) from unreadable
-    if not phonenumbers.is_possible_number(number):
-        raise refusal(what, raw, "No number of that country has this many digits")
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    if found.reason is not Reason.INVALID_NUMBER:
+        raise refusal(what, raw, in_words(found.reason, found.detail))
+    if found in {phones.NO_AREA_CODE, phones.UNSURE}:
+        raise refusal(what, raw, f"{found.detail[:1].upper()}{found.detail[1:]}")
+    raise refusal(what, raw, "" if found == phones.LETTERS else "No telephone of that country has this number")
 
 
 def clock_time(raw: object) -> time:

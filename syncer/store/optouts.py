@@ -47,6 +47,13 @@ class OptOuts(Outbox):
         found = self._query("SELECT number, added_at, reason FROM optouts ORDER BY added_at, number")
         return [OptOut(row["number"], rows.moment_of(row["added_at"]), row["reason"]) for row in found]
 
+    def opt_outs_of(self, numbers: Iterable[str]) -> list[OptOut]:
+        """Find the entries of these numbers (E.164), also where the number itself was erased."""
+        found = self._query_in(
+            "SELECT number, added_at, reason FROM optouts WHERE digest IN", [self._mark(number) for number in numbers]
+        )
+        return [OptOut(row["number"], rows.moment_of(row["added_at"]), row["reason"]) for row in found]
+
     def opt_out(self, numbers: Iterable[str], reason: str, now: datetime) -> tuple[int, list[Message]]:
         """Never text these numbers (E.164) again, and take what waits for them off the way.
 

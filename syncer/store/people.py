@@ -16,7 +16,7 @@ from syncer.store.snapshot import Snapshot
 from syncer.store.troubles import errors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
     from datetime import datetime
 
     from syncer.model import Booking, Event
@@ -84,7 +84,9 @@ class People(Snapshot, OptOuts):
         marks = frozenset(row["digest"] for row in self._query("SELECT digest FROM forgotten"))
         return Veil(marks, self._mark)
 
-    def forget(self, uris: Sequence[str], now: datetime, *, same: Callable[[str, str], bool]) -> int:
+    def forget(
+        self, uris: Sequence[str], now: datetime, *, same: Callable[[str, str], bool], numbers: Collection[str] = ()
+    ) -> int:
         """Erase the people of these bookings; the bookings and their message keys stay, by keyed hashes.
 
         What waits is `skipped`. The file is not clear of them before `scrub`.
@@ -93,6 +95,7 @@ class People(Snapshot, OptOuts):
             uris: of the bookings.
             now: when.
             same: whether a text, as people write it, is a number (E.164): so opt-outs of theirs are found.
+            numbers: theirs (E.164), whether a booking has them or only the list of opt-outs.
 
         Returns:
             How many bookings were forgotten.
@@ -108,7 +111,7 @@ class People(Snapshot, OptOuts):
         with self._writing():
             for booking in bookings:
                 self._forget(booking, now)
-            self._blank_opt_outs(lambda number: any(same(text, number) for text in texts))
+            self._blank_opt_outs(lambda number: number in numbers or any(same(text, number) for text in texts))
             self._remember_scrub()
         return len(bookings)
 

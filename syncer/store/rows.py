@@ -151,6 +151,8 @@ def booking_row(booking: Booking, *, id: str) -> Row:  # noqa: A002  the column'
         "starts": json_text(booking.starts),
         "takeovers": json_text(booking.takeovers),
         "missing_at": text_or_none(booking.missing_at),
+        "phone_source": booking.phone_source,
+        "phone_question": booking.phone_question,
     }
 
 
@@ -189,6 +191,8 @@ def booking_of(row: Mapping[str, Any], event: Event) -> Booking:
         starts=_STARTS.decode(row["starts"]),
         takeovers=_TAKEOVERS.decode(row["takeovers"]),
         missing_at=moment_or_none(row["missing_at"]),
+        phone_source=row["phone_source"],
+        phone_question=row["phone_question"],
     )
 
 

@@ -1,0 +1,358 @@
+"""One reader of telephone numbers: what it reads, what it refuses, and that it never reads somebody else's.
+
+The spellings of the large test are made from the countries' own notation (`phone_spellings`), not from the reader.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import phonenumbers
+import pytest
+from conftest import NOW, a_booking, a_message, an_event, an_invitee
+from hypothesis import given
+from hypothesis import strategies as st
+from phone_spellings import COUNTRIES, spellings
+
+from syncer import phones
+from syncer.config import values
+from syncer.errors import SettingsError
+from syncer.phones import Number
+from syncer.reasons import Reason
+from syncer.reconcile import Todo
+from syncer.rules import Policy
+from syncer.store import Batch, Reading
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from syncer.config import Settings
+    from syncer.store import Store
+
+COUNT = 10_000
+MOBILE_DE, MOBILE_AT, US = "+491711234567", "+436641234567", "+13125550142"
+
+
+def shown(found: Number | phones.NoRecipient) -> str:
+    """Write a number, or the code of why there is none."""
+    return found.number if isinstance(found, Number) else found.reason
+
+
+# The spellings of thirty countries and more.
+
+
+def test_no_spelling_is_read_as_somebody_elses_number(figures: Callable[..., None]) -> None:
+    """As a guest's, as the host's in the settings, as an opt-out: the guest's number, or none."""
+    made = spellings(COUNT)
+    wrong, joined, read, all_of_one = [], [], Counter[str](), Counter[str]()
+    for one in made:
+        found = phones.textable(one.text, Policy(country=one.home))
+        number = found.number if isinstance(found, Number) else ""
+        wrong += [one] if number not in {"", one.number} else []
+        joined += [one] if number and not one.is_one else []
+        if one.is_one:
+            all_of_one[one.kind] += 1
+            read[one.kind] += number == one.number
+        for other in (_setting(one.text, one.home), shown(phones.read(one.text, one.home))):
+            wrong += [one] if other[:1] == "+" and other != one.number else []
+    share = read.total() / all_of_one.total()
+    figures(
+        "spellings of numbers",
+        spellings=len(made),
+        countries=len(COUNTRIES),
+        of_one_number=all_of_one.total(),
+        read=f"{share:.2%}",
+        more_than_one=len(made) - all_of_one.total(),
+        of_these_read=len(joined),
+        read_as_another=len(wrong),
+    )
+
+    assert len(made) == COUNT
+    assert len(COUNTRIES) >= 30
+    assert wrong == []
+    assert joined == []
+    assert share >= 0.95
+    assert [kind for kind in all_of_one if read[kind] < 0.9 * all_of_one[kind]] == []
+
+
+def _setting(text: str, home: str) -> str:
+    try:
+        return values.phone(text, home)
+    except values.Wrong:
+        return ""
+
+
+@given(st.text(alphabet="0123456789+ ()-./,;x#\n０１٧oe", max_size=30), st.sampled_from(["", "US", "DE", "AT", "JP"]))
+def test_a_number_that_is_read_is_made_of_the_typed_digits(text: str, home: str) -> None:
+    """In their order, all of them: none is left out but a prefix that is dialled, and none is put in behind."""
+    found = phones.read(text, home)
+
+    if isinstance(found, Number):
+        typed = "".join(str(int(character)) for character in text if character.isdecimal())
+        assert typed.endswith(found.number[-6:])
+        assert found.country == "" or found.country in phonenumbers.SUPPORTED_REGIONS
+
+
+# Row 1.2: more than one number, or an extension.
+
+
+@pytest.mark.parametrize(
+    ("text", "home", "expected"),
+    [
+        ("0171 1234567/8", "DE", "two_numbers"),
+        ("0171 1234567/8", "", "two_numbers"),
+        ("0171 1234567 / 68", "DE", "two_numbers"),
+        ("0171/1234567/68", "DE", "two_numbers"),
+        ("+49 171 1234567 (2)", "", "extension"),
+        ("+49 171 1234567 (2", "", "extension"),
+        ("+49 171 1234567 [2]", "", "extension"),
+        ("+49 171 1234567 (9-17)", "", "extension"),
+        ("+43 664 1234567-8", "", "extension"),
+        ("+43 664 1234567–8", "", "extension"),
+        ("+43 664 1234567 8", "", "extension"),
+        ("+43 664 1234567.8", "", "extension"),
+        ("+43-664-123-4567-12", "", "extension"),
+        ("+43 664 123 45 67 12", "", "extension"),
+        ("491711234567.0", "DE", "extension"),
+        ("0171 1234567 or 68", "DE", "two_numbers"),
+        ("0171 1234567 oder 0172 1234567", "DE", "two_numbers"),
+        ("06 12 34 56 78 ou 79", "FR", "two_numbers"),
+        ("612 34 56 78 o 79", "ES", "two_numbers"),
+        ("138 1234 5678或139 1234 5678", "CN", "two_numbers"),
+        ("0171 1234567; 0172 1234567", "DE", "two_numbers"),
+        ("0171 1234567, 68", "DE", "two_numbers"),
+        ("0171 1234567、68", "DE", "two_numbers"),
+        ("0171 1234567 + 68", "DE", "two_numbers"),
+        ("0171 1234567 & 68", "DE", "two_numbers"),
+        ("0171 1234567 0172 1234567", "DE", "two_numbers"),
+        ("Mobile: 0171 1234567 Tel: 030 1234567", "DE", "two_numbers"),
+        ("+49 171 1234567 +49 172 1234567", "", "two_numbers"),
+        ("3125550142/43", "US", "two_numbers"),
+        ("0171 1234567 ext. 5", "DE", "extension"),
+        ("0171 1234567 x5", "DE", "extension"),
+        ("0171 1234567 #5", "DE", "extension"),
+        ("0171 1234567*5", "DE", "extension"),
+        ("0171 1234567 ~5", "DE", "extension"),
+        ("+13125550142,,5#", "", "extension"),
+        ("+13125550142;ext=5", "", "extension"),
+        ("0171 1234567 Durchwahl 5", "DE", "extension"),
+        ("0171 1234567 DW: 5", "DE", "extension"),
+        ("06 12 34 56 78 poste 5", "FR", "extension"),
+        ("512 345 678 wew. 5", "PL", "extension"),
+        ("8 912 345-67-89 доб. 5", "RU", "extension"),
+        ("11 96123-4567 ramal 5", "BR", "extension"),
+        ("612 345 678 extensión 5", "ES", "extension"),
+        ("347 123 4567 int. 5", "IT", "extension"),
+        ("0912 345 678 分機 5", "TW", "extension"),
+        ("090-1234-5678 内線 5", "JP", "extension"),
+        ("0171 1234567²", "DE", "invalid_number"),
+        ("① 0171 1234567", "DE", "invalid_number"),
+        ("4.91711E+11", "DE", "invalid_number"),
+        ("+1 312 555 O142", "", "invalid_number"),
+        ("0171 1234567 ab 18 Uhr", "DE", "invalid_number"),
+    ],
+)
+def test_what_was_written_apart_is_not_joined(text: str, home: str, expected: str) -> None:
+    """A second number, an extension, a footnote: none of them is a longer number."""
+    found = phones.read(text, home)
+
+    assert shown(found) == expected
+    assert isinstance(found, phones.NoRecipient)
+    assert not any(character.isdecimal() for character in found.detail)
+
+
+# Row 1.3: forms that can be one number only.
+
+
+@pytest.mark.parametrize(
+    ("text", "home", "expected"),
+    [
+        ("(+49) 171 1234567", "", MOBILE_DE),
+        ("0049 171 1234567", "", MOBILE_DE),
+        ("0049 171 1234567", "DE", MOBILE_DE),
+        ("0049 171 1234567", "US", MOBILE_DE),
+        ("0049 171 1234567", "JP", MOBILE_DE),
+        ("011 49 171 1234567", "US", MOBILE_DE),
+        ("+52 1 55 1234 5678", "", "+525512345678"),
+        ("044 55 1234 5678", "MX", "+525512345678"),
+        ("+54 11 6907 1236", "", "+5491169071236"),
+        ("011 15-6907-1236", "AR", "+5491169071236"),
+        ("49 1512 3000025", "DE", "+4915123000025"),
+        ("43 664 1234567", "AT", MOBILE_AT),
+        ("+1 312 555 0142,", "", US),
+        ("+49 1512 3000021 (mobile)", "", "+4915123000021"),
+        ("Mobil: 0171 1234567", "DE", MOBILE_DE),
+        ("📱 0171 1234567", "DE", MOBILE_DE),
+        ("tel:+49-171-1234567", "", MOBILE_DE),
+        ("+49 (0) 171 1234567", "", MOBILE_DE),
+        ("+49(0)171/1234567", "", MOBILE_DE),
+        ("+49 0171 1234567", "", MOBILE_DE),
+        ("++49 171 1234567", "", MOBILE_DE),
+        ("+0049 171 1234567", "", MOBILE_DE),
+        ("０１７１　１２３４５６７", "DE", MOBILE_DE),
+        ("٠١٧١ ١٢٣٤٥٦٧", "DE", MOBILE_DE),
+        ("०१७१ १२३४५६७", "DE", MOBILE_DE),
+        ("0171.123.45.67", "DE", MOBILE_DE),
+        ("0171/1234567", "DE", MOBILE_DE),
+        ("0171/123 45 67", "DE", MOBILE_DE),
+        ("06/12/34/56/78", "FR", "+33612345678"),
+        ("0470/12.34.56", "BE", "+32470123456"),
+        ("0171\u00a01234567", "DE", MOBILE_DE),
+        ("\u202a0171 1234567\u202c", "DE", MOBILE_DE),
+        ("0\u200b171 1234567", "DE", MOBILE_DE),
+        ("090ー1234ー5678", "JP", "+819012345678"),
+        ("0664 123 45 67", "AT", MOBILE_AT),
+        ("312) 555-0142", "US", US),
+        ("手机 138 1234 5678", "CN", "+8613812345678"),
+        ("030/123456", "DE", "+4930123456"),
+    ],
+)
+def test_what_can_be_one_number_only_is_read(text: str, home: str, expected: str) -> None:
+    """Whatever its spelling."""
+    assert shown(phones.read(text, home)) == expected
+
+
+def test_a_landline_with_a_slash_is_a_landline() -> None:
+    """And is not texted."""
+    assert shown(phones.textable("030/123456", Policy(country="DE"))) == "landline"
+
+
+# Rows 1.5 and 1.6: what is only possible, and what may be two.
+
+
+@pytest.mark.parametrize(
+    ("text", "home", "expected"),
+    [
+        ("13125550142", "DE", "invalid_number"),
+        ("13125550142", "", "needs_country"),
+        ("555-0142", "US", "invalid_number"),
+        ("+15550177", "", "invalid_number"),
+        ("171", "DE", "invalid_number"),
+        ("2345678", "DE", "invalid_number"),  # a local number, or Bochum's without its 0
+        ("6641234", "AT", "invalid_number"),  # a local number of Vienna, or a short mobile without its 0
+        ("11 2345", "BR", "invalid_number"),
+        ("+447700900123", "", "invalid_number"),
+        ("171 1234567", "DE", MOBILE_DE),
+        (US, "", US),
+        ("+1 212 555 0199", "", "+12125550199"),
+    ],
+)
+def test_a_number_is_one_of_its_country(text: str, home: str, expected: str) -> None:
+    """Not only a possible one: a number without its area is another number somewhere else."""
+    assert shown(phones.read(text, home)) == expected
+
+
+@pytest.mark.parametrize(
+    "bad", ["+15550177", "171", "555-0142", "0171 1234567/8", "+43 664 1234567-8", "+1 312 555 01422"]
+)
+@pytest.mark.parametrize("place", ["HOST_PHONE", "hosts"])
+def test_a_hosts_number_that_is_none_is_refused_at_load(
+    settings: Callable[..., Settings], place: str, bad: str
+) -> None:
+    """By the setting's name; the fallback and a host's own alike."""
+    toml = 'country = "DE"\n' + (f'[hosts."mara@x.example"]\nphone = "{bad}"' if place == "hosts" else "")
+    environ = {"HOST_PHONE": bad} if place == "HOST_PHONE" else {}
+
+    with pytest.raises(SettingsError) as caught:
+        settings(toml, environ)
+
+    [problem] = caught.value.problems
+    assert str(problem).startswith('hosts."mara@x.example".phone: ' if place == "hosts" else "HOST_PHONE: ")
+
+
+@pytest.mark.parametrize("good", [US, "(+1) 312-555-0142", "001 312 555 0142", "+1 312 555 0142 (mobile)"])
+def test_a_hosts_number_is_read_as_a_guests(settings: Callable[..., Settings], good: str) -> None:
+    """Made-up numbers are numbers, however they are written."""
+    made = settings(f'[hosts."mara@x.example"]\nphone = "{good}"', {"HOST_PHONE": good})
+
+    assert (made.policy.host_phone, made.policy.hosts["mara@x.example"].phone) == (US, US)
+
+
+# Row 1.4: one phone, one number.
+
+
+SAME = [
+    ("+525512345678", ["+52 1 55 1234 5678", "+52 55 1234 5678", "+5215512345678", "+52 044 55 1234 5678"]),
+    ("+5491169071236", ["+54 9 11 6907 1236", "+54 11 6907-1236", "+54 11 15 6907 1236", "+54 9 11 15 6907 1236"]),
+    ("+5492235123456", ["+54 223 512 3456", "+54 9 223 512 3456", "+54 223 15 512 3456"]),
+    ("+5511981234567", ["+55 11 8123-4567", "+55 11 98123-4567", "+55 (11) 98123 4567"]),
+    ("+2290197123456", ["+229 97 12 34 56", "+229 01 97 12 34 56"]),
+    (US, ["+1 312 555 0142", "+1 (312) 555-0142", "001 312 555 0142"]),
+]
+
+
+@pytest.mark.parametrize(("number", "text"), [(number, text) for number, texts in SAME for text in texts])
+def test_one_phone_has_one_number(number: str, text: str) -> None:
+    """Each spelling gives the one that works, and is found by it."""
+    assert shown(phones.read(text, "")) == number
+    assert phones.is_number(text, number)
+    assert phones.is_number(f"call {text} please", number)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("+55 11 9612-3456", "invalid_number"),  # a digit is missing, nobody knows which
+        ("+55 11 7712-3456", "+551177123456"),  # a radio's has eight
+        ("+54 800 555 1234", "+548005551234"),
+    ],
+)
+def test_a_spelling_is_mended_only_where_it_is_sure(text: str, expected: str) -> None:
+    """A missing digit is none that may be guessed."""
+    assert shown(phones.read(text, "")) == expected
+
+
+@pytest.mark.parametrize(("number", "texts"), SAME)
+def test_caps_opt_outs_and_doubles_see_one_phone(store: Store, number: str, texts: list[str]) -> None:
+    """Two seats with two spellings are one number; an opt-out by a third holds for both."""
+    numbers = {shown(phones.read(text, "")) for text in texts}
+    new, _ = store.opt_out(numbers, "by the operator", NOW)
+
+    assert (numbers, new) == ({number}, 1)
+    assert store.opted_out_of([number])
+
+
+# Row 1.9 and what belongs to it: forgetting.
+
+
+def test_forgetting_takes_a_number_off_the_list_in_any_spelling(store: Store) -> None:
+    """A guest wrote it in one way, the list has the other; the keyed hash stays."""
+    event = an_event()
+    booking = a_booking(event, an_invitee(event, text_reminder_number="+52 1 55 1234 5678"))
+    store.commit(Batch([Reading(event, NOW)], [booking]), Todo((a_message(booking, to="+525512345678"),)), NOW)
+    store.opt_out(["+525512345678", US], "by the operator", NOW)
+
+    store.forget([booking.uri], NOW, same=phones.is_number)
+    store.forget([], NOW, same=phones.is_number, numbers=[US])
+
+    assert [one.number for one in store.opt_outs()] == ["", ""]
+    assert store.opted_out_of(["+525512345678", US]) == {"+525512345678", US}
+
+
+@pytest.mark.parametrize(
+    ("text", "number", "found"),
+    [
+        ("0171 1234567/8", MOBILE_DE, True),  # refused, and found all the same
+        ("+49 171 1234567 (2)", MOBILE_DE, True),
+        ("Handy: 0171/1234567, abends", MOBILE_DE, True),
+        ("0172 7654321 / 0171 1234567", MOBILE_DE, True),
+        ("0172 7654321 0171 1234567", MOBILE_DE, True),
+        ("+49 172 7654321 oder +49 171 1234567", MOBILE_DE, True),
+        ("0171 12345678", MOBILE_DE, False),
+        ("+43 171 1234567", MOBILE_DE, False),
+        ("+52 1 55 1234 5678", "+525512345678", True),
+        ("+43 664 123 45 67", "+4366412345", False),
+    ],
+)
+def test_a_number_is_found_where_it_was_written(text: str, number: str, found: bool) -> None:
+    """Also where it was refused; a part of a longer one is somebody else's."""
+    assert phones.is_number(text, number) is found
+
+
+def test_a_detail_holds_no_number() -> None:
+    """Whatever is refused."""
+    details: Any = [phones.read(one.text, one.home) for one in spellings(2000, seed=3) if not one.is_one]
+
+    assert [why for why in details if any(map(str.isdecimal, why.detail))] == []
+    assert {why.reason for why in details} <= {Reason.TWO_NUMBERS, Reason.EXTENSION, Reason.INVALID_NUMBER}
