@@ -9,13 +9,11 @@ import hashlib
 import re
 import unicodedata
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import phonenumbers
 
-from syncer import phones
+from syncer import phones, zone_names
 from syncer.model import Audience
 from syncer.phones import NoRecipient, Textable
 from syncer.reasons import Reason
@@ -159,7 +157,7 @@ def _invitee(booking: Booking, policy: Policy, phone_questions: frozenset[str] |
                 number=found.number,
                 country=found.country,
                 language=_language(booking, found.country, policy),
-                timezone=_zone(booking.invitee.timezone) or policy.timezone,
+                timezone=zone_names.find(booking.invitee.timezone) or policy.timezone,
             )
     return first or NO_NUMBER
 
@@ -258,16 +256,3 @@ def _host(phone: str, settings: HostSettings, policy: Policy, tag: str) -> Recip
         timezone=settings.timezone or policy.timezone,
         tag=tag,
     )
-
-
-@lru_cache(maxsize=1024)
-def _zone(name: str) -> str:
-    """Give back a real IANA zone's name, with blanks as underscores; "" for anything else."""
-    name = name.strip().replace(" ", "_")
-    # Names without a slash that are files, but no zones: the machine's own among them.
-    if name in {"Factory", "localtime", "posixrules", "leapseconds", "tzdata.zi"} or not name.isascii():
-        return ""
-    try:
-        return ZoneInfo(name).key if name else ""
-    except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: "America" is a directory
-        return ""
