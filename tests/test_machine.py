@@ -462,6 +462,11 @@ def expired_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plan, "_message", immortal)
 
 
+def stale_distances(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reminder says what was left when it was planned."""
+    monkeypatch.setattr("syncer.wording.at_leaving", lambda message, *_: message.params)
+
+
 def an_event_vanishes() -> None:
     """A story told on purpose: an event that was read within the hour is gone from the next listing."""
     machine = Machine()
@@ -493,6 +498,7 @@ def test_the_sound_program_passes_the_story() -> None:
         remnants_are_sent_again,
         one_guest_an_event,
         expired_is_sent,
+        stale_distances,
     ],
 )
 def test_a_planted_fault_is_caught(
