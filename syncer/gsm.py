@@ -19,7 +19,8 @@ _LETTERS = str.maketrans(
     | {"º": "o", "ª": "a", "·": "."}
 )
 """What has no accent to take off, and a look-alike in the alphabet."""
-MOST_NAMED = 3
+MOST_NAMED = 5
+"""A text with more odd characters than these is in another script: nothing about it is odd."""
 
 
 def is_gsm(text: str) -> bool:
@@ -45,12 +46,11 @@ def odd_characters(text: str) -> str:
 
 
 def in_words(text: str) -> str:
-    """Name the encoding of a text, and what makes it UCS-2: `UCS-2 (á)`; of many characters the first three."""
+    """Name the encoding of a text, and the few characters that make it UCS-2: `UCS-2 (á)`."""
     odd = odd_characters(text)
     if not odd:
         return "GSM-7"
-    more = f" and {len(odd) - MOST_NAMED} more" if len(odd) > MOST_NAMED else ""
-    return f"UCS-2 ({' '.join(map(_named, odd[:MOST_NAMED]))}{more})"
+    return "UCS-2" + (f" ({' '.join(map(_named, odd))})" if len(odd) <= MOST_NAMED else "")
 
 
 def _named(character: str) -> str:

@@ -19,7 +19,7 @@ FAMILIES = {
     "base": "model errors spans",
     "lean": "lean",
     "pure": "rules diff recipients phones cleaning dates wording templates quiet plan reconcile outbox doubles"
-    " foresight forgetting report ports sieve",
+    " foresight forgetting report ports sieve names gsm zones zone_names",
     "log": "log",
     "notify": "notify",
     "http": "http addresses deadline lenient",
@@ -27,7 +27,7 @@ FAMILIES = {
     " calendly_shapes abreast pace",
     "engagelab": "engagelab engagelab_shapes",
     "store": "store",
-    "config": "config",
+    "config": "config zone_data",
     "work": "run listing reading planning flights sending preflight delivery worker",
     "cli": "cli __main__",
     "demo": "demo",

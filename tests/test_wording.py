@@ -168,7 +168,7 @@ def test_default_params_of_every_trigger() -> None:
 
 
 BERLIN = HostSettings(timezone="Europe/Berlin")
-CENTRAL = HostSettings(timezone="America/Winnipeg")
+CENTRAL = HostSettings(timezone="America/Menominee")
 
 
 @pytest.mark.parametrize(
