@@ -123,7 +123,7 @@ def _is_callable(text: str) -> bool:
     """Whether digits are a number to call: with a country code, or written as numbers are; not a date, not an id."""
     digits = "".join(str(unicodedata.digit(one)) for one in text if one.isdecimal())
     groups = re.findall(r"\d+", text)
-    if "+" in text or digits.startswith("00"):
+    if "+" in text:
         return True
     if len(groups) == 1:
         long = _LONGEST_ID < len(digits) <= _MOST_PHONE_DIGITS

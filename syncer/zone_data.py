@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from syncer import zones
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -59,7 +57,6 @@ def use_newest() -> ZoneData:
         zoneinfo.reset_tzpath(to=())
         # What was read before is of the older data.
         ZoneInfo.clear_cache()
-        zones.known.cache_clear()
     return found
 
 

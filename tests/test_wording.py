@@ -414,3 +414,21 @@ def test_no_value_holds_a_brace(text: str, field: str) -> None:
 
     assert isinstance(params, Unfilled) or params["x"].strip()
     assert isinstance(params, Unfilled) or not set("{}\r\n") & set(params["x"])
+
+
+@pytest.mark.parametrize(
+    ("on", "ahead", "date"),
+    [
+        (Trigger.BOOKED, timedelta(days=180), "Wed, Nov 25"),
+        (Trigger.BOOKED, timedelta(days=180, seconds=1), "Wed, Nov 25, 2026"),
+        (Trigger.BEFORE_START, timedelta(days=400), "Wed, Nov 25"),
+        (Trigger.AFTER_END, timedelta(days=400), "Wed, Nov 25"),
+    ],
+)
+def test_the_year_where_the_meeting_is_far_off(on: Trigger, ahead: timedelta, date: str) -> None:
+    """When the text leaves, not when it was booked: no reminder needs it."""
+    made = replace(booking(), seen_at=START - ahead)
+    rule = replace(RULE, on=on, offset=timedelta(hours=1) if on is not Trigger.BOOKED else timedelta())
+
+    assert filled("{start_date}", made, rule=rule) == date
+    assert filled("{start}", made, rule=rule) == f"{date}, 10:00 AM"
