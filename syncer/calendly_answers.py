@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from syncer import lenient
 from syncer.calendly_remedies import NOT_CALENDLY, SCOPES, blocked, parameter, remedy
 from syncer.errors import (
     AccessRefused,
@@ -64,7 +65,7 @@ def check(status: int, headers: Mapping[str, str], body: bytes) -> None:
 def fields_of(body: bytes) -> dict[str, msgspec.Raw]:
     """Read the JSON object of an answer that is a yes; see `decipher`."""
     try:
-        return _FIELDS.decode(body)
+        return lenient.decode(_FIELDS, body)
     except msgspec.ValidationError:
         raise Unreadable("Calendly's answer is JSON, but not an object", NOT_CALENDLY) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

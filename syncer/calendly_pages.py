@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
+from syncer import lenient
 from syncer.calendly_remedies import NOT_CALENDLY, UNREADABLE
 from syncer.errors import Unreadable
 from syncer.lenient import ABSENT, FAULTS, text, value, whole
@@ -96,7 +97,7 @@ def listed(body: bytes) -> tuple[list[bytes], str] | None:
     None = it is no such page, or not all of it is there: `page` says better what is wrong.
     """
     try:
-        found = _PAGE.decode(body)
+        found = lenient.decode(_PAGE, body)
         after = _next_page(found.pagination, len(found.collection))
     except FAULTS:
         return None
@@ -149,7 +150,7 @@ def decode(decoder: msgspec.json.Decoder[T], raw: msgspec.Raw) -> T:
         Malformed: it is not of it.
     """
     try:
-        return decoder.decode(raw)
+        return lenient.decode(decoder, raw)
     except msgspec.ValidationError as error:
         raise Malformed(str(error)) from None
     except FAULTS:
@@ -171,7 +172,7 @@ def read_record(read: Callable[[msgspec.Raw], T], record: Record) -> T:
 def uri_of(record: Record) -> str:
     """Read a record's URI, whatever else is wrong with it; empty = it has none that can be read."""
     try:
-        uri = value(_NAMED.decode(record.raw).uri)
+        uri = value(lenient.decode(_NAMED, record.raw).uri)
     except FAULTS:
         return ""
     return uri if text(uri) else ""

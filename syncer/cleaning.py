@@ -2,11 +2,11 @@
 
 Anyone can book a meeting with any name and any number: a free text to a victim of their choice, in the host's name.
 So what a guest typed loses everything that acts (links, numbers to call, template braces, control and bidi characters)
-and keeps what merely reads. In doubt the suspicious word goes, not the whole text: a name cleaned to nothing costs its
-owner the reminder.
+and keeps what merely reads, as typed. In doubt the suspicious word goes, not the whole text.
 
-What holds for every result, whatever came in: only the characters of its kind; no letter directly after a full stop, so
-no phone turns any of it into a link; at most the given length; NFC; cleaning it again changes nothing.
+What may stay is said by Unicode's categories and by short lists of the good: a list of the bad is never complete. What
+holds for every result, whatever came in: only the characters of its kind; nothing after a full stop that may end a
+domain, so no phone turns any of it into a link; at most the given length; NFC; cleaning it again changes nothing.
 """
 
 from __future__ import annotations
@@ -15,8 +15,12 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from phonenumbers import SUPPORTED_REGIONS
+from phonenumbers import SUPPORTED_REGIONS, NumberParseException, is_valid_number, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _INPUT_LIMIT = 500
 """More is never read, so that the patterns below meet texts of bounded length."""
@@ -27,14 +31,16 @@ _MOST_ACCENTS = 2
 """Of those that stack above any letter: Vietnamese, taken apart, has two."""
 
 _TLDS = frozenset(region.lower() for region in SUPPORTED_REGIONS) | frozenset(
-    "eu su uk com net org edu gov mil int info biz name pro app dev xyz top site online store shop club live icu vip"
-    " link click work world today life tech cloud space website fun page win bid loan men cyou sbs cfd bond quest"
+    "an aq bv cp cq dg ea eu gs hm ic pn su tf tp uk um"
+    " com net org edu gov mil int info biz name pro app dev xyz top site online store shop"
+    " club live icu vip link click work world today life tech cloud space website fun page win bid loan men cyou sbs"
+    " cfd bond quest"
     " buzz rest lol zip mov ink wiki blog news media email support help services bank finance money cash credit"
     " loans insure tax group company ltd llc inc center digital agency solutions network systems asia africa berlin"
     " london paris tokyo nyc goog google apple amazon рф рус онлайн сайт орг ком москва укр бел бг срб"
     " 中国 中國 香港 台湾 台灣 公司 网络 網絡 网址 在线 商城 网店 コム みんな 닷컴 한국 भारत ไทย".split()
 )
-"""What makes a reader see a link in `word.word`. No boundary of safety: the others are taken apart by a space."""
+"""What makes a reader see a link in `word.word`. All of two letters are here; others are taken apart by a space."""
 _TITLES = frozenset("dr mr mrs ms prof st sr jr sra fr ing mag dipl".split())
 
 _LOOKALIKES = str.maketrans("асеорхуіѕјмтнквгԁӏοαρτνικ", "aceopxyisjmthkbrdloaptvik")
@@ -42,10 +48,12 @@ _LOOKALIKES = str.maketrans("асеорхуіѕјмтнквгԁӏοαρτνικ"
 _FOLDED = str.maketrans(
     dict.fromkeys("’‘ʼ‛`´′", "'")
     | dict.fromkeys("‐‑‒–—―−－", "-")
-    | dict.fromkeys("。․‧ꓸ．｡", ".")  # browsers take the first for the dot of a domain
+    | dict.fromkeys("。․．｡", ".")  # browsers take the first for the dot of a domain
+    | dict.fromkeys("‧∙⋅•", "·")
     | dict.fromkeys("“”„‟«»", '"')
-    | {"、": ","}
+    | {"、": ",", "…": "..."}
 )
+"""What is written in many ways, and its look-alike."""
 _KEPT_WHOLE = frozenset("\u0e33\u0eb3")
 """NFKC takes these vowels of Thai and Lao apart, and phones then draw them in the wrong place."""
 _INVISIBLE = re.compile(
@@ -65,34 +73,88 @@ _SPOKEN_LINK = re.compile(
     re.IGNORECASE,
 )
 _SPELT_OUT = re.compile(r"(?<!\w)(?:\w(?!\w)[\s.]*){5,}")
-_DOT_LETTER = re.compile(r"\.(?=[^\W\d_])")
+_DOT_LABEL = re.compile(r"\.(?=([^\W\d_]+))")
 
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """What a kind of text may hold besides letters, marks, digits and spaces; how many digits are a phone number."""
+    """What a kind of text may hold besides letters, marks, digits and spaces.
+
+    Attributes:
+        punctuation: single characters.
+        categories: of Unicode; `_NEVER` is left out.
+        is_phone: whether what looks like a number to call is one.
+        fewest: digits of such a number.
+        links: whether a mere `word.word` is taken out; the host's own words are only taken apart.
+    """
 
     punctuation: frozenset[str]
-    phone: re.Pattern[str] | None
+    categories: frozenset[str]
+    is_phone: Callable[[str], bool]
+    fewest: int
+    links: bool = True
 
 
-def _phone_like(digits: int) -> re.Pattern[str]:
-    return re.compile(rf"\+?\(?\d(?:[\s\-.,()/+']{{0,3}}\d){{{digits - 1},}}")
+_NEVER = frozenset("{}[]<>\\@|%")
+"""What a template, a terminal or a link may be made of."""
+_NAME_MARKS = frozenset(
+    "'.,·"  # Catalan "Gal·la", "Ph.D."
+    "\u055a\u05f3\u05f4"  # apostrophes of Armenian, geresh and gershayim of Hebrew
+    "\u0589\u0964\u0970\u06d4\u1362"  # full stops: Armenian, Indian, Urdu, Ethiopic
+    "\u1361\u0f0b\u0f0c\u30fb\u2e31\u2e33"  # between words: Ethiopic, Tibetan, Japanese, and raised dots
+)
+_HYPHENS, _PROSE = frozenset({"Pd"}), frozenset({"Pd", "Po", "Ps", "Pe", "Pi", "Pf", "Pc", "Sc", "Sm"})
+_PHONE = re.compile(r"\+?\(?\d(?:(?:,(?!\s)|[\s\-.()/+']){0,3}\d)+")
+_NAME_PHONE = re.compile(r"\+?\(?\d(?:[\s\-.,()/+']{0,3}\d)+")
+_DATE = re.compile(
+    r"(?<![\d.+/])(?:(?:0?[1-9]|[12]\d|3[01])([./-])(?:0?[1-9]|[12]\d|3[01])\1(?:(?:19|20)\d\d|\d\d)"
+    r"|(?:19|20)\d\d([./-])(?:0?[1-9]|1[0-2])\2(?:0?[1-9]|[12]\d|3[01]))(?![\d/]|[.-]\d)"
+)
+"""A date in digits alone, in the orders that people write."""
+_AMOUNT = re.compile(r"\d{1,2}(?:([ .,'])\d{3})(?:\1\d{3})?")
+_ZIP = re.compile(r"\d{5}-\d{4}")
+_NORTH_AMERICAN = re.compile(r"1?[2-9]\d{2}[2-9]\d{6}")
+_MOST_PHONE_DIGITS = 15
+_LONGEST_ID = 8
+"""So many digits in a row are a date or an order's number; a number to call without any sign of one has more."""
 
 
-_PROSE = frozenset("'-.,&/()!?:;+#\"¿¡€£$¥°")
-_NAME = _Kind(frozenset("'-.,"), _phone_like(5))
-_GUEST = _Kind(_PROSE, _phone_like(7))
-_OWN = _Kind(_PROSE, None)
+def _is_callable(text: str) -> bool:
+    """Whether digits are a number to call: with a country code, or written as numbers are; not a date, not an id."""
+    digits = "".join(str(unicodedata.digit(one)) for one in text if one.isdecimal())
+    groups = re.findall(r"\d+", text)
+    if "+" in text:
+        return True
+    if len(groups) == 1:
+        long = _LONGEST_ID < len(digits) <= _MOST_PHONE_DIGITS
+        return long and (digits[0] == "0" or bool(_NORTH_AMERICAN.fullmatch(digits)) or _is_valid(digits))
+    if _AMOUNT.fullmatch(text) or _ZIP.fullmatch(text):
+        return False
+    lengths = [len(group) for group in groups]
+    written = digits[0] == "0" or "(" in text or len(groups) > 2 or lengths in ([3, 4], [4, 4])  # noqa: PLR2004  two groups
+    return written or bool(_NORTH_AMERICAN.fullmatch(digits)) or _is_valid(digits)
+
+
+def _is_valid(digits: str) -> bool:
+    """Whether digits are a number of some country, its code first."""
+    try:
+        return is_valid_number(parse(f"+{digits}"))
+    except NumberParseException:
+        return False
+
+
+_NAME = _Kind(_NAME_MARKS, _HYPHENS, lambda _: True, 5)
+_GUEST = _Kind(frozenset("°№"), _PROSE, _is_callable, 7)
+_OWN = _Kind(frozenset("°№"), _PROSE, lambda _: False, 7, links=False)
 
 
 def clean_name(text: str, limit: int = 40) -> str:
-    """Clean a person's name: letters, marks, digits, spaces and `'-.,`; "" when nothing is left."""
+    """Clean a person's name: letters, marks, digits, spaces, and what joins these in any script; "" = nothing left."""
     return _clean(text, _NAME, limit)
 
 
 def clean(text: str, limit: int = 160) -> str:
-    """Clean what a guest typed: as a name, with more punctuation; seven digits in a row are a phone number and go."""
+    """Clean what a guest typed: as a name, with all punctuation; numbers to call go, dates and short ids stay."""
     return _clean(text, _GUEST, limit)
 
 
@@ -114,16 +176,40 @@ def _clean(text: str, kind: _Kind, limit: int) -> str:
 
 
 def _once(text: str, kind: _Kind) -> str:
-    text = " ".join(word for word in _fold(text).split() if not _is_link(word))
-    text = _keep(text, kind.punctuation)
-    text = _DOT_LETTER.sub(". ", re.sub("//+", "/", text))
-    text = _SPOKEN_LINK.sub(" ", text)
-    text = _SPELT_OUT.sub(lambda run: " " if _is_link("".join(run[0].split())) else run[0], text)
+    text = " ".join(word for word in _fold(text).split() if not _is_link(word, kind))
+    text = _keep(text, kind)
+    text = _DOT_LABEL.sub(_apart, re.sub("//+", "/", text))
+    if kind.links:
+        text = _SPOKEN_LINK.sub(" ", text)
+    text = _SPELT_OUT.sub(lambda run: " " if _is_link("".join(run[0].split()), kind) else run[0], text)
     text = " ".join(word for word in text.split() if not _LINK_WORD.search(word))
-    if kind.phone is not None:
-        text = kind.phone.sub(" ", text)
+    text = _without_phones(text, kind)
     text = re.sub(r"\s+(?=[,;])", "", " ".join(text.split()))
-    return unicodedata.normalize("NFC", text.lstrip(" -.,:;/&)").rstrip(" -,:;/&("))
+    return unicodedata.normalize("NFC", text.lstrip(" -.,:;/&=*_~")).rstrip(" -,:;/&(=*_~")
+
+
+def _apart(dot: re.Match[str]) -> str:
+    """Put a blank behind a full stop, unless nothing that ends a domain follows: "Ph.D." and "Node.js" stay."""
+    label = dot[1]
+    stays = len(label) == 1 or (len(label) == 2 and label.isascii() and label.casefold() not in _TLDS)  # noqa: PLR2004
+    return "." if stays else ". "
+
+
+def _without_phones(text: str, kind: _Kind) -> str:
+    """Take out numbers to call; dates are no part of one."""
+    pattern = _NAME_PHONE if kind is _NAME else _PHONE
+    parts, end = [], 0
+    dates = () if kind is _NAME else _DATE.finditer(text)
+    for date in dates:
+        parts += [text[end : date.start()], date[0]]
+        end = date.end()
+    parts.append(text[end:])
+
+    def judged(found: re.Match[str]) -> str:
+        digits = sum(map(str.isdecimal, found[0]))
+        return " " if digits >= kind.fewest and kind.is_phone(found[0]) else found[0]
+
+    return "".join(part if odd % 2 else pattern.sub(judged, part) for odd, part in enumerate(parts))
 
 
 def _fold(text: str) -> str:
@@ -144,7 +230,7 @@ def _visible(character: str) -> str:
     return "" if category[0] == "C" or category == "Me" else character
 
 
-def _keep(text: str, punctuation: frozenset[str]) -> str:
+def _keep(text: str, kind: _Kind) -> str:
     """Put a blank for all that is not allowed, and take marks off that stand alone or in a heap."""
     kept: list[str] = []
     marks = accents = _MOST_MARKS  # a mark at the beginning has no letter to stand on
@@ -158,20 +244,27 @@ def _keep(text: str, punctuation: frozenset[str]) -> str:
             kept.append(character)
         else:
             marks = accents = _MOST_MARKS
-            kept.append(character if character in punctuation else " ")
+            kept.append(character if _may_stay(character, kind) else " ")
     return "".join(kept)
 
 
-def _is_link(word: str) -> bool:
+def _may_stay(character: str, kind: _Kind) -> bool:
+    if character in _NEVER:
+        return False
+    return character in kind.punctuation or unicodedata.category(character) in kind.categories
+
+
+def _is_link(word: str, kind: _Kind) -> bool:
     """Whether a phone, or a reader, would take the word for a link or an address."""
     if _SCHEME.search(word) or _ADDRESS.search(word) or _LINK_WORD.search(word):
         return True
     for found in _DOMAIN.finditer(word):
         before, label, after = found.groups()
         initial = len(before) == 1 or before.casefold() in _TITLES
-        surname = initial and label.istitle() and not label[2:]  # "J.Li", "Dr.Ng": countries, too
+        # "J.Li", "Dr.Ng", "Kim.Jo": countries, too. A blank takes them apart.
+        surname = (initial or before.istitle()) and label.istitle() and not label[2:]
         endings = {label.casefold(), label.casefold().translate(_LOOKALIKES)}
-        if after not in {"", ":"} or (endings & _TLDS and not surname):
+        if after not in {"", ":"} or (kind.links and endings & _TLDS and not surname):
             return True
     return False
 

@@ -10,10 +10,11 @@ import unicodedata
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
-from zoneinfo import ZoneInfo
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_skeleton, format_time, format_timedelta, get_datetime_format, get_timezone_name
+
+from syncer import zones
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,7 +25,7 @@ ENDLESS = 10**9
 
 
 @lru_cache(maxsize=1024)  # the reminders of a booking name the same moment
-def when(start: datetime, *, language: str, zone: str, name_zone: bool) -> str:
+def when(start: datetime, *, language: str, zone: str, name_zone: bool, year: bool = True) -> str:
     """Write a moment: date with weekday, then the time, in the language's order and hour style.
 
     "Wed, Nov 25, 2026, 10:00 AM CST" in English, "Mi., 25. Nov. 2026, 17:00" in German.
@@ -32,23 +33,23 @@ def when(start: datetime, *, language: str, zone: str, name_zone: bool) -> str:
     Args:
         start: an aware datetime.
         language: a language tag; one that is not known falls back to its base language, then to English.
-        zone: IANA name of the reader's zone.
+        zone: IANA name of the reader's zone; one that this machine does not know is UTC.
         name_zone: whether the zone is written, too: its letters where that language knows them, else "GMT+8".
+        year: whether the year is written.
 
     Raises:
         ValueError: a naive datetime.
-        zoneinfo.ZoneInfoNotFoundError: no such zone.
     """
     pattern = str(get_datetime_format("medium", locale=_locale(language))).replace("'", "")
-    date = day(start, language=language, zone=zone)
+    date = day(start, language=language, zone=zone, year=year)
     time = clock(start, language=language, zone=zone, name_zone=name_zone)
     return plain(pattern.replace("{1}", date).replace("{0}", time))
 
 
-def day(moment: datetime, *, language: str, zone: str) -> str:
-    """Write the date alone, with weekday and year; arguments and errors as of `when`."""
+def day(moment: datetime, *, language: str, zone: str, year: bool = True) -> str:
+    """Write the date alone, with weekday; arguments and errors as of `when`."""
     local = _local(moment, zone)
-    return plain(format_skeleton("yMMMEd", local, tzinfo=local.tzinfo, locale=_locale(language)))
+    return plain(format_skeleton("yMMMEd" if year else "MMMEd", local, tzinfo=local.tzinfo, locale=_locale(language)))
 
 
 def clock(moment: datetime, *, language: str, zone: str, name_zone: bool) -> str:
@@ -61,6 +62,42 @@ def clock(moment: datetime, *, language: str, zone: str, name_zone: bool) -> str
 def differs(one: str, other: str, moment: datetime) -> bool:
     """Whether clocks in two zones differ at that moment: Berlin's and Lisbon's do, Berlin's and Paris's do not."""
     return one != other and _local(moment, one).utcoffset() != _local(moment, other).utcoffset()
+
+
+def is_repeated(moment: datetime, zone: str) -> bool:
+    """Whether clocks in a zone show this time twice, because they are put back: then the time alone names neither."""
+    local = _local(moment, zone)
+    return local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
+
+
+NEAR_SHARE = 0.05
+NEAREST, NOT_SO_NEAR = timedelta(minutes=2), timedelta(minutes=30)
+_MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+_STEPS = (
+    (20 * _MINUTE, _MINUTE, timedelta()),
+    (_HOUR, 5 * _MINUTE, timedelta()),
+    (2 * _HOUR, 10 * _MINUTE, timedelta()),
+    (3 * _HOUR, 30 * _MINUTE, timedelta()),
+    (47 * _HOUR, _HOUR, 10 * _MINUTE),
+    (timedelta.max, _DAY, _HOUR),
+)
+"""Below so much left: in which steps it is said, and how much before a full step counts as full."""
+
+
+def distance_left(left: timedelta, planned: timedelta) -> timedelta:
+    """Say how far away a meeting is, in a round figure that lets nobody come late.
+
+    Args:
+        left: until its start.
+        planned: what the rule says. It stands while it is within 5 % (at least 2 minutes, at most 30) of what is left.
+
+    Returns:
+        `planned`, or what is left, rounded down; never less than a minute.
+    """
+    if abs(planned - left) <= min(max(planned * NEAR_SHARE, NEAREST), NOT_SO_NEAR):
+        return planned
+    _, step, counts_as_full = next(row for row in _STEPS if left < row[0])
+    return max((left + counts_as_full) // step * step, _MINUTE)
 
 
 @lru_cache(maxsize=256)
@@ -100,7 +137,7 @@ def _shown(text: str) -> Iterable[str]:
 def _local(moment: datetime, zone: str) -> datetime:
     if moment.tzinfo is None:
         raise ValueError(f"naive datetime: {moment!r}")
-    return moment.astimezone(UTC).astimezone(ZoneInfo(zone))
+    return moment.astimezone(UTC).astimezone(zones.zone(zone))
 
 
 def _zone_name(local: datetime, locale: Locale) -> str:

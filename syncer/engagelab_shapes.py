@@ -15,7 +15,7 @@ import msgspec
 
 from syncer.errors import NoUsableAnswer
 from syncer.http import quoted
-from syncer.lenient import FAULTS, fields, text, value, whole
+from syncer.lenient import FAULTS, decode, fields, text, value, whole
 
 APPROVED: Final = 2
 NOT_ENGAGELAB = (
@@ -145,7 +145,7 @@ def read_signatures(body: bytes) -> tuple[Signature, ...]:
 def _rows(body: bytes, name: str) -> list[tuple[str, dict[str, Any]]]:
     """Read the rows of a list that have an id under this name, with it."""
     try:
-        rows = [fields(value(raw)) for raw in _ROWS.decode(body)]
+        rows = [fields(value(raw)) for raw in decode(_ROWS, body)]
     except msgspec.ValidationError:
         raise NoUsableAnswer("EngageLab's answer is JSON, but not a list", NOT_ENGAGELAB) from None
     except FAULTS:

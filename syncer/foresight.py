@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from syncer import quiet, templates, wording
+from syncer import gsm, quiet, templates, wording
 from syncer.model import WAITING, utc_text
 from syncer.past import Past
 from syncer.plan import timing
@@ -31,6 +31,7 @@ class Foreseen:
         text: what its reader will see; None = the template is not known.
         segments: how many SMS that is, an estimate; 0 = not known.
         gsm: whether all of it is in GSM-7.
+        encoding: "GSM-7", or "UCS-2" with the characters that make it so.
         held: why it will not leave as things are; empty = it will.
         why: what it is sent for.
     """
@@ -40,6 +41,7 @@ class Foreseen:
     text: str | None
     segments: int
     gsm: bool
+    encoding: str
     held: str
     why: str
 
@@ -84,16 +86,18 @@ def _foreseen(
     message: Message, booking: Booking | None, found: Mapping[str, Template] | None, policy: Policy, now: datetime
 ) -> Foreseen:
     template = found.get(message.template) if found is not None else None
-    text = None if template is None else wording.preview(template, message.params)
     held = in_words(message.reason, message.detail) if found is None else templates.why_held(template, message)
     rule, due = policy.rule(message.rule), max(message.next_at, now)
     at = quiet.leaves_at(message, due, policy) if rule is not None and rule.quiet_hours else due
+    params = wording.at_leaving(message, rule, booking, at or due, policy)
+    text = None if template is None else wording.preview(template, params)
     return Foreseen(
-        message=message,
+        message=replace(message, params=params),
         at=at or due,
         text=text,
         segments=0 if text is None else wording.segments(text),
-        gsm=text is None or wording.is_gsm(text),
+        gsm=wording.is_gsm(text or ""),
+        encoding=gsm.in_words(text or ""),
         held=held if at is not None else in_words(Reason.QUIET_HOURS),
         why=_why(rule, booking),
     )

@@ -23,6 +23,7 @@ from syncer.addresses import target_of
 from syncer.deadline import Deadline, TimedBackend
 from syncer.errors import NotConnected, NoUsableAnswer, Problem, SettingsError, Unsendable
 from syncer.lean import without
+from syncer.lenient import FAULTS, decode
 
 if TYPE_CHECKING:
     import ssl
@@ -113,8 +114,8 @@ def quoted(text: object, *, limit: int = 120) -> str:
 def json_object(body: bytes) -> dict[str, Any]:
     """Read a JSON object; whatever else it is reads as an empty one."""
     try:
-        found = _JSON.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        found = decode(_JSON, body)
+    except FAULTS:
         return {}
     return found if isinstance(found, dict) else {}
 

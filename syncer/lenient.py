@@ -1,11 +1,15 @@
 """JSON values read leniently: what has the wrong type reads as nothing. For what decorates a text, never decides it.
 
 msgspec stops at the first wrong type. So such fields stay bytes (`msgspec.Raw`) until they are read here one by one.
+
+It also refuses half a character: a lone surrogate, which is left of a picture when a program cuts a text, or bytes that
+are no UTF-8. `decode` reads U+FFFD there, so that a name cut in half holds up nobody.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+import re
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -16,8 +20,34 @@ FAULTS: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, Value
 LARGEST: Final = 1_000_000_000_000
 """A number beyond this counts for nothing: it fits no column."""
 
+T = TypeVar("T")
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
+)
+"""An escape in a JSON text: a pair of surrogates, a lone one (the group), or any other."""
 _ANY = msgspec.json.Decoder()
 _ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+def decode(decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Raw) -> T:
+    """Decode JSON; half a character in it reads as U+FFFD.
+
+    Raises:
+        msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError: it cannot be decoded all the same.
+    """
+    try:
+        return decoder.decode(body)
+    except FAULTS:
+        mended = _mended(bytes(body))
+        if mended == bytes(body):
+            raise
+        return decoder.decode(mended)
+
+
+def _mended(body: bytes) -> bytes:
+    """Put U+FFFD for each lone surrogate, and for bytes that are no UTF-8."""
+    whole = body.decode("utf-8", "replace").encode()
+    return _ESCAPE.sub(lambda escape: rb"\ufffd" if escape[1] else escape[0], whole)
 
 
 def value(raw: msgspec.Raw) -> Any:
@@ -25,7 +55,7 @@ def value(raw: msgspec.Raw) -> Any:
     if raw is ABSENT:
         return None
     try:
-        return _ANY.decode(raw)
+        return decode(_ANY, raw)
     except FAULTS:
         return None
 
@@ -35,7 +65,7 @@ def items(raw: msgspec.Raw) -> list[Any]:
     if raw is ABSENT:
         return []
     try:
-        return [value(item) for item in _ITEMS.decode(raw)]
+        return [value(item) for item in decode(_ITEMS, raw)]
     except FAULTS:
         return []
 

@@ -278,9 +278,9 @@ def _to(
         return replace(blank, state=State.SKIPPED, reason=Reason.OPTED_OUT)
     # The template's own language first: no French date in an English text.
     language, template = template_for(rule, one.language, policy.language)
-    params = wording.render(rule, booking, replace(one, language=language), policy)
-    if isinstance(params, wording.Empty):
-        return replace(blank, state=State.SKIPPED, reason=Reason.EMPTY_FIELD, detail=f"{{{params.field}}}")
+    params = wording.render(rule, booking, replace(one, language=language), policy, when.scheduled_at)
+    if isinstance(params, wording.Unfilled):
+        return replace(blank, state=State.SKIPPED, reason=params.reason, detail=params.in_words)
     message = replace(blank, params=params, language=language, template=template)
     if rule.on is Trigger.BEFORE_START and reminded(booking, context.past, rule.name, one.number):
         return replace(message, state=State.SKIPPED, reason=Reason.ALREADY_SENT)
@@ -296,6 +296,7 @@ def _to(
         if next_at is None:
             return replace(message, state=State.EXPIRED, reason=Reason.QUIET_HOURS)
         message = replace(message, next_at=next_at)
+        message = replace(message, params=wording.at_leaving(message, rule, booking, next_at, policy))
     if when.expires_at <= context.now:
         return replace(message, state=State.EXPIRED, reason=Reason.SEEN_LATE)
     if context.restored_at is not None and when.scheduled_at <= context.restored_at:

@@ -78,7 +78,7 @@ class Planner:
                 opted_out=opted_out,
             )
             wanted[booking.uri] = plan(booking, self.policy, context)
-        wanted = without_doubles(rows, wanted, messages)
+        wanted = without_doubles(rows, wanted, messages, self.policy)
         todo = Todo()
         for booking in rows:
             todo += reconcile(wanted[booking.uri], messages[booking.uri], booking=booking, now=now)

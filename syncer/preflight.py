@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from syncer import phones, templates, wording
-from syncer.errors import NotConnected, NoUsableAnswer, Overtaken, RunHalted
-from syncer.model import State
+from syncer import phones, templates
+from syncer.errors import NotConnected, NoUsableAnswer, RunHalted
 from syncer.reasons import Reason
-from syncer.sending import Course, halt, say_message
+from syncer.sending import Course, as_they_leave, halt, tell_once
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -56,7 +54,8 @@ class Preflight:
                 self.run.store.note(message, Reason.OUTAGE, self.run.clock(), reason)
             return None
         self._notice(course.templates)
-        return [fit for message in due if (fit := self._fitting(message, course.templates.get(message.template)))]
+        fit = [message for message in due if self._is_fitting(message, course.templates.get(message.template))]
+        return as_they_leave(self.run, course, fit, self.run.clock())
 
     def _notice(self, found: Mapping[str, Template]) -> None:
         """Tell when a template that a rule uses says something else than it did."""
@@ -65,32 +64,16 @@ class Preflight:
         for template in self.run.store.notice_wordings(wordings, self.run.clock()):
             self.run.tell("template.changed", template=template, rule=rules[template])
 
-    def _fitting(self, message: Message, template: Template | None) -> Message | None:
-        """Give back a message that its template lets leave, with its length in SMS; None = it waits, or is too long."""
+    def _is_fitting(self, message: Message, template: Template | None) -> bool:
+        """Whether a message's template lets it leave; if not, it waits."""
         reason = templates.why_held(template, message)
         if template is None or reason:
             self.run.store.note(message, Reason.HELD_TEMPLATE, self.run.clock(), reason)
             self.run.report.deferred += 1
-            self._tell_once(reason, "template.rejected", template=message.template, rule=message.rule, reason=reason)
-            return None
-        parts, most = (
-            wording.segments(wording.preview(template, message.params)),
-            self.run.settings.segments_per_message,
-        )
-        if parts > most:
-            reason = f"a text of rule {message.rule} would be {parts} SMS long"
-            self._tell_once(reason, "limit.reached", limit="segments_per_message", value=most, reason=reason)
-            with contextlib.suppress(Overtaken):  # an operator has moved it first
-                gone = self.run.store.move(message, State.SKIPPED, Reason.TOO_LONG, self.run.clock())
-                self.run.report.count("skipped")
-                say_message(self.run.tell, "skipped", gone)
-            return None
+            told = {"template": message.template, "rule": message.rule, "reason": reason}
+            tell_once(self.run, self.course, reason, "template.rejected", **told)
+            return False
         if not templates.covers(template, country := phones.country(message.to)):
             reason = f"template {template.id} is declared for {', '.join(template.countries)}, not for {country}"
-            self._tell_once(reason, "limit.reached", limit="country_codes", value=0, reason=reason)
-        return replace(message, segments=parts)
-
-    def _tell_once(self, what: str, event: str, /, **fields: object) -> None:
-        if what not in self.course.rejected:
-            self.run.tell(event, **fields)
-        self.course.rejected.add(what)
+            tell_once(self.run, self.course, reason, "limit.reached", limit="country_codes", value=0, reason=reason)
+        return True

@@ -43,7 +43,10 @@ _MOBILE = """
     mobile* mobil* cell cellphone* cellular* cel smartphone* handy* portable* móvil* movil* celular* cellulare*
     telemóvel* komórk* matkapuh* gsm natel cep ponsel* мобильн* мобільн* κινητ*
 """
-_MOBILE_ANYWHERE = "मोबाइल มือถือ di_động 手机 手機 行動電話 携帯 ケータイ スマホ 휴대폰 휴대전화 핸드폰 נייד جوال موبايل موبایل"
+_MOBILE_ANYWHERE = """
+    मोबाइल มือถือ di_động 手机 手機 行動電話 携帯 ケータイ スマホ
+    휴대폰 휴대전화 핸드폰 נייד جوال موبايل موبایل
+"""
 _OWN = """
     your yours my own participant's attendee's deine* dein ihre ihrer ihr meine* mein eigene* tu tus su sus mi
     propio propia votre vos ton ta mon ma seu sua teu tua meu minha tuo tua suo mio jouw je uw mijn twój twoj*
@@ -114,7 +117,8 @@ _SOMEBODY_ELSE = """
     virksomhed* bedrift* hätä* huoltaj* vanhem* puoliso* omais* äidin isän toimisto* yritys* acil veli* annesi*
     babası* yakın* asistan* sekreter* ofis* şirket* faks* nouzov* tísňov* rodič* matky otce manžel* manžek* partnera
     kancelář* vészhelyzet* szülő* anya* apja házastárs* férj* feleség* iroda* cég* urgență* părint* mamei tatălui
-    soțul* soția* soției birou* firmă* έκτακτη* ανάγκης γον* μητέρα* πατέρα* κηδεμόν* σύζυγ* φίλ* γραφείο* εταιρ* φαξ khẩn_cấp phụ_huynh cha_mẹ người_giám_hộ chồng bạn_bè
+    soțul* soția* soției birou* firmă* έκτακτη* ανάγκης γον* μητέρα* πατέρα* κηδεμόν* σύζυγ* φίλ* γραφείο* εταιρ* φαξ
+    khẩn_cấp phụ_huynh cha_mẹ người_giám_hộ chồng bạn_bè
     người_thân thư_ký văn_phòng công_ty người_giới_thiệu darurat orang_tua ayah ibu wali pasangan suami istri teman
     kantor perusahaan
 """

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
+
+from syncer import zones
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import date, time
+    from datetime import date, time, tzinfo
 
     from syncer.model import Message
     from syncer.rules import Policy, QuietHours
@@ -44,7 +45,7 @@ def send_at(
         due: when its rule wants it sent; may be past.
         expires: when it is no longer worth sending.
         meeting: the meeting's start.
-        zone: IANA name of the recipient's zone.
+        zone: IANA name of the recipient's zone; one that this machine does not know is UTC.
         quiet: None = no quiet hours; equal ends = none, too.
         now: the moment of planning.
 
@@ -53,7 +54,6 @@ def send_at(
 
     Raises:
         ValueError: a naive datetime.
-        zoneinfo.ZoneInfoNotFoundError: no such zone.
     """
     due, expires, meeting, now = map(_utc, (due, expires, meeting, now))
     period = _period(due, zone, quiet)
@@ -81,7 +81,7 @@ def leaves_at(message: Message, now: datetime, policy: Policy) -> datetime | Non
         now,
         expires=message.expires_at,
         meeting=message.meeting_at,
-        zone=message.timezone,
+        zone=zones.known(message.timezone) or policy.timezone,
         quiet=policy.quiet_hours,
         now=now,
     )
@@ -94,7 +94,6 @@ def next_allowed(now: datetime, zone: str, quiet: QuietHours | None) -> datetime
 
     Raises:
         ValueError: a naive datetime.
-        zoneinfo.ZoneInfoNotFoundError: no such zone.
     """
     now = _utc(now)
     period = _period(now, zone, quiet)
@@ -110,7 +109,7 @@ def _period(moment: datetime, zone: str, quiet: QuietHours | None) -> tuple[date
 
 def _periods(moment: datetime, zone: str, quiet: QuietHours) -> Iterator[tuple[datetime, datetime]]:
     """List the periods that begin around a moment; two days back, because a zone may skip a whole day (Apia, 2011)."""
-    tz = ZoneInfo(zone)
+    tz = zones.zone(zone)
     today = moment.astimezone(tz).date()
     overnight = timedelta(days=int(quiet.end < quiet.start))
     for back in (0, 1, 2):
@@ -118,13 +117,13 @@ def _periods(moment: datetime, zone: str, quiet: QuietHours) -> Iterator[tuple[d
         yield _at(day, quiet.start, tz), _at(day + overnight, quiet.end, tz)
 
 
-def _at(day: date, clock: time, tz: ZoneInfo) -> datetime:
+def _at(day: date, clock: time, tz: tzinfo) -> datetime:
     """Turn a local time into a moment. fold=0 is the first of two, and for a skipped time the offset before the gap."""
     return datetime.combine(day, clock.replace(fold=0), tz).astimezone(UTC)
 
 
 def _day(moment: datetime, zone: str) -> date:
-    return moment.astimezone(ZoneInfo(zone)).date()
+    return moment.astimezone(zones.zone(zone)).date()
 
 
 def _utc(moment: datetime) -> datetime:

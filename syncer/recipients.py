@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from syncer import phones
+from syncer import phones, zone_names
 from syncer.guest_number import guest_number, needs_questions
 from syncer.model import Audience
 from syncer.phones import NoRecipient
@@ -121,7 +119,7 @@ def _invitee(booking: Booking, policy: Policy, phone_questions: frozenset[str] |
         number=found.number.number,
         country=country,
         language=_language(booking, country, policy),
-        timezone=_zone(booking.invitee.timezone) or policy.timezone,
+        timezone=zone_names.find(booking.invitee.timezone) or policy.timezone,
     )
 
 
@@ -186,16 +184,3 @@ def _host(phone: str, settings: HostSettings, policy: Policy, tag: str) -> Recip
         timezone=settings.timezone or policy.timezone,
         tag=tag,
     )
-
-
-@lru_cache(maxsize=1024)
-def _zone(name: str) -> str:
-    """Give back a real IANA zone's name, with blanks as underscores; "" for anything else."""
-    name = name.strip().replace(" ", "_")
-    # Names without a slash that are files, but no zones: the machine's own among them.
-    if name in {"Factory", "localtime", "posixrules", "leapseconds", "tzdata.zi"} or not name.isascii():
-        return ""
-    try:
-        return ZoneInfo(name).key if name else ""
-    except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: "America" is a directory
-        return ""

@@ -178,6 +178,7 @@ class Policy:
         allowed_countries: ISO 3166 codes that may be texted; empty = all.
         settle: a cancellation younger than this is read again before it is texted.
         per_number_per_day: most texts to one number in 24 hours.
+        fold_accents: whether syncer's own words lose accents that would turn a text into UCS-2.
     """
 
     rules: tuple[Rule, ...] = ()
@@ -195,6 +196,7 @@ class Policy:
     quiet_hours: QuietHours | None = None
     settle: timedelta = timedelta(seconds=30)
     per_number_per_day: int = 10
+    fold_accents: bool = True
 
     def rule(self, name: str) -> Rule | None:
         """Find a rule by its name; None when it was removed."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
@@ -193,6 +193,7 @@ class Sending:
             StoreError: the claims could not be committed; none of them left.
         """
         now = self.run.clock()
+        wave = as_they_leave(self.run, self.course, wave, now)
         prepared = {}
         for message in wave:
             try:
@@ -361,6 +362,44 @@ _SAID = {
     State.FAILED: "failed",
     State.UNKNOWN: "unknown",
 }
+
+
+def as_they_leave(run: Run, course: Course, messages: Sequence[Message], now: datetime) -> list[Message]:
+    """Write messages in the words of this moment, and count their SMS; what would be too long is skipped."""
+    from syncer import wording
+
+    policy = run.settings.policy
+    rules = {message.rule: policy.rule(message.rule) for message in messages}
+    moving = [message.booking for message in messages if (rule := rules[message.rule]) and wording.momentary(rule)]
+    bookings = run.store.bookings(moving) if moving else {}
+    fit = []
+    for message in messages:
+        params = wording.at_leaving(message, rules[message.rule], bookings.get(message.booking), now, policy)
+        template = course.templates.get(message.template)
+        parts = wording.segments(wording.preview(template, params)) if template is not None else message.segments
+        worded = replace(message, params=params, segments=parts)
+        if parts > run.settings.segments_per_message:
+            _skip_too_long(run, course, worded, now)
+        else:
+            fit.append(worded)
+    return fit
+
+
+def _skip_too_long(run: Run, course: Course, message: Message, now: datetime) -> None:
+    reason = f"a text of rule {message.rule} would be {message.segments} SMS long"
+    limit = run.settings.segments_per_message
+    tell_once(run, course, reason, "limit.reached", limit="segments_per_message", value=limit, reason=reason)
+    with contextlib.suppress(Overtaken):  # an operator has moved it first
+        gone = run.store.move(message, State.SKIPPED, Reason.TOO_LONG, now)
+        run.report.count("skipped")
+        say_message(run.tell, "skipped", gone)
+
+
+def tell_once(run: Run, course: Course, what: str, event: str, /, **fields: object) -> None:
+    """Write a log event, unless the same was told in this run."""
+    if what not in course.rejected:
+        run.tell(event, **fields)
+    course.rejected.add(what)
 
 
 def settle_remnants(run: Run, remnants: Sequence[Message]) -> None:

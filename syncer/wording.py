@@ -3,29 +3,38 @@
 Fields come from three sides. What a guest typed is cleaned as a stranger's text; what the host's account holds loses
 links; and links come only from Calendly's own link fields, and must look like one. No value ever holds a brace: the
 gateway sends a variable that has no value as it stands, braces included (EngageLab, docs/sms/api/send-message).
+
+Words that depend on the moment at which a text leaves are written twice: when it is planned, for people to see, and
+when it leaves (`at_leaving`).
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from syncer import dates
+from syncer import dates, gsm, names, zone_names, zones
 from syncer.cleaning import clean, clean_name, clean_own
 from syncer.dates import in_words, when
-from syncer.rules import ANSWER, BRACE, FIELD, HostSettings, unknown_fields
+from syncer.gsm import is_gsm, segments
+from syncer.model import Audience
+from syncer.reasons import Reason
+from syncer.recipients import Recipient
+from syncer.rules import ANSWER, BRACE, FIELD, HostSettings, Trigger, unknown_fields
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
 
-    from syncer.model import Booking, Event, Host
+    from syncer.model import Booking, Event, Host, Message
     from syncer.ports import Template
-    from syncer.recipients import Recipient
     from syncer.rules import Policy, Rule
 
 __all__ = [
-    "Empty",
+    "Unfilled",
+    "at_leaving",
     "clean",
     "clean_name",
     "fill",
@@ -39,141 +48,326 @@ __all__ = [
     "when",
 ]
 
-VALUE_LIMIT = 80
-URL_LIMIT = 200
+PROSE_LIMIT = 160
+"""Longer answers, places and reasons are cut: a text that says most of it is better than none."""
+URL_LIMIT = 1000
+EMAIL_LIMIT = 254
+"""Longer addresses are refused: a part of one leads nowhere."""
+WITH_YEAR = timedelta(days=180)
+"""A meeting further away than this is written with its year."""
+ONLY_LINKS = "nothing is left of it without links, numbers to call and pictures"
+NO_PLACE = "a number to call is no place"
+NO_LINK = "it is no plain http(s) address"
+NO_EMAIL = "it is no plain e-mail address"
 
 _VARIABLE = re.compile(r"\{\{\s*([^{}]+?)\s*\}\}|\{\s*([^{}]+?)\s*\}")
 _URL = re.compile(r"https?://(?:[A-Za-z0-9-]+\.)+[A-Za-z0-9-]+(?::\d{1,5})?(?:[/?#][A-Za-z0-9._~:/?#@!$&'()*+,;=%-]*)?")
-_EMAIL = re.compile(r"[A-Za-z0-9._+-]+@(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}")
+_EMAIL = re.compile(r"[A-Za-z0-9.!#$&'*+/=?^_~-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,}")
+
+_GUEST = {
+    "en": "guest",
+    "de": "Gast",
+    "es": "cliente",
+    "fr": "client",
+    "pt": "cliente",
+    "zh-tw": "貴賓",
+    "zh-cn": "贵宾",
+    "ja": "ご予約者",
+}
+"""What a guest is called whose name holds nothing that may stand in a text."""
+_TRADITIONAL = ("zh-hant", "zh-hk", "zh-mo")
 
 
 @dataclass(frozen=True, slots=True)
-class Empty:
-    """A field that is empty for this booking and has no default: the message is skipped."""
+class Unfilled:
+    """A field that has no value for this booking and no default: the message is skipped.
+
+    Attributes:
+        field: its name; empty for a param without any field.
+        reason: it is empty, or it holds nothing that may stand in an SMS, or it is too long.
+        detail: why, or how long.
+    """
 
     field: str
+    reason: Reason = Reason.EMPTY_FIELD
+    detail: str = ""
+
+    @property
+    def in_words(self) -> str:
+        """Name the field, and say what is special about it."""
+        return f"{{{self.field}}}" + (f": {self.detail}" if self.detail else "")
 
 
-def render(rule: Rule, booking: Booking, recipient: Recipient, policy: Policy) -> dict[str, str] | Empty:
+@dataclass(frozen=True, slots=True)
+class _Texting:
+    """One text to be written.
+
+    Attributes:
+        at: when it leaves, as far as is known.
+        fold: whether syncer's own words are written in GSM-7.
+    """
+
+    rule: Rule
+    booking: Booking
+    recipient: Recipient
+    policy: Policy
+    at: datetime
+    fold: bool = False
+
+    def own(self, text: str) -> str:
+        """Write what syncer itself says: a date, a distance, a zone, a fallback word."""
+        return gsm.folded(text) if self.fold else text
+
+
+def render(
+    rule: Rule, booking: Booking, recipient: Recipient, policy: Policy, at: datetime | None = None
+) -> dict[str, str] | Unfilled:
     """Fill the params of a rule for one recipient, in `recipient.language` and `recipient.timezone`.
 
     Give it a recipient with the language of the template that was chosen (`recipients.template_for`): then a text is of
     one language throughout.
 
+    Args:
+        rule: with the params.
+        booking: what it is about.
+        recipient: whom it is for.
+        policy: the zones of hosts; whether accents are folded.
+        at: when the text leaves; None = when its rule wants it.
+
     Returns:
-        Template variable -> value, never blank; or the first field that is empty for this booking.
+        Template variable -> value, never blank; or the first field that has none for this booking.
     """
+    return _render(_Texting(rule, booking, recipient, policy, at or _planned_at(rule, booking)), rule.params, {})
+
+
+def _render(texting: _Texting, texts: Mapping[str, str], others: Mapping[str, str]) -> dict[str, str] | Unfilled:
+    """Fill texts; what syncer itself writes is folded if that makes all of it GSM-7, `others` included."""
     params = {}
-    for variable, text in rule.params.items():
-        value = render_one(text, rule, booking, recipient, policy)
-        if isinstance(value, Empty):
-            return value if value.field else Empty(variable)
+    for variable, text in texts.items():
+        value = _one(text, texting)
+        if isinstance(value, Unfilled):
+            return value if value.field else replace(value, field=variable)
         params[variable] = value
+    if texting.fold or not texting.policy.fold_accents or all(map(is_gsm, params.values())):
+        return params
+    folded = _render(replace(texting, fold=True), texts, others)
+    if isinstance(folded, dict) and all(map(is_gsm, (*folded.values(), *others.values()))):
+        return folded
     return params
 
 
-def render_one(text: str, rule: Rule, booking: Booking, recipient: Recipient, policy: Policy) -> str | Empty:
+def _planned_at(rule: Rule, booking: Booking) -> datetime:
+    """Say when a rule wants its text, near enough for words."""
+    if rule.on is Trigger.BEFORE_START:
+        return booking.event.start - rule.offset
+    if rule.on is Trigger.AFTER_END:
+        return booking.event.end + rule.offset
+    return booking.booked_at + rule.offset
+
+
+def at_leaving(
+    message: Message, rule: Rule | None, booking: Booking | None, now: datetime, policy: Policy
+) -> Mapping[str, str]:
+    """Give a message's params as they leave now: the words that depend on the moment are written anew.
+
+    Where the rule or the booking is gone, or its fields have no value any more, the words stay as they were planned.
+
+    Args:
+        message: that waits.
+        rule: its rule, as the settings have it now; None = it was removed.
+        booking: as last read; None = it is not known any more.
+        now: when it leaves.
+        policy: as of `render`.
+    """
+    texts = momentary(rule) if rule is not None else {}
+    texts = {variable: text for variable, text in texts.items() if variable in message.params}
+    if rule is None or booking is None or not texts:
+        return message.params
+    host = message.key.removeprefix(f"{message.booking}/{message.rule}/").partition("/")[2].partition("~")[0]
+    recipient = Recipient(number=message.to, country="", language=message.language, timezone=message.timezone, tag=host)
+    others = {variable: value for variable, value in message.params.items() if variable not in texts}
+    written = _render(_Texting(rule, booking, recipient, policy, now), texts, others)
+    # In the order of the planned ones: equal params stay equal.
+    return message.params if isinstance(written, Unfilled) else dict(message.params) | written
+
+
+def momentary(rule: Rule) -> dict[str, str]:
+    """Pick the params of a rule whose words depend on the moment at which the text leaves."""
+    if rule.on is not Trigger.BEFORE_START:
+        return {}
+    return {variable: text for variable, text in rule.params.items() if "offset" in _fields(text)}
+
+
+def _fields(text: str) -> list[str]:
+    return [field.partition("|")[0].strip() for field in FIELD.findall(text)]
+
+
+def render_one(
+    text: str, rule: Rule, booking: Booking, recipient: Recipient, policy: Policy, at: datetime | None = None
+) -> str | Unfilled:
     """Fill the fields of one param; see `render`. A text without any field that is blank has an empty field's name."""
-    parts, end = [], 0
+    found = _render(_Texting(rule, booking, recipient, policy, at or _planned_at(rule, booking)), {"": text}, {})
+    return found if isinstance(found, Unfilled) else found[""]
+
+
+def _one(text: str, texting: _Texting) -> str | Unfilled:
+    parts, end, first = [], 0, Unfilled("")
     for match in FIELD.finditer(text):
-        name, bar, default = match[1].partition("|")
-        value = _value(name.strip(), rule, booking, recipient, policy) or default.strip()
-        if not value and not bar:
-            return Empty(name.strip())
+        name, bar, default = (part.strip() for part in match[1].partition("|"))
+        value = _value(name, texting)
+        if isinstance(value, Unfilled):
+            first = first if first.field else value
+            # A courtesy field never decides whether a necessary text leaves.
+            value = default if bar else _fallback(name, texting)
+            if not value and not bar:
+                return first
         parts += [text[end : match.start()], value]
         end = match.end()
     value = dates.plain(BRACE.sub("", "".join([*parts, text[end:]])))
-    if value:
-        return value
-    first, *_ = (*FIELD.findall(text), "")
-    return Empty(first.partition("|")[0].strip())
+    return value or _fallback(first.field, texting) or first
 
 
-def _value(name: str, rule: Rule, booking: Booking, recipient: Recipient, policy: Policy) -> str:
-    """Write one field; "" = empty for this booking, or unknown (the settings refuse those)."""
-    event = booking.event
+def _fallback(name: str, texting: _Texting) -> str:
+    """Say how a guest without a name is called in the reader's language; "" for other fields and languages."""
+    if name not in {"name", "first_name"}:
+        return ""
+    tag = texting.recipient.language.replace("_", "-").casefold()
+    if tag.startswith("zh"):
+        tag = "zh-tw" if tag.startswith(("zh-tw", *_TRADITIONAL)) else "zh-cn"
+    return texting.own(_GUEST.get(tag) or _GUEST.get(tag.partition("-")[0], ""))
+
+
+def _value(name: str, texting: _Texting) -> str | Unfilled:
+    """Write one field; one that is unknown (the settings refuse those) is empty."""
+    event, booking = texting.booking.event, texting.booking
     match name:
         case "start" | "start_date" | "start_time" | "end_time":
-            return _moment(name, event, recipient, policy)
+            return _moment(name, texting)
         case "event_name":
-            return clean_own(event.name, VALUE_LIMIT)
+            return _prose(name, event.name, clean_own)
         case "offset":
-            return in_words(rule.offset, recipient.language)
+            return _offset(texting) or Unfilled(name)
         case "host_name":
-            host = _host(event, recipient.tag)
-            return clean_name(host.name) if host else ""
+            host = _host(event, texting.recipient.tag)
+            return _prose(name, host.name if host else "", clean_name)
         case "location":
             return _place(event)
         case "join_url":
-            return _url(event.location.join_url) if event.location else ""
+            return _url(name, event.location.join_url if event.location else "")
         case _ if name.startswith(ANSWER):
-            return _answer(name.removeprefix(ANSWER), booking)
+            return _answer(name, booking)
         case _:
             return _of_person(name, booking)
 
 
-def _of_person(name: str, booking: Booking) -> str:
+def _offset(texting: _Texting) -> str:
+    """Write the distance to the start when the text leaves; the rule's own words where it is behind the reader."""
+    rule, distance = texting.rule, texting.rule.offset
+    if rule.on is Trigger.BEFORE_START:
+        distance = dates.distance_left(texting.booking.event.start - texting.at, rule.offset)
+    return texting.own(in_words(distance, texting.recipient.language))
+
+
+def _prose(name: str, raw: str, cleaned: Callable[[str], str]) -> str | Unfilled:
+    """Clean a text; what had something in it and has nothing left was refused."""
+    if text := cleaned(raw):
+        return text
+    return Unfilled(name, Reason.FIELD_REFUSED, ONLY_LINKS) if raw.strip() else Unfilled(name)
+
+
+def _of_person(name: str, booking: Booking) -> str | Unfilled:
     """Write a field of the invitee's record."""
+    invitee = booking.invitee
+    match name:
+        case "name" | "first_name" | "last_name":
+            return _name(name, booking) or Unfilled(name)
+        case "email":
+            return _address(name, invitee.email, _EMAIL, EMAIL_LIMIT, NO_EMAIL)
+        case "cancel_url":
+            return _url(name, invitee.cancel_url)
+        case "reschedule_url":
+            return _url(name, invitee.reschedule_url)
+        case "reason":
+            return _prose(name, invitee.cancel_reason, lambda raw: clean(raw, PROSE_LIMIT))
+    return Unfilled(name)
+
+
+def _name(name: str, booking: Booking) -> str:
+    """Write the guest's name, or the first or last of it; "" when nothing of it may stand in a text."""
     invitee = booking.invitee
     # first_name and last_name are null when the form asks for one name only (doc: list-event-invitees).
     whole = clean_name(invitee.name) or clean_name(f"{invitee.first_name} {invitee.last_name}")
-    first, _, rest = whole.partition(" ")
     match name:
-        case "name":
-            return whole
         case "first_name":
-            return clean_name(invitee.first_name) or first
+            return names.without_titles(clean_name(invitee.first_name)) or names.first_name(whole)
         case "last_name":
-            return clean_name(invitee.last_name) or rest
-        case "email":
-            return invitee.email if len(invitee.email) <= VALUE_LIMIT and _EMAIL.fullmatch(invitee.email) else ""
-        case "cancel_url":
-            return _url(invitee.cancel_url)
-        case "reschedule_url":
-            return _url(invitee.reschedule_url)
-        case "reason":
-            return clean(invitee.cancel_reason, VALUE_LIMIT)
-    return ""
+            return clean_name(invitee.last_name) or names.last_name(whole)
+    return whole
 
 
-def _answer(question: str, booking: Booking) -> str:
+def _answer(name: str, booking: Booking) -> str | Unfilled:
     """Find an answer by its question's exact text, else without regard to case and blanks at the ends."""
-    answers = booking.invitee.answers
+    answers, question = booking.invitee.answers, name.removeprefix(ANSWER)
     wanted = question.strip().casefold()
     exact = [found for found in answers if found.question == question]
     alike = [found for found in answers if found.question.strip().casefold() == wanted]
-    return next((text for found in (*exact, *alike) if (text := clean(found.answer, VALUE_LIMIT))), "")
+    given = [_prose(name, found.answer, lambda raw: clean(raw, PROSE_LIMIT)) for found in (*exact, *alike)]
+    refused = [value for value in given if isinstance(value, Unfilled) and value.reason is Reason.FIELD_REFUSED]
+    return next((value for value in given if isinstance(value, str)), (refused or [Unfilled(name)])[0])
 
 
-def _place(event: Event) -> str:
+def _place(event: Event) -> str | Unfilled:
     """Name the place of a meeting in person; a number to call is no place, and may be somebody's own."""
     location = event.location
-    if location is None or location.kind in {"outbound_call", "inbound_call"}:
-        return ""
-    if location.kind in {"physical", "custom"}:  # the host's words: any digits may stay
-        return clean_own(location.place, VALUE_LIMIT)
-    return clean(location.place, VALUE_LIMIT)
+    if location is None:
+        return Unfilled("location")
+    if location.kind in {"outbound_call", "inbound_call"}:
+        given = bool(location.place.strip())
+        return Unfilled("location", Reason.FIELD_REFUSED, NO_PLACE) if given else Unfilled("location")
+    # The host's words: any digits may stay.
+    own = location.kind in {"physical", "custom"}
+    return _prose("location", location.place, lambda raw: (clean_own if own else clean)(raw, PROSE_LIMIT))
 
 
-def _url(text: str) -> str:
-    return text if len(text) <= URL_LIMIT and _URL.fullmatch(text) else ""
+def _url(name: str, text: str) -> str | Unfilled:
+    return _address(name, text, _URL, URL_LIMIT, NO_LINK)
 
 
-def _moment(name: str, event: Event, recipient: Recipient, policy: Policy) -> str:
-    """Write the start or end, with the zone where a reader might take it for another.
+def _address(name: str, text: str, pattern: re.Pattern[str], limit: int, why_not: str) -> str | Unfilled:
+    """Take an address as it is, whole or not at all."""
+    if not text.strip():
+        return Unfilled(name)
+    if len(text) > limit:
+        return Unfilled(name, Reason.FIELD_TOO_LONG, f"{len(text)} characters, at most {limit}")
+    return text if pattern.fullmatch(text) else Unfilled(name, Reason.FIELD_REFUSED, why_not)
 
-    It may be taken for another when the settings do not say which zone the host is in, and when host and reader do
-    not have the same time then. A host who reads has: the recipient's zone is the same setting.
+
+def _moment(name: str, texting: _Texting) -> str:
+    """Write the start or end: with the year where the meeting is far off, with the zone where it may be mistaken.
+
+    A time may be mistaken when the reader's zone is a guess, when clocks there show it twice, when the settings do not
+    say which zone the host is in, and when host and reader do not have the same time then. A host who reads has: the
+    recipient's zone is the same setting.
     """
+    event, recipient, policy = texting.booking.event, texting.recipient, texting.policy
     moment = event.end if name == "end_time" else event.start
-    language, zone = recipient.language, recipient.timezone
+    language = recipient.language
+    zone = zones.known(recipient.timezone) or policy.timezone
     known = _host_zone(event, recipient.tag, policy)
-    name_zone = not known or dates.differs(known, zone, moment)
+    name_zone = _is_guess(texting) or not known or dates.differs(known, zone, moment) or dates.is_repeated(moment, zone)
+    year = event.start - texting.at > WITH_YEAR
     if name == "start":
-        return when(moment, language=language, zone=zone, name_zone=name_zone)
+        return texting.own(when(moment, language=language, zone=zone, name_zone=name_zone, year=year))
     if name == "start_date":
-        return dates.day(moment, language=language, zone=zone)
-    return dates.clock(moment, language=language, zone=zone, name_zone=name_zone)
+        return texting.own(dates.day(moment, language=language, zone=zone, year=year))
+    return texting.own(dates.clock(moment, language=language, zone=zone, name_zone=name_zone))
+
+
+def _is_guess(texting: _Texting) -> bool:
+    """Whether the reader's zone is not known: a guest without one, or one that this machine does not know."""
+    if not zones.known(texting.recipient.timezone):
+        return True
+    return texting.rule.to is Audience.INVITEE and not zone_names.find(texting.booking.invitee.timezone)
 
 
 def _host(event: Event, tag: str) -> Host | None:
@@ -206,27 +400,3 @@ def preview(template: Template, params: Mapping[str, str]) -> str:
         return text
     mark = f"[{template.sign_name}]"
     return f"{mark} {text}" if template.sign_position == 1 else f"{text} {mark}"
-
-
-def is_gsm(text: str) -> bool:
-    """Whether all of a text is in GSM-7: one other character more than halves what fits into a segment."""
-    return set(text) <= _GSM | _GSM_TWICE
-
-
-_GSM = frozenset(
-    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿"
-    "abcdefghijklmnopqrstuvwxyzäöñüà"
-)
-_GSM_TWICE = frozenset("\f^{}\\[~]|€")
-
-
-def segments(text: str) -> int:
-    """Estimate how many SMS a text is billed as: 160 characters or 153 a part; 70 or 67 once one is not in GSM-7.
-
-    The gateway documents no rule of its own, and the operator's count is what is billed: an estimate.
-    """
-    if is_gsm(text):
-        length, single, part = sum(2 if one in _GSM_TWICE else 1 for one in text), 160, 153
-    else:
-        length, single, part = len(text.encode("utf-16-le", "surrogatepass")) // 2, 70, 67
-    return 1 if length <= single else -(-length // part)

@@ -16,6 +16,7 @@ from shop import a_shop
 from syncer import config
 from syncer.model import Audience, Booking, Event, Host, Invitee, Message, State, utc_text
 from syncer.reasons import Reason
+from syncer.zone_data import use_newest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,6 +42,9 @@ TUTORIAL = {
 }
 """The `.env` of the usual webhook tutorial, plus CALENDLY_TOKEN."""
 TITLE = "figures of the test programme"
+
+# Else tests would depend on whether one before them has read the settings.
+use_newest()
 
 # No time limit for an example: a slow disk is no counterexample.
 hypothesis_settings.register_profile("syncer", deadline=None)

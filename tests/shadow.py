@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 PAGE = 4
 SETTLE = timedelta(seconds=30)
+MINUTE = timedelta(minutes=1)
 TELLING = {"confirmation", "reschedule", "reminder-24h", "reminder-1h"}
 NEWS = {"confirmation", "reschedule", "host"}
 OFFSETS = {"reminder-24h": timedelta(hours=24), "reminder-1h": timedelta(hours=1)}
@@ -134,7 +135,13 @@ def spelled(start: datetime) -> str:
     """A start as the texts say it, for somebody in UTC: made without the library that syncer uses."""
     start = start.astimezone(UTC)
     hour, half = start.hour % 12 or 12, "AM" if start.hour < 12 else "PM"
-    return f"{start:%a, %b} {start.day}, {start.year}, {hour}:{start:%M} {half}"
+    return f"{start:%a, %b} {start.day}, {hour}:{start:%M} {half}"
+
+
+def said(advance: str) -> timedelta:
+    """Read a distance as a text says it in English."""
+    count, unit = advance.split()
+    return int(count) * {"minute": MINUTE, "hour": 60 * MINUTE, "day": 24 * 60 * MINUTE}[unit.removesuffix("s")]
 
 
 def parts_of(key: str) -> tuple[str, str, str, str]:
@@ -245,6 +252,11 @@ class Judge:
         if rule in OFFSETS:
             assert start - OFFSETS[rule] - timedelta(seconds=1) <= now < start, "a reminder at the wrong time"
             assert now < start - OFFSETS[rule] + timedelta(hours=2), "a reminder too late"
+            near = min(max(OFFSETS[rule] / 20, 2 * MINUTE), 30 * MINUTE)
+            told = said(sent.params["advance"])
+            # Rounded down by an hour at most; more than is left only where the rule's own words are near enough.
+            assert now + told <= start + near, f"{told} to go, and {start - now} are left"
+            assert now + told > start - max(near, 61 * MINUTE), f"{told} to go, and {start - now} are left"
             booked = unstamp(invitee["created_at"]).replace(microsecond=0)
             assert booked <= start - OFFSETS[rule], "booked too late for it"
         elif rule == "follow-up":

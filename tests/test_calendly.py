@@ -45,7 +45,7 @@ from syncer.rules import Policy, Rule, Trigger
 from syncer.sandbox.server import SandboxServer
 from syncer.sandbox.world import World
 from syncer.sieve import Sieve
-from syncer.wording import Empty, render
+from syncer.wording import Unfilled, render
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -234,7 +234,7 @@ def test_a_deleted_host_has_no_name(name: object, email: str | None, written: st
     assert render(HOST_TEXT, booking, recipient, Policy()) == {"host": written}
     bare = replace(HOST_TEXT, params={"host": "{host_name}"})
     nobody = written == "your host"
-    assert render(bare, booking, recipient, Policy()) == (Empty("host_name") if nobody else {"host": written})
+    assert render(bare, booking, recipient, Policy()) == (Unfilled("host_name") if nobody else {"host": written})
 
 
 def test_events_with_wrong_types() -> None:

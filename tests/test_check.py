@@ -232,7 +232,7 @@ def test_a_good_template_is_described(shop: Shop) -> None:
     time.sleep(1.1)
     shop.book()
     shop.run("run", "--once")
-    shop.world.edit_template(TEMPLATE_REMINDER, "Dear {{name}}, in {{advance}}: {{time}}")
+    shop.world.edit_template(TEMPLATE_REMINDER, "Dear {{name}}, your meeting begins in {{advance}}: {{time}}")
     shop.world.review(TEMPLATE_REMINDER, 2)
     lines = shop.run("check")[1].splitlines()
     [line] = [line for line in lines if "rule reminder-1h" in line]

@@ -27,6 +27,7 @@ horizon  = "none"
 max_snapshot_age = "15m"
 settle   = "30s"
 reread   = "24h"
+fold_accents = true
 proxy    = ""
 [calendly]
 scope = "organization"
@@ -155,6 +156,7 @@ def test_other_values_than_the_defaults_arrive_where_they_belong(tmp_path: Path)
     max_snapshot_age = "1h"
     settle = "0s"
     reread = "2d"
+    fold_accents = false
     proxy = "http://proxy.example.com:3128/"
     calendly = { scope = "https://api.calendly.com/users/AAAA-1", max_requests_per_minute = 50 }
     phones = { sources = ["question: Mobile number"], allowed_countries = ["tw", "JP"], allow_landlines = true }
@@ -180,6 +182,7 @@ def test_other_values_than_the_defaults_arrive_where_they_belong(tmp_path: Path)
         allow_landlines=True,
         settle=timedelta(0),
         per_number_per_day=3,
+        fold_accents=False,
     )
     expected = dataclasses.replace(
         plain,

@@ -43,13 +43,13 @@ def test_it_is_the_same_each_time(told: tuple[Path, list[str]], tmp_path: Path) 
 @pytest.mark.parametrize(
     ("line", "count"),
     [
-        ("Hello Ines Okafor, your meeting is confirmed. Time: Wed, Mar 4, 2026, 10:00 AM", 1),
+        ("Hello Ines Okafor, your meeting is confirmed. Time: Wed, Mar 4, 10:00 AM", 1),
         ("Hello Ines Okafor, your meeting begins in 24 hours", 1),
         ("Hello Ines Okafor, your meeting begins in 1 hour", 1),
         ("Hello Ines Okafor, thank you for your visit", 1),
-        ("Hello Theo Brandt, your meeting is confirmed. Time: Thu, Mar 5, 2026, 3:00 PM", 1),
+        ("Hello Theo Brandt, your meeting is confirmed. Time: Thu, Mar 5, 3:00 PM", 1),
         ("held back              reschedule: template", 1),
-        ("Hello Theo Brandt, your meeting was moved. New time: Fri, Mar 6, 2026, 9:00 AM", 1),
+        ("Hello Theo Brandt, your meeting was moved. New time: Fri, Mar 6, 9:00 AM", 1),
         (f"no longer sent         reminder-24h: {in_words(Reason.BOOKING_MOVED)}", 1),
         ("Hello Noah Keller, your booking is canceled", 1),
         (f"no longer sent         reminder-24h: {in_words(Reason.BOOKING_CANCELED)}", 1),

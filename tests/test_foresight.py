@@ -96,6 +96,7 @@ def test_what_holds_a_text() -> None:
 
     assert hole.held == "template 1001 has {time}, which rule confirmation does not fill"
     assert (hole.text, hole.gsm) == ("[Pier] Hello 王: {time}", False)
+    assert hole.encoding == "UCS-2 (王)"
     assert (gone.held, gone.text, gone.segments) == ("template 1001 does not exist at EngageLab", None, 0)
     assert (unread.held, unread.text) == (in_words(Reason.HELD_TEMPLATE, "1001"), None)
     assert missing.held == in_words(Reason.EVENT_MISSING)

@@ -19,7 +19,8 @@ FAMILIES = {
     "base": "model errors reasons spans",
     "lean": "lean",
     "pure": "rules diff guards moves past recipients phones cleaning dates wording templates quiet plan reconcile"
-    " outbox doubles foresight forgetting report ports sieve questions guest_number",
+    " outbox doubles foresight forgetting report ports sieve questions guest_number"
+    " names gsm zones zone_names",
     "log": "log",
     "notify": "notify",
     "http": "http addresses deadline lenient",
@@ -27,7 +28,7 @@ FAMILIES = {
     " calendly_shapes abreast pace",
     "engagelab": "engagelab engagelab_shapes",
     "store": "store",
-    "config": "config",
+    "config": "config zone_data",
     "work": "run cancellation_guard listing reading planning flights sending preflight delivery worker",
     "cli": "cli __main__",
     "demo": "demo",

@@ -465,6 +465,11 @@ def expired_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plan, "_message", immortal)
 
 
+def stale_distances(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reminder says what was left when it was planned."""
+    monkeypatch.setattr("syncer.wording.at_leaving", lambda message, *_: message.params)
+
+
 def an_event_vanishes() -> None:
     """A story told on purpose: an event that was read within the hour is gone from the next listing."""
     machine = Machine()
@@ -481,9 +486,20 @@ def an_event_vanishes() -> None:
     machine.teardown()
 
 
-def test_the_sound_program_passes_the_story() -> None:
-    """Else it would prove nothing against a planted fault."""
-    an_event_vanishes()
+def a_reminder_is_late() -> None:
+    """Another one: nobody looks from the booking until three quarters of an hour before the meeting."""
+    machine = Machine()
+    machine.born()
+    machine.book(timedelta(hours=30), with_number=True, seats=1)
+    machine.look(60)
+    machine.look(29 * 3600 + 12 * 60)
+    machine.teardown()
+
+
+@pytest.mark.parametrize("story", [an_event_vanishes, a_reminder_is_late])
+def test_the_sound_program_passes_the_stories(story: Callable[[], None]) -> None:
+    """Else they would prove nothing against a planted fault."""
+    story()
 
 
 @pytest.mark.parametrize(
@@ -514,3 +530,11 @@ def test_absence_taken_for_a_cancellation_is_caught(monkeypatch: pytest.MonkeyPa
 
     with pytest.raises(AssertionError, match="about a booking that is gone"):
         an_event_vanishes()
+
+
+def test_a_stale_distance_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reminder that says what was left when it was planned."""
+    stale_distances(monkeypatch)
+
+    with pytest.raises(AssertionError, match=r"1:00:00 to go, and 0:47:00 are left"):
+        a_reminder_is_late()

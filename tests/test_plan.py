@@ -508,8 +508,21 @@ def with_params(**params: str) -> Rule:
 @pytest.mark.parametrize(
     ("made", "rule", "expected"),
     [
-        pytest.param(booking(name=""), CONFIRM, (Reason.EMPTY_FIELD, "name"), id="no name"),
-        pytest.param(booking(name="👋"), CONFIRM, (Reason.EMPTY_FIELD, "name"), id="nothing left of a name"),
+        pytest.param(
+            booking(name="Ines"), with_params(a="{last_name}"), (Reason.EMPTY_FIELD, "last_name"), id="no last name"
+        ),
+        pytest.param(
+            booking(cancel_reason="👋"),
+            with_params(a="{reason}"),
+            (Reason.FIELD_REFUSED, "{reason}: nothing is left"),
+            id="nothing left of a reason",
+        ),
+        pytest.param(
+            booking(cancel_url="https://calendly.com/" + "a" * 2000),
+            with_params(a="{cancel_url}"),
+            (Reason.FIELD_TOO_LONG, "{cancel_url}: 2021 characters, at most 1000"),
+            id="a link that is too long",
+        ),
         pytest.param(booking(), with_params(url="{join_url}"), (Reason.EMPTY_FIELD, "join_url"), id="no link to join"),
         pytest.param(
             booking(),
@@ -646,7 +659,9 @@ def test_quiet_hours(rule: Rule, expected: str) -> None:
     message, plain = planned_for(booking(), rule, quiet_hours=NIGHT), planned_for(booking(), rule)
 
     assert utc(expected) == message.next_at
-    assert message == replace(plain, next_at=message.next_at)
+    # A distance is that of the moment at which it leaves: `test_offset.py`.
+    assert message == replace(plain, next_at=message.next_at, params=message.params)
+    assert message.params.keys() == plain.params.keys()
     assert plain.next_at == plain.scheduled_at
 
 

@@ -12,7 +12,7 @@ import pytest
 from conftest import NOW, a_booking, a_message
 from databases import new_database
 
-from syncer import phones, recipients
+from syncer import guest_number, phones, recipients
 from syncer.engagelab import Template
 from syncer.model import State
 from syncer.outbox import NotNow, settle
@@ -112,7 +112,7 @@ def test_in_words(reason: Reason, detail: str, expected: str) -> None:
             id="a host's wrong number",
         ),
         pytest.param(
-            recipients.SHARED_CALL,
+            guest_number.SHARED_CALL,
             "The booking has no phone number: the call's number of an event with several guests is not surely theirs",
             id="whose number it is",
         ),

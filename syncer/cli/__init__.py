@@ -92,7 +92,9 @@ class App:
             SettingsError: all that is wrong with them.
         """
         from syncer import config, log
+        from syncer.zone_data import use_newest
 
+        use_newest()  # before any setting names a zone
         shape, level = self._log_preferences()
         log.configure(log_format=shape, level=level)
         settings = config.load(

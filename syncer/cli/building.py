@@ -17,6 +17,7 @@ from syncer.log import tell
 from syncer.store import Store, database
 from syncer.store.lock import run_lock
 from syncer.worker import Worker
+from syncer.zone_data import use_newest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from syncer.model import Message
     from syncer.outbox import Outcome
     from syncer.ports import Progress
+    from syncer.zone_data import ZoneData
 
 
 SLICE = 10.0
@@ -39,18 +41,20 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def check_zones() -> None:
-    """Look whether the time zones of the world are there: a slim image may lack them.
+def check_zones() -> ZoneData:
+    """Take the newest time zone data, and look whether they are there: a slim image may lack them.
 
     Raises:
         SyncerError: they are not.
     """
+    found = use_newest()
     try:
         zoneinfo.ZoneInfo("America/Chicago")
     except (zoneinfo.ZoneInfoNotFoundError, OSError):
         raise SyncerError(
             "this machine has no time zone data", "Install the Python package tzdata, or the system's"
         ) from None
+    return found
 
 
 @contextlib.contextmanager

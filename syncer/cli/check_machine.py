@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from syncer.cli.checking import Checklist
     from syncer.config import Settings
     from syncer.store import Store
+    from syncer.zone_data import ZoneData
 
 
 def check_machine(facts: Checklist) -> None:
@@ -23,13 +24,17 @@ def check_machine(facts: Checklist) -> None:
     from syncer.store import database
 
     try:
-        check_zones()
+        data = check_zones()
         database.check_sqlite()
     except SyncerError as error:
         facts.fail(f"this machine: {error}", error.remedy)
     else:
-        facts.ok(f"this machine: Python {platform.python_version()}, SQLite {database.SQLITE}, time zones")
+        facts.ok(f"this machine: Python {platform.python_version()}, SQLite {database.SQLITE}, {_zones(data)}")
     _check_secrets(facts)
+
+
+def _zones(data: ZoneData) -> str:
+    return f"time zones {data.version or 'of unknown age'} of {data.source}"
 
 
 def _check_secrets(facts: Checklist) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from syncer import phones, templates, wording
+from syncer import gsm, phones, templates, wording
 from syncer.errors import SyncerError
 from syncer.model import WAITING, Booking, Event, Host, Invitee
 from syncer.recipients import Recipient, template_for
@@ -114,8 +114,10 @@ def _describe(
     for language in sorted(written):
         text = wording.preview(template, _sample(rule, settings, language, now()))
         longest = max(longest, wording.segments(text))
-        kind = "GSM-7" if wording.is_gsm(text) else "UCS-2"
-        said.append(f"about {wording.segments(text)} SMS in {kind}" + (f" ({language})" if len(written) > 1 else ""))
+        said.append(
+            f"about {wording.segments(text)} SMS in {gsm.in_words(text)}"
+            + (f" ({language})" if len(written) > 1 else "")
+        )
     if len(written) > 1:
         said.append("one text for all these languages, with dates in each")
     if changed:
@@ -136,8 +138,9 @@ def _sample(rule: Rule, settings: Settings, language: str, at: datetime) -> dict
         end=at + timedelta(days=1, minutes=30),
         hosts=(Host("", "", "Mara Lindqvist"),),
     )
-    person = Invitee(uri="", event="", name="Ines Okafor", email="ines.okafor@example.com")
-    one = Recipient(number="", country="", language=language, timezone=settings.policy.timezone)
+    zone = settings.policy.timezone
+    person = Invitee(uri="", event="", name="Ines Okafor", email="ines.okafor@example.com", timezone=zone)
+    one = Recipient(number="", country="", language=language, timezone=zone)
     booking = Booking(event=event, invitee=person, seen_at=at, read_at=at)
     filled = {}
     for variable, text in rule.params.items():

@@ -11,6 +11,7 @@ from syncer.cli import App, pass_app
 from syncer.cli.probing import Duration
 from syncer.errors import NotConnected, NoUsableAnswer, RunHalted
 from syncer.foresight import foresee
+from syncer.gsm import odd_characters
 from syncer.log import mask
 from syncer.model import State, utc_text
 from syncer.reasons import in_words
@@ -144,7 +145,7 @@ def _print(rows: Iterable[Foreseen], effect: Todo, *, show_numbers: bool) -> Non
             utc_text(row.at),
             (row.message.to if show_numbers else mask(row.message.to)),
             row.message.language,
-            f"{row.segments or '?'} {'GSM-7' if row.gsm else 'UCS-2'}",
+            f"{row.segments or '?'} {row.encoding}",
             row.message.rule,
             (row.text or "?") + (f"  [held: {row.held}]" if row.held else ""),
             row.why,
@@ -171,11 +172,20 @@ def _print_json(rows: Iterable[Foreseen], effect: Todo, *, show_numbers: bool) -
     foreseen = {row.message.key: row for row in rows}
     gone = [message for what, message in _effects(effect) if message.key not in foreseen]
     for row in foreseen.values():
-        more = {"text": row.text, "segments": row.segments, "encoding": "GSM-7" if row.gsm else "UCS-2"}
+        more = {"text": row.text, "segments": row.segments, "encoding": row.encoding.partition(" ")[0]}
+        more |= {"odd_characters": odd_characters(row.text or "")}
         more |= {"at": utc_text(row.at), "held": row.held, "why": row.why}
         click.echo(json.dumps(_fields(row.message, changes, show_numbers=show_numbers) | more, ensure_ascii=False))
     for message in gone:
-        more = {"text": None, "segments": 0, "encoding": "", "at": utc_text(message.next_at), "held": "", "why": ""}
+        more = {
+            "text": None,
+            "segments": 0,
+            "encoding": "",
+            "odd_characters": "",
+            "at": utc_text(message.next_at),
+            "held": "",
+            "why": "",
+        }
         click.echo(json.dumps(_fields(message, changes, show_numbers=show_numbers) | more, ensure_ascii=False))
 
 

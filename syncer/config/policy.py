@@ -34,6 +34,7 @@ def build(sources: Sources, tables: schema.Tables, raw: Mapping[str, Any]) -> ru
         quiet_hours=_quiet_hours(sources, tables.quiet_hours, raw),
         settle=tables.settle,
         per_number_per_day=tables.limits.per_number_per_day,
+        fold_accents=tables.fold_accents,
     )
 
 

@@ -200,6 +200,9 @@ class Tables(Struct, frozen=True, kw_only=True):
     reread: Annotated[
         timedelta, values.span("1h", "30d"), Meta(description="every event's invitees are read this often")
     ] = timedelta(hours=24)
+    fold_accents: Annotated[
+        bool, Meta(description="dates and distances lose accents that would make a text dearer")
+    ] = True
     proxy: Annotated[str, addresses.proxy, Meta(description="for both APIs")] = ""
     calendly: CalendlyTable = CalendlyTable()
     languages: LanguagesTable = LanguagesTable()

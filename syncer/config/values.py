@@ -139,10 +139,12 @@ def zone(raw: object) -> str:
     try:
         zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as unknown:  # OSError: "Europe" is a directory
-        zones = zoneinfo.available_timezones()
-        city = name.rpartition("/")[2].replace(" ", "_").casefold()
-        named = sorted(zone for zone in zones if zone.rpartition("/")[2].casefold() == city)
-        remedy = f'Did you mean "{named[0]}"?' if named else suggestion(name, sorted(zones), likeness=0.8)
+        from syncer import zone_names
+
+        # "Berlin", "Eastern Standard Time", or a city in the wrong part of the world.
+        meant = zone_names.find(name) or zone_names.find(name.rpartition("/")[2])
+        known = sorted(zoneinfo.available_timezones())
+        remedy = f'Did you mean "{meant}"?' if meant else suggestion(name, known, likeness=0.8)
         raise refusal(what, name, remedy) from unknown
     return name
 

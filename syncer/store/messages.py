@@ -30,7 +30,9 @@ MOVE = (
     "UPDATE messages SET state = ?, reason = ?, detail = ?, next_at = ?, attempts = ?, refusals = ?, segments = ?,"
     " provider_message_id = ?, provider_plan_id = ?, changed_at = ? WHERE key = ? AND state = ? AND attempts = ?"
 )
-"""How a message is claimed, and how its answer is written: no word of its text is among it."""
+"""How the answer to a claimed message is written: no word of its text is among it."""
+CLAIM = MOVE.replace("SET ", "SET params = ?, ")
+"""How a message is claimed: with the words that leave."""
 
 ID_PREFIX = "m-"
 SHORTEST_ID = len("m-123456")
@@ -238,7 +240,7 @@ class Outbox(Sql):
         claims = [(message, as_claimed(message, now)) for message in leaving]
         with self._writing():
             settled = [one for one in answered if self._moves(one, State.SENDING, one.attempts)]
-            claimed = [one for before, one in claims if self._moves(one, before.state, before.attempts)]
+            claimed = [one for before, one in claims if self._claims_it(one, before)]
         if claimed:
             self._bear_witness()
         return settled, claimed
@@ -388,12 +390,21 @@ class Outbox(Sql):
 
     def _moves(self, message: Message, before: State, attempts: int) -> bool:
         """Write where a message is on its way, if its row is in this state, at this attempt."""
-        values = (
-            message.state, message.reason or None, message.detail, utc_text(message.next_at), message.attempts,
-            message.refusals, message.segments, message.provider_message_id, message.provider_plan_id,
-            utc_text(message.changed_at), message.key, before, attempts,
-        )  # fmt: skip
-        return self._execute(MOVE, values) == 1
+        return self._execute(MOVE, _on_its_way(message, before, attempts)) == 1
+
+    def _claims_it(self, message: Message, before: Message) -> bool:
+        """Write a claim and the words that leave with it, if the row is still as it was."""
+        values = (rows.json_text(message.params), *_on_its_way(message, before.state, before.attempts))
+        return self._execute(CLAIM, values) == 1
+
+
+def _on_its_way(message: Message, before: State, attempts: int) -> tuple[object, ...]:
+    """List the values of MOVE."""
+    return (
+        message.state, message.reason or None, message.detail, utc_text(message.next_at), message.attempts,
+        message.refusals, message.segments, message.provider_message_id, message.provider_plan_id,
+        utc_text(message.changed_at), message.key, before, attempts,
+    )  # fmt: skip
 
 
 def _is_personal(message: Message) -> bool:

@@ -1,0 +1,435 @@
+"""Names, answers, links: as typed unless they are dangerous; why not, in three words; a word for who has no name."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import phonenumbers
+import pytest
+from conftest import NUMBER, a_booking, an_event, an_invitee
+from hypothesis import given
+from hypothesis import strategies as st
+
+from syncer import gsm
+from syncer.cleaning import clean, clean_name, clean_own
+from syncer.model import Answer, Audience, Location
+from syncer.names import first_name, last_name
+from syncer.plan import Context, plan
+from syncer.reasons import Reason
+from syncer.recipients import Recipient
+from syncer.rules import HostSettings, Policy, Rule, Trigger
+from syncer.wording import Unfilled, render
+
+if TYPE_CHECKING:
+    from syncer.model import Booking
+
+EVENT = an_event()
+BOOKING = a_booking(EVENT, an_invitee(EVENT))
+POLICY = Policy(timezone="America/Chicago", timezone_is_set=True)
+INES = Recipient(number=NUMBER, country="US", language="en", timezone="America/Chicago")
+RULE = Rule(name="r", on=Trigger.BOOKED, templates={"": "1"})
+
+
+def of(name: str = "Ines Okafor", **more: object) -> Booking:
+    """Make a booking by somebody of this name."""
+    return a_booking(EVENT, replace(an_invitee(EVENT), name=name, **more))  # type: ignore[arg-type]
+
+
+def written(text: str, booking: Booking = BOOKING, language: str = "en") -> str | Unfilled:
+    """Fill one param."""
+    found = render(replace(RULE, params={"x": text}), booking, replace(INES, language=language), POLICY)
+    return found if isinstance(found, Unfilled) else found["x"]
+
+
+NAMELESS = [
+    "mia.k@example.com",
+    "🌸🌸",
+    "12345678",
+    "-",
+    "",
+    "\ud83d",
+    "https://evil.example/x",
+    "+13125550142",
+    "{}",
+    "...",
+]
+WORDS = {
+    "en": "guest",
+    "en-GB": "guest",
+    "de": "Gast",
+    "de-AT": "Gast",
+    "es": "cliente",
+    "fr": "client",
+    "pt": "cliente",
+    "pt_BR": "cliente",
+    "zh-TW": "貴賓",
+    "zh-Hant": "貴賓",
+    "zh-HK": "貴賓",
+    "zh-CN": "贵宾",
+    "zh": "贵宾",
+    "ja": "ご予約者",
+}
+
+
+@pytest.mark.parametrize("name", NAMELESS)
+@pytest.mark.parametrize(("language", "word"), WORDS.items())
+def test_a_courtesy_never_decides_whether_a_text_leaves(name: str, language: str, word: str) -> None:
+    """Who typed no name is greeted by a neutral word; a default of the rule's own comes first."""
+    assert written("{name}", of(name), language) == word
+    assert written("{first_name}", of(name), language) == word
+    assert written("Dear {name}", of(name), language) == f"Dear {word}"
+    assert written("{name|you}", of(name), language) == "you"
+    assert written("{name|}", of(name), language) == word
+    assert written("Hi {first_name|}!", of(name), language) == "Hi !"
+    assert gsm.is_gsm(word) or language.startswith(("zh", "ja"))
+
+
+def test_other_languages_need_a_default() -> None:
+    """Nobody shall read a foreign word there; and other fields than these two have no such word."""
+    assert written("{name}", of("🌸"), "pl") == Unfilled("name")
+    assert written("{first_name|Gosc}", of("🌸"), "pl") == "Gosc"
+    assert written("{last_name}", of("Ines")) == Unfilled("last_name")
+
+
+@pytest.mark.parametrize("name", [*NAMELESS[:4], "Kim.Jo"])
+def test_the_hosts_note_leaves_too(name: str) -> None:
+    """All texts about a guest without a name are wanted as before."""
+    rules = (
+        replace(RULE, name="host", to=Audience.HOST, params={"name": "{name}", "time": "{start}"}),
+        replace(RULE, name="guest", params={"name": "{name}", "time": "{start}"}),
+    )
+    policy = replace(POLICY, rules=rules, hosts={"mara@northpier.example": HostSettings(phone="+13125550177")})
+    wanted = plan(of(name), policy, Context(now=BOOKING.seen_at, born_at=EVENT.start.replace(year=2020)))
+
+    assert [(message.reason, bool(message.params["name"])) for message in wanted] == [(Reason.NONE, True)] * 2
+
+
+FIRST = [
+    ("Dr. Anna Weber", "Anna", "Weber"),
+    ("Weber, Anna", "Anna", "Weber"),
+    ("Weber,Anna", "Anna", "Weber"),
+    ("Frau Anna Weber", "Anna", "Weber"),
+    ("Prof. Dr. med. Anna Weber", "Anna", "Weber"),
+    ("Prof.Dr. Anna Weber", "Anna", "Weber"),
+    ("Dipl.-Ing. Anna Weber", "Anna", "Weber"),
+    ("Dr. h.c. Anna Weber", "Anna", "Weber"),
+    ("DR ANNA WEBER", "ANNA", "WEBER"),
+    ("Mr. John Smith, Jr.", "John", "Smith"),
+    ("Weber, Dr. Anna", "Anna", "Weber"),
+    ("Weber, Anna, Ph.D.", "Anna", "Weber"),
+    ("Anna Weber, M.Sc.", "Anna", "Weber"),
+    ("Anna Ph.D.", "Anna", ""),
+    ("Anna Weber PhD", "Anna", "Weber"),
+    ("Sra. María Ruiz", "María", "Ruiz"),
+    ("Anna Weber, Ph. D.", "Anna", "Weber"),
+    ("M. Night Shyamalan", "M.", "Night Shyamalan"),
+    ("van den Brandt, Theo", "Theo", "van den Brandt"),
+    ("Theo van den Brandt", "Theo", "van den Brandt"),
+    ("Frau Weber", "Frau Weber", "Weber"),
+    ("Dr. Weber", "Dr. Weber", "Weber"),
+    ("Prince", "Prince", ""),
+    ("Dr", "Dr", ""),
+    ("Mag Weber", "Mag", "Weber"),
+    ("Mag. Anna Weber", "Anna", "Weber"),
+    ("Li Ma", "Li", "Ma"),
+    ("王小明", "王小明", ""),
+    ("佐々木 花子", "佐々木 花子", "佐々木"),
+    ("김 민준", "김 민준", "김"),
+    ("スーパー ジェニファー", "スーパー ジェニファー", "スーパー"),
+    ("Владимир Иванов", "Владимир", "Иванов"),
+    ("Kim.Jo", "Kim.", "Jo"),
+]
+
+
+@pytest.mark.parametrize(("name", "first", "last"), FIRST)
+def test_first_and_last_names(name: str, first: str, last: str) -> None:
+    """Titles are no first names; "Weber, Anna" has hers behind the comma."""
+    assert written("{first_name}", of(name)) == first
+    assert written("{last_name|}!", of(name)) == f"{last}!"
+
+
+def test_a_first_name_of_its_own_field() -> None:
+    """As typed, both of them; without a title."""
+    assert written("{first_name}", of("Dr. Anna Maria Weber", first_name="Dr. Anna Maria")) == "Anna Maria"
+    assert written("{first_name}", of("Anna Weber", first_name="Dr.")) == "Anna"
+
+
+@given(st.text(max_size=30).map(clean_name))
+def test_a_name_has_a_first_name(name: str) -> None:
+    """Whatever the name, the first is a part of it, and none only where there is no name."""
+    assert first_name(name) in name
+    assert bool(first_name(name)) is bool(name)
+    assert last_name(name) in name
+
+
+AS_TYPED = [
+    "צ׳רלי כהן",  # Hebrew geresh
+    "רש״י",
+    "ג׳ורג׳־לואי",  # maqaf
+    "Gal·la Puig",
+    "Anna Ph.D.",
+    "Dr. h.c. Anna",
+    "Ph.D. Anna",
+    "卡尔·马克思",
+    "ジャン・レノ",
+    "བཀྲ་ཤིས་",
+    "ኃይለ፡ሥላሴ",
+    "Հակոբ՚ի",
+    "Ստեփան֊Արամ",
+    "ᠴᠢᠩᠭᠢᠰ",
+    "O'Connor",
+    "Kawaiʻae'a",
+    "Jean-Luc",
+    "Nuñez",
+    "Đặng Thuỳ Trâm",
+    "ज़ें॰",
+]
+
+
+@pytest.mark.parametrize("name", AS_TYPED)
+def test_names_of_all_scripts_stay(name: str) -> None:
+    """Letter for letter, apostrophes, hyphens and middle dots included."""
+    assert clean_name(name) == unicodedata.normalize("NFC", name)
+
+
+@pytest.mark.parametrize(
+    ("typed", "name"),
+    [
+        ("O’Connor", "O'Connor"),
+        ("O‘Connor", "O'Connor"),
+        ("OʼConnor", "O'Connor"),
+        ("Jean‑Luc", "Jean-Luc"),
+        ("卡爾‧馬克思", "卡爾·馬克思"),
+        ("Gaŀla", "Gal·la"),
+        ("ﾊﾅｺ", "ハナコ"),
+        ("Ｋｉｍ", "Kim"),
+    ],
+)
+def test_what_is_folded_is_folded_to_a_look_alike(typed: str, name: str) -> None:
+    """No letter is lost, and no blank put in."""
+    assert clean_name(typed) == name
+
+
+PROSE = [
+    "25.11.2026",
+    "25.11.2026 10:30",
+    "25.11.2026 - 27.11.2026",
+    "2026-11-25",
+    "11/25/2026",
+    "25.11.26 or 26.11.26",
+    "1234567",
+    "20261125",
+    "Order 1234567, please",
+    "AB-1234567",
+    "4500123456",
+    "2026-00123",
+    "1,500,000",
+    "1.500.000",
+    "60601-1234",
+    "Ages: 12, 14, 16, 18",
+    "Node.js workshop",
+    "Anna Ph.D.",
+    "¿Qué tal? (sí) & más; 50 €",
+    "a_b = c * d",
+    "प्रश्न। ठीक है।",
+    "سؤال؟ نعم، شكرا",
+    "「質問」です",
+    "שאלה־תשובה",
+    "Room 12, 2nd floor (left)",
+    "14 Harbor Street, 60601 Chicago",
+]
+
+
+@pytest.mark.parametrize("text", PROSE)
+def test_answers_stay_as_typed(text: str) -> None:
+    """Dates, ids, amounts, and the punctuation of all scripts."""
+    asked = of(answers=(Answer("Q", text),))
+
+    assert clean(text) == text
+    assert written("{answer:Q}", asked) == text
+
+
+CALLS = [
+    "+13125550142",
+    "+1 (312) 555-0142",
+    "0049 151 23456789",
+    "004915123456789",
+    "555-0142",
+    "312-555-0142",
+    "(312) 555 0142",
+    "312.555.0142",
+    "3125550142",
+    "13125550142",
+    "4915123456789",
+    "0151 23456789",
+    "015123456789",
+    "06 12 34 56 78",
+    "612 345 678",
+    "9123 4567",
+    "3-1-2-5-5-5-0-1-4-2",
+    "+49/151/23456789",
+    "٠١٥١٢٣٤٥٦٧٨٩",
+    "１２３-４５６-７８９０",
+]
+
+
+@pytest.mark.parametrize("number", CALLS)
+def test_numbers_to_call_go(number: str) -> None:
+    """From names and answers; the host's own words may hold them."""
+    assert clean(f"call {number} now") == "call now"
+    assert clean_name(f"call {number} now") == "call now"
+    assert clean(f"on 25.11.2026 {number}") in {"on 25.11.2026", "on"}
+    assert sum(map(str.isdecimal, clean_own(f"call {number} now"))) == sum(map(str.isdecimal, number))
+
+
+_EXAMPLES = [
+    number
+    for region in sorted(phonenumbers.SUPPORTED_REGIONS)
+    if (number := phonenumbers.example_number_for_type(region, phonenumbers.PhoneNumberType.MOBILE)) is not None
+]
+
+
+@given(
+    st.sampled_from(_EXAMPLES),
+    st.sampled_from([phonenumbers.PhoneNumberFormat.E164, phonenumbers.PhoneNumberFormat.INTERNATIONAL]),
+    st.sampled_from(["{}", "call {}", "25.11.2026 {}", "1234567 {}", "{} 1234567", "order 12 {}!", "({})", "x{}x"]),
+)
+def test_no_international_number_survives(number: phonenumbers.PhoneNumber, form: int, around: str) -> None:
+    """Of any country, whatever stands beside it."""
+    digits = "".join(filter(str.isdigit, phonenumbers.format_number(number, form)))
+
+    left = "".join(filter(str.isdigit, clean(around.format(phonenumbers.format_number(number, form)))))
+
+    assert digits not in left
+
+
+TEAMS = "https://teams.microsoft.com/l/meetup-join/19%3ameeting_" + "M" * 96 + "%40thread.v2/0?context=%7b%22Tid%22%3a"
+TEAMS += "x" * (243 - len(TEAMS))
+
+
+@pytest.mark.parametrize(
+    ("field", "over", "expected"),
+    [
+        ("email", {"email": "o'brien@example.com"}, "o'brien@example.com"),
+        ("email", {"email": "a+b/c=d@example.co.uk"}, "a+b/c=d@example.co.uk"),
+        ("email", {"email": ""}, (Reason.EMPTY_FIELD, "")),
+        ("email", {"email": "{x}@example.com"}, (Reason.FIELD_REFUSED, "no plain e-mail address")),
+        ("email", {"email": "x" * 300 + "@example.com"}, (Reason.FIELD_TOO_LONG, "312 characters, at most 254")),
+        ("cancel_url", {"cancel_url": TEAMS}, TEAMS),
+        ("cancel_url", {"cancel_url": ""}, (Reason.EMPTY_FIELD, "")),
+        ("cancel_url", {"cancel_url": "javascript:alert(1)"}, (Reason.FIELD_REFUSED, "no plain http(s) address")),
+        ("reschedule_url", {"reschedule_url": TEAMS * 5}, (Reason.FIELD_TOO_LONG, "1215 characters, at most 1000")),
+        ("reason", {"cancel_reason": ""}, (Reason.EMPTY_FIELD, "")),
+        ("reason", {"cancel_reason": "https://evil.example/x"}, (Reason.FIELD_REFUSED, "nothing is left")),
+        ("reason", {"cancel_reason": "long " * 100}, ("long " * 32).strip()),
+        ("answer:Q", {}, (Reason.EMPTY_FIELD, "")),
+        ("answer:Q", {"answers": (Answer("Q", " "),)}, (Reason.EMPTY_FIELD, "")),
+        ("answer:Q", {"answers": (Answer("Q", "+13125550142"),)}, (Reason.FIELD_REFUSED, "numbers to call")),
+        ("answer:Q", {"answers": (Answer("Q", "+13125550142"), Answer("q", "yes"))}, "yes"),
+    ],
+)
+def test_three_reasons(field: str, over: dict[str, object], expected: str | tuple[Reason, str]) -> None:
+    """Absent, refused and why, too long and how long; a default stands in for each."""
+    found = written(f"{{{field}}}", of(**over))  # type: ignore[arg-type]
+    if isinstance(expected, str):
+        assert found == expected
+        return
+    assert isinstance(found, Unfilled)
+    assert (found.field, found.reason) == (field, expected[0])
+    assert expected[1] in found.detail
+    assert found.in_words.startswith(f"{{{field}}}")
+    assert written(f"{{{field}|see your e-mail}}", of(**over)) == "see your e-mail"  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("location", "field", "expected"),
+    [
+        (Location("microsoft_teams_conference", "", TEAMS), "join_url", TEAMS),
+        (Location("outbound_call", "+13125550142"), "location", Reason.FIELD_REFUSED),
+        (Location("zoom"), "location", Reason.EMPTY_FIELD),
+        (Location("physical", "ASP.NET Lab, Room 3"), "location", "ASP. NET Lab, Room 3"),
+        (Location("physical", "14 Harbor Street, " * 8), "location", ("14 Harbor Street, " * 8).strip(" ,")),
+        (Location("ask_invitee", "+13125550142"), "location", Reason.FIELD_REFUSED),
+        (None, "join_url", Reason.EMPTY_FIELD),
+    ],
+)
+def test_places_and_links(location: Location | None, field: str, expected: str | Reason) -> None:
+    """A long link is sent, a place stays whole, and a number to call is refused as a place."""
+    found = written(f"{{{field}}}", a_booking(replace(EVENT, location=location), BOOKING.invitee))
+
+    assert (found.reason if isinstance(found, Unfilled) else found) == expected
+
+
+def test_the_reason_is_the_messages() -> None:
+    """With what is special about it, and nothing that the guest typed."""
+    rule = replace(RULE, params={"order": "{answer:Order}"})
+    (message,) = plan(
+        of(answers=(Answer("Order", "https://evil.example/x"),)),
+        replace(POLICY, rules=(rule,)),
+        Context(now=BOOKING.seen_at, born_at=EVENT.start.replace(year=2020)),
+    )
+
+    assert message.reason is Reason.FIELD_REFUSED
+    assert message.detail.startswith("{answer:Order}: nothing is left of it")
+    assert "evil" not in message.detail
+
+
+@pytest.mark.parametrize(
+    ("text", "folded"),
+    [
+        ("sáb", "sab"),
+        ("août", "aout"),
+        ("terça", "terca"),
+        ("śr.", "sr."),
+        ("2 días", "2 dias"),
+        ("févr.", "févr."),  # is in GSM-7
+        ("mañana", "mañana"),
+        ("d’août", "d'aout"),
+        ("Łódź", "Lodz"),
+        ("週四", "週四"),
+        ("сб", "сб"),
+        ("27 sáb 週", "27 sáb 週"),  # one would not help
+    ],
+)
+def test_folding(text: str, folded: str) -> None:
+    """Accents go where GSM-7 lacks them, and only if that makes all of it GSM-7."""
+    assert gsm.folded(text) == folded
+    assert gsm.folded(folded) == folded
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("mañana", "GSM-7"),
+        ("sáb", "UCS-2 (á)"),
+        ("a\u202fb", "UCS-2 (U+202F)"),
+        ("áíó", "UCS-2 (á í ó)"),
+        ("週四下午見", "UCS-2 (週 四 下 午 見)"),
+        ("週四下午見了", "UCS-2"),
+    ],
+)
+def test_the_odd_characters_are_shown(text: str, words: str) -> None:
+    """One that cannot be seen by its number; a text in another script has nothing odd about it."""
+    assert gsm.in_words(text) == words
+
+
+@pytest.mark.parametrize(
+    ("language", "date"),
+    [("es", "sab, 28 nov"), ("pt", "sab., 28 de nov."), ("fr", "sam. 28 nov."), ("de", "Sa., 28. Nov.")],
+)
+def test_dates_do_not_make_a_text_dearer(language: str, date: str) -> None:
+    """Names and answers keep their accents, and with one outside GSM-7 dates keep theirs."""
+    event = an_event(start=EVENT.start.replace(day=28))
+    booking = a_booking(event, replace(an_invitee(event), name="José Müller"))
+    rule = replace(RULE, params={"name": "{name}", "date": "{start_date}"})
+    accented = replace(booking, invitee=replace(booking.invitee, name="Ágnes"))
+    spelled = {"es": "sáb, 28 nov", "pt": "sáb., 28 de nov."}.get(language, date)
+
+    def params(made: Booking, policy: Policy = POLICY) -> object:
+        return render(rule, made, replace(INES, language=language), policy)
+
+    assert params(booking) == {"name": "José Müller", "date": date}
+    assert params(booking, replace(POLICY, fold_accents=False)) == {"name": "José Müller", "date": spelled}
+    assert params(accented) == {"name": "Ágnes", "date": spelled}
