@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 FAMILIES = {
     "base": "model errors spans",
     "lean": "lean",
-    "pure": "rules diff recipients phones cleaning dates wording templates quiet plan reconcile outbox doubles"
+    "pure": "rules diff recipients phones cleaning dates wording templates quiet plan reconcile outbox doubles births"
     " foresight forgetting report ports sieve",
     "log": "log",
     "notify": "notify",
