@@ -107,8 +107,8 @@ def _follow(old: Message, new: Message, now: datetime, policy_since: datetime | 
             if old.expires_at <= now:
                 return None  # the clock will do it
             # Not by the old times and in the old words: by what is wanted now its life is over.
-            reason = Reason.LATE if new.reason is Reason.SEEN_LATE else new.reason
-            return replace(new, reason=reason, attempts=old.attempts, refusals=old.refusals, changed_at=now)
+            why = Reason.LATE if new.reason is Reason.SEEN_LATE else new.reason
+            return replace(new, reason=why, attempts=old.attempts, refusals=old.refusals, changed_at=now)
         if new.state is State.SKIPPED:
             # The new one holds no number and no params: why it is skipped may be that the person was erased.
             return replace(new, attempts=old.attempts, refusals=old.refusals, changed_at=now)
