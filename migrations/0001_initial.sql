@@ -5,16 +5,19 @@
 CREATE TABLE meta (
     name  TEXT NOT NULL PRIMARY KEY CHECK (name IN ('born_at', 'instance', 'salt', 'account', 'user', 'token_digest', 'policy',
                                                     'paused_until', 'restored_at', 'claims', 'scrub', 'cancellations_checked',
-                                                    'rules_matched')),
+                                                    'rules_matched', 'policy_changed_at', 'scope')),
     value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 INSERT INTO meta (name, value) VALUES ('claims', '0');
 
--- A rule's first sight is its birth: a new rule texts nobody about what was due before it.
+-- What each rule covered, from when on; the last row of a name is what it covers now. A new rule texts nobody about what was
+-- due before it, nor does an old one about what it covers only since then.
 CREATE TABLE rules (
-    name    TEXT NOT NULL PRIMARY KEY,
+    id      INTEGER PRIMARY KEY,
+    name    TEXT NOT NULL,
+    covers  TEXT NOT NULL CHECK (covers GLOB '{*}'),
     born_at TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
 -- Why a message is in its state. The program keeps these rows as its own list says (`syncer/reasons.py`): it decides by the
 -- code, and the sentence and the remedy are for people.
@@ -120,7 +123,7 @@ CREATE TABLE messages (
     detail              TEXT NOT NULL DEFAULT '',       -- what is special about this message, in words
     scheduled_at        TEXT NOT NULL,
     next_at             TEXT NOT NULL,
-    expires_at          TEXT NOT NULL CHECK (expires_at >= scheduled_at),
+    expires_at          TEXT NOT NULL,
     meeting_at          TEXT NOT NULL,
     changed_at          TEXT NOT NULL,
     attempts            INTEGER NOT NULL DEFAULT 0 CHECK (attempts >= 0),
@@ -128,6 +131,8 @@ CREATE TABLE messages (
     segments            INTEGER NOT NULL DEFAULT 0 CHECK (segments >= 0), -- SMS of the text when it was claimed; 0 = not yet
     provider_message_id TEXT NOT NULL DEFAULT '',
     provider_plan_id    TEXT NOT NULL DEFAULT '',
+    -- only a reminder may leave, and expire, before it is due: ahead of quiet hours
+    CHECK (expires_at >= scheduled_at OR scheduled_at <= meeting_at),
     -- sent: the provider gave an id, or a person said so and the reason says who and why
     CHECK (state != 'sent' OR provider_message_id != '' OR reason IS NOT NULL),
     CHECK (state NOT IN ('failed', 'unknown', 'canceled', 'expired', 'skipped') OR reason IS NOT NULL),

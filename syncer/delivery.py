@@ -262,7 +262,7 @@ class Delivery:
         return fit
 
     def _is_awake(self, message: Message, now: datetime) -> bool:
-        """Whether its quiet hours let a message leave; if not, it waits for their end, or for nothing."""
+        """Whether quiet hours let a message leave now; one that comes late for its time waits, or expires."""
         policy = self.run.settings.policy
         rule = policy.rule(message.rule)
         if rule is None or not rule.quiet_hours or policy.quiet_hours is None:

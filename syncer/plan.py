@@ -284,24 +284,42 @@ def _to(
     message = replace(blank, params=params, language=language, template=template)
     if rule.on is Trigger.BEFORE_START and reminded(booking, context.past, rule.name, one.number):
         return replace(message, state=State.SKIPPED, reason=Reason.ALREADY_SENT)
-    if rule.quiet_hours and policy.quiet_hours is not None:
-        next_at = quiet.send_at(
-            when.scheduled_at,
-            expires=when.expires_at,
-            meeting=booking.event.start,
-            zone=one.timezone,
-            quiet=policy.quiet_hours,
-            now=context.now,
-        )
-        if next_at is None:
-            return replace(message, state=State.EXPIRED, reason=Reason.QUIET_HOURS)
-        message = replace(message, next_at=next_at)
-        message = replace(message, params=wording.at_leaving(message, rule, booking, next_at, policy))
     if when.expires_at <= context.now:
         return replace(message, state=State.EXPIRED, reason=Reason.SEEN_LATE)
-    if context.restored_at is not None and when.scheduled_at <= context.restored_at:
+    if rule.quiet_hours and policy.quiet_hours is not None:
+        return _heeding_quiet_hours(message, rule, booking, policy, context)
+    return _unless_restored(message, context)
+
+
+def _unless_restored(message: Message, context: Context) -> Message:
+    """Set a message aside that what was lost may have sent: it may also have left before it was due."""
+    first = min(message.scheduled_at, message.next_at)
+    if context.restored_at is not None and first <= context.restored_at:
         return replace(message, state=State.UNKNOWN, reason=Reason.RESTORED)
     return message
+
+
+def _heeding_quiet_hours(message: Message, rule: Rule, booking: Booking, policy: Policy, context: Context) -> Message:
+    """Give a message the time and the life that quiet hours leave it; only a reminder may leave before it is due."""
+    span = quiet.window(
+        message.scheduled_at,
+        expires=message.expires_at,
+        meeting=message.meeting_at,
+        since=known_since(booking, context.past) if rule.on is Trigger.BEFORE_START else None,
+        zone=message.timezone,
+        policy=policy,
+    )
+    if span is None:
+        return replace(message, state=State.EXPIRED, reason=Reason.QUIET_HOURS)
+    message = replace(message, next_at=span.at, expires_at=span.expires)
+    moment = max(context.now, span.at)
+    at = quiet.leaves_at(message, moment, policy) if span.expires > moment else None
+    if at is None:
+        return replace(message, state=State.EXPIRED, reason=Reason.QUIET_HOURS)
+    planned = _unless_restored(message, context)
+    if at != moment:
+        planned = replace(planned, next_at=at)
+    return replace(planned, params=wording.at_leaving(planned, rule, booking, planned.next_at, policy))
 
 
 def _message(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from syncer.births import births
 from syncer.doubles import without_doubles
 from syncer.errors import CalendlyRefused, NotConnected, NoUsableAnswer, Unreadable
 from syncer.guest_number import Found, guest_number, needs_questions
@@ -18,9 +19,10 @@ from syncer.plan import Context, plan, told
 from syncer.reconcile import Todo, reconcile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
+    from syncer.births import Era
     from syncer.model import Audience, Booking, Message
     from syncer.ports import EventTypes
     from syncer.rules import Policy
@@ -37,13 +39,14 @@ class Planner:
     """Plans for one run.
 
     Attributes:
+        eras: what each rule covered, by its name, oldest first.
         unreadable: event types that could not be read in it.
     """
 
     store: Store
     policy: Policy
     event_types: EventTypes
-    rules_born_at: Mapping[str, datetime]
+    eras: Mapping[str, Sequence[Era]]
     unreadable: set[str] = field(default_factory=set)
 
     def remember_numbers(self, bookings: Iterable[Booking], now: datetime) -> list[Booking]:
@@ -70,7 +73,7 @@ class Planner:
             context = Context(
                 now=now,
                 born_at=self.store.born_at,
-                rules_born_at=self.rules_born_at,
+                rules_born_at=births(self.policy.rules, self.eras, booking, past),
                 restored_at=self.store.restored_at,
                 told=self._told(booking, past),
                 past=past,
@@ -79,9 +82,10 @@ class Planner:
             )
             wanted[booking.uri] = plan(booking, self.policy, context)
         wanted = without_doubles(rows, wanted, messages, self.policy)
-        todo = Todo()
+        todo, since = Todo(), self.store.policy_changed_at()
         for booking in rows:
-            todo += reconcile(wanted[booking.uri], messages[booking.uri], booking=booking, now=now)
+            uri = booking.uri
+            todo += reconcile(wanted[uri], messages[uri], booking=booking, now=now, policy_since=since)
         return todo
 
     def _told(self, booking: Booking, past: Past) -> frozenset[Audience]:

@@ -20,7 +20,7 @@ from syncer.errors import (
     Unreadable,
 )
 from syncer.listing import say_changes, window
-from syncer.model import Booking, Change, ChangeKind, State
+from syncer.model import Booking, Change, ChangeKind, State, utc_text
 from syncer.reasons import Reason
 from syncer.sending import say_message
 from syncer.store import Batch, Reading
@@ -231,9 +231,12 @@ def _read(run: Run, event: Event, why: str) -> Read:
 
 def plan_again_if_rules_changed(run: Run, now: datetime) -> None:
     """Plan all known bookings once more when a setting that decides about texts is not what it was."""
-    fingerprint = run.settings.policy.fingerprint()
-    if run.store.meta("policy") == fingerprint:
+    fingerprint, scope = run.settings.policy.fingerprint(), run.settings.scope
+    before = run.store.meta("policy")
+    if before == fingerprint and run.store.meta("scope") in {"", scope}:
         return
+    if before not in {"", fingerprint}:
+        run.store.remember("policy_changed_at", utc_text(now))
     since, _ = window(run, now)
     planning = planner(run, now)
     for bookings in run.store.bookings_since(since):
@@ -241,14 +244,17 @@ def plan_again_if_rules_changed(run: Run, now: datetime) -> None:
         changed = [new for old, new in zip(bookings, rows, strict=True) if new is not old]
         _commit(run, Batch(bookings=changed), planning.todo(rows, now), now)
     run.store.remember("policy", fingerprint)
+    run.store.remember("scope", scope)
 
 
 def planner(run: Run, now: datetime) -> Planner:
-    """Make the planner of this run; rules never seen before are born now."""
+    """Make the planner of this run; what rules cover that they did not cover before is born now."""
+    from syncer.births import coverages
     from syncer.planning import Planner
 
-    born = run.store.meet_rules([rule.name for rule in run.settings.policy.rules], now)
-    return Planner(run.store, run.settings.policy, run.calendly, born, run.unreadable)
+    policy = run.settings.policy
+    eras = run.store.meet_rules(coverages(policy, run.settings.scope), now)
+    return Planner(run.store, policy, run.calendly, eras, run.unreadable)
 
 
 def _commit(run: Run, batch: Batch, todo: Todo, now: datetime) -> None:

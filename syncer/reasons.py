@@ -114,7 +114,7 @@ EXPLANATIONS: Mapping[Reason, Explanation] = {
     ),
     Reason.BOOKED_LATE: Explanation("The booking was made when the text's time had passed."),
     Reason.BEFORE_BIRTH: Explanation("The text was due before this database was made."),
-    Reason.BEFORE_RULE: Explanation("The text was due before its rule was first seen."),
+    Reason.BEFORE_RULE: Explanation("The text was due before the settings that want it."),
     Reason.SEEN_LATE: Explanation("The text's time had passed when syncer first saw the booking."),
     Reason.AFTER_START: Explanation("The text's time comes when the meeting has begun or is over."),
     Reason.NOT_TOLD: Explanation("The person was never told of this booking."),

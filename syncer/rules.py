@@ -71,6 +71,9 @@ MAX_LATENESS: Mapping[Trigger, timedelta] = {
 }
 """How late a message may go out, where its rule does not say."""
 
+LATE_RUN = timedelta(minutes=15)
+"""How late a run may come at least: what was to leave before quiet hours leaves so long after they began, too."""
+
 OBEYS_QUIET_HOURS = frozenset({Trigger.BEFORE_START, Trigger.AFTER_END, Trigger.NO_SHOW})
 """Triggers whose messages wait for the end of quiet hours, where the rule does not say."""
 
@@ -106,6 +109,11 @@ def _plain_all(names: frozenset[str]) -> frozenset[str]:
     return frozenset(map(plain, names))
 
 
+def is_for(event_types: frozenset[str] | None, event_name: str, event_type: str) -> bool:
+    """Whether an event is of one of these types, given its name and its type's URI; None = all types."""
+    return event_types is None or not _plain_all(event_types).isdisjoint((plain(event_name), plain(event_type)))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """One kind of text.
@@ -139,9 +147,7 @@ class Rule:
 
     def covers(self, event_name: str, event_type: str) -> bool:
         """Whether the rule is for events of this type, given its name and URI."""
-        if self.event_types is None:
-            return True
-        return not _plain_all(self.event_types).isdisjoint((plain(event_name), plain(event_type)))
+        return is_for(self.event_types, event_name, event_type)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,6 +182,7 @@ class Policy:
         host_phone: fallback number for host messages, E.164.
         phone_sources: where to look for a number, in order.
         allowed_countries: ISO 3166 codes that may be texted; empty = all.
+        late_run: how late a run may come: what was to leave before quiet hours leaves so long after they began, too.
         settle: a cancellation younger than this is read again before it is texted.
         per_number_per_day: most texts to one number in 24 hours.
         fold_accents: whether syncer's own words lose accents that would turn a text into UCS-2.
@@ -194,6 +201,7 @@ class Policy:
     allowed_countries: frozenset[str] = frozenset()
     allow_landlines: bool = False
     quiet_hours: QuietHours | None = None
+    late_run: timedelta = LATE_RUN
     settle: timedelta = timedelta(seconds=30)
     per_number_per_day: int = 10
     fold_accents: bool = True

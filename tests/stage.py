@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from conftest import NOW, a_booking, a_message, an_event, an_invitee
 from fakes import FakeCalendly, FakeGateway, InlineExecutor
 
+from syncer.births import coverages
 from syncer.engagelab import Template
 from syncer.log import EVENTS
 from syncer.reconcile import Todo
@@ -122,7 +123,7 @@ def wait_for(stage: Stage, *overs: dict[str, Any]) -> list[Message]:
         stage.store.commit(Batch([Reading(event, NOW)], [booking]), Todo((message,)), NOW)
         stage.calendly.put(event, booking.invitee)
         made.append(message)
-    stage.store.meet_rules([rule.name for rule in stage.settings.policy.rules], NOW)
+    stage.store.meet_rules(coverages(stage.settings.policy, stage.settings.scope), NOW)
     stage.store.remember("policy", stage.settings.policy.fingerprint())
     return made
 

@@ -10,6 +10,7 @@ import pytest
 from conftest import NOW, NUMBER, a_booking, a_message, an_event, an_invitee
 from stage import Stage, states, wait_for
 
+from syncer.births import coverages
 from syncer.errors import NotConnected, NoUsableAnswer, RunHalted
 from syncer.model import Audience, State
 from syncer.outbox import Accepted, Halt, NoAnswer, NotNow, Refused
@@ -292,7 +293,7 @@ def test_of_several_reminders_due_at_once_only_the_nearest_is_sent(stage: Stage)
     hour = a_message(booking, rule="reminder-1h", scheduled_at=NOW - timedelta(minutes=10), next_at=NOW, **fields)
     stage.store.commit(Batch([Reading(event, NOW)], [booking]), Todo((day, hour)), NOW)
     stage.calendly.put(event, booking.invitee)
-    stage.store.meet_rules([rule.name for rule in stage.settings.policy.rules], NOW)
+    stage.store.meet_rules(coverages(stage.settings.policy, stage.settings.scope), NOW)
     stage.store.remember("policy", stage.settings.policy.fingerprint())
     stage.run()
 

@@ -19,7 +19,7 @@ FAMILIES = {
     "base": "model errors reasons spans",
     "lean": "lean",
     "pure": "rules diff guards moves past recipients phones cleaning dates wording templates quiet plan reconcile"
-    " outbox doubles foresight forgetting report ports sieve questions guest_number"
+    " outbox doubles births foresight forgetting report ports sieve questions guest_number"
     " names gsm zones zone_names",
     "log": "log",
     "notify": "notify",

@@ -647,7 +647,7 @@ def utc(text: str) -> datetime:
     ("rule", "expected"),
     [
         pytest.param(FOLLOW_UP, "25 14:00", id="a follow-up at seven waits until eight"),
-        pytest.param(replace(REMIND, offset=HOUR), "25 02:59", id="a reminder at five goes out the evening before"),
+        pytest.param(replace(REMIND, offset=HOUR), "25 02:00", id="a reminder at five goes out the evening before"),
         pytest.param(replace(REMIND, offset=15 * HOUR), "24 21:00", id="a reminder in the afternoon stays"),
         pytest.param(replace(REMIND, offset=23 * HOUR), "24 14:00", id="a reminder at seven the day before waits"),
         pytest.param(replace(FOLLOW_UP, quiet_hours=False), "25 13:00", id="a rule that does not care"),
@@ -655,13 +655,14 @@ def utc(text: str) -> datetime:
     ],
 )
 def test_quiet_hours(rule: Rule, expected: str) -> None:
-    """Quiet hours move when a message may leave, not when it was due or how long it lives."""
+    """Quiet hours move when a message may leave, and end its life where that is night; not when it was due."""
     message, plain = planned_for(booking(), rule, quiet_hours=NIGHT), planned_for(booking(), rule)
 
     assert utc(expected) == message.next_at
     # A distance is that of the moment at which it leaves: `test_offset.py`.
-    assert message == replace(plain, next_at=message.next_at, params=message.params)
+    assert message == replace(plain, next_at=message.next_at, expires_at=message.expires_at, params=message.params)
     assert message.params.keys() == plain.params.keys()
+    assert message.expires_at <= plain.expires_at
     assert plain.next_at == plain.scheduled_at
 
 
@@ -697,8 +698,8 @@ def test_a_reminder_that_dies_as_the_night_ends_goes_out_before_it() -> None:
     """
     message = planned_for(booking(), REMIND, quiet_hours=NIGHT)
 
-    assert message.expires_at == utc("24 14:00")
-    assert message.next_at == utc("24 02:59")
+    assert message.scheduled_at == utc("24 12:00")
+    assert (message.next_at, message.expires_at) == (utc("24 02:00"), utc("24 03:15"))
     assert message.state is State.SCHEDULED
 
 
@@ -785,7 +786,7 @@ def test_whatever_is_planned_is_sound(made: Booking, policy: Policy, context: Co
         rule = policy.rule(message.rule)
         assert rule is not None
         assert message.key.startswith(f"{made.uri}/{message.rule}/{utc_text(made.event.start)}")
-        assert message.expires_at >= message.scheduled_at
+        assert message.expires_at >= message.scheduled_at or rule.on is Trigger.BEFORE_START
         assert message.state in {State.SCHEDULED, State.SKIPPED, State.EXPIRED}
         assert bool(message.reason) is (message.state is not State.SCHEDULED)
         assert (message.meeting_at, message.changed_at, message.attempts) == (made.event.start, NOW, 0)

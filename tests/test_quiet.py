@@ -1,18 +1,22 @@
-"""Quiet hours: to their end, else before they begin, else at once for today's meeting, else never."""
+"""Quiet hours: to their end, else the hour before they begin, else when due for a meeting of that day, else never."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from conftest import a_message
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncer.quiet import next_allowed, send_at
-from syncer.rules import QuietHours
+from syncer.quiet import Window, leaves_at, next_allowed, window
+from syncer.rules import Policy, QuietHours
 
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 NIGHT = QuietHours(time(21), time(8))
+AT_NIGHT = Policy(quiet_hours=NIGHT)
 NOON = QuietHours(time(12), time(14))
 LATE = QuietHours(time(22), time(2, 30))
 EARLY = QuietHours(time(2, 30), time(6))
@@ -21,6 +25,33 @@ EARLY = QuietHours(time(2, 30), time(6))
 def utc(text: str) -> datetime:
     """Read "2026-11-25 16:00" as UTC."""
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def day(text: str) -> datetime:
+    """Read a day of November 2026 and a time, "25 16:00", as UTC."""
+    return utc(f"2026-11-{text}")
+
+
+def window_of(due: str, expires: str, meeting: str, since: str, zone: str) -> Window | None:
+    """Decide with quiet hours from nine to eight."""
+    return window(
+        day(due),
+        expires=day(expires),
+        meeting=day(meeting),
+        since=None if since == "-" else day(since),
+        zone=zone,
+        policy=AT_NIGHT,
+    )
+
+
+def shown(found: Window | None) -> str:
+    """Write a window as "25 02:00 25 03:15", and none as "-"."""
+    return "-" if found is None else f"{found.at:%d %H:%M} {found.expires:%d %H:%M}"
+
+
+def is_quiet_at(moment: datetime, zone: str, quiet: QuietHours) -> bool:
+    """Whether a moment is in quiet hours."""
+    return next_allowed(moment, zone, quiet) != moment
 
 
 @pytest.mark.parametrize(
@@ -62,174 +93,170 @@ def test_next_allowed(now: str, zone: str, quiet: QuietHours | None, expected: s
 
 
 # A meeting in Chicago (UTC-6) on Wednesday the 25th; the day before, quiet from 21:00 = 03:00 UTC to 08:00 = 14:00 UTC.
-@pytest.mark.parametrize(
-    ("due", "expires", "meeting", "now", "expected"),
-    [
-        pytest.param(
-            "2026-11-24 16:00",
-            "2026-11-24 18:00",
-            "2026-11-25 16:00",
-            "2026-11-20 00:00",
-            "2026-11-24 16:00",
-            id="not in quiet hours: when it is due",
-        ),
-        pytest.param(
-            "2026-11-24 16:00",
-            "2026-11-24 18:00",
-            "2026-11-25 16:00",
-            "2026-11-24 17:00",
-            "2026-11-24 16:00",
-            id="also when that is past",
-        ),
-        pytest.param(
-            "2026-11-25 12:30",
-            "2026-11-25 14:30",
-            "2026-11-25 20:00",
-            "2026-11-20 00:00",
-            "2026-11-25 14:00",
-            id="at their end, while it lives",
-        ),
-        pytest.param(
-            "2026-11-25 12:30",
-            "2026-11-25 14:00",
-            "2026-11-25 20:00",
-            "2026-11-20 00:00",
-            "2026-11-25 02:59",
-            id="at the moment it expires it is too late",
-        ),
-        pytest.param(
-            "2026-11-25 04:00",
-            "2026-11-25 06:00",
-            "2026-11-26 04:00",
-            "2026-11-20 00:00",
-            "2026-11-25 02:59",
-            id="too late at their end: a minute before they begin",
-        ),
-        pytest.param(
-            "2026-11-25 12:00",
-            "2026-11-25 13:00",
-            "2026-11-25 13:00",
-            "2026-11-20 00:00",
-            "2026-11-25 02:59",
-            id="a meeting at seven is reminded of the evening before",
-        ),
-        pytest.param(
-            "2026-11-25 13:00",
-            "2026-11-25 14:00",
-            "2026-11-25 14:00",
-            "2026-11-20 00:00",
-            "2026-11-25 02:59",
-            id="a meeting that begins as they end has begun",
-        ),
-        pytest.param(
-            "2026-11-25 04:00",
-            "2026-11-25 06:00",
-            "2026-11-26 04:00",
-            "2026-11-25 02:59",
-            "2026-11-25 02:59",
-            id="that minute is now",
-        ),
-        pytest.param(
-            "2026-11-25 12:00",
-            "2026-11-25 13:00",
-            "2026-11-25 13:00",
-            "2026-11-25 08:00",
-            "2026-11-25 12:00",
-            id="that minute is past, the meeting is today: when it is due",
-        ),
-        pytest.param(
-            "2026-11-25 12:00",
-            "2026-11-25 13:00",
-            "2026-11-25 13:00",
-            "2026-11-25 05:00",
-            "2026-11-25 12:00",
-            id="planned before midnight for a meeting that is today when it goes out",
-        ),
-        pytest.param(
-            "2026-11-25 12:00",
-            "2026-11-25 13:00",
-            "2026-11-25 13:00",
-            "2026-11-25 12:30",
-            "2026-11-25 12:00",
-            id="due a while ago, the meeting is today: at once",
-        ),
-        pytest.param(
-            "2026-11-25 12:00",
-            "2026-11-25 12:30",
-            "2026-11-25 13:00",
-            "2026-11-25 12:31",
-            None,
-            id="it has expired by now",
-        ),
-        pytest.param(
-            "2026-11-25 04:00",
-            "2026-11-25 06:00",
-            "2026-11-26 04:00",
-            "2026-11-25 03:30",
-            None,
-            id="that minute is past, the meeting is tomorrow: never",
-        ),
-        pytest.param(
-            "2026-11-25 04:30",
-            "2026-11-26 04:30",
-            "2026-11-25 03:30",
-            "2026-11-20 00:00",
-            "2026-11-25 14:00",
-            id="a follow-up waits for the morning, though the meeting has begun",
-        ),
-        pytest.param(
-            "2026-11-25 04:30",
-            "2026-11-25 10:00",
-            "2026-11-25 03:30",
-            "2026-11-25 04:30",
-            "2026-11-25 04:30",
-            id="a short-lived follow-up of today's meeting: at once",
-        ),
-    ],
-)
-def test_send_at(due: str, expires: str, meeting: str, now: str, expected: str | None) -> None:
-    """A message that falls into quiet hours goes out after, before or during them, or never, in that order."""
-    moved = send_at(
-        utc(due), expires=utc(expires), meeting=utc(meeting), zone="America/Chicago", quiet=NIGHT, now=utc(now)
-    )
+# All as day and time in UTC: due, expires, meeting, since when the booking has its time (- = no reminder), and what is
+# expected: from when to when it may leave (- = never).
+WINDOWS = [
+    ("24 16:00", "24 18:00", "25 16:00", "01 00:00", "24 16:00 24 18:00", "not in quiet hours: when it is due"),
+    ("25 12:30", "25 14:30", "25 20:00", "01 00:00", "25 14:00 25 14:30", "at their end, while it lives"),
+    ("25 12:30", "25 14:00", "25 20:00", "01 00:00", "25 02:00 25 14:00", "at the moment it expires it is too late"),
+    ("25 04:00", "25 06:00", "26 04:00", "01 00:00", "25 02:00 25 03:15", "too late at their end: the hour before"),
+    ("25 12:00", "25 13:00", "25 13:00", "01 00:00", "25 02:00 25 13:00", "a meeting at seven: the evening before"),
+    ("25 13:00", "25 14:00", "25 14:00", "01 00:00", "25 02:00 25 14:00", "one that begins as they end has begun"),
+    ("25 12:00", "25 13:00", "25 13:00", "25 02:00", "25 02:00 25 13:00", "booked as that hour begins"),
+    ("25 12:00", "25 13:00", "25 13:00", "25 02:30", "25 02:30 25 13:00", "booked in that hour: at once"),
+    ("25 04:00", "25 06:00", "26 04:00", "25 02:59", "25 02:59 25 03:15", "in its last minute"),
+    (
+        "25 12:00",
+        "25 13:00",
+        "25 13:00",
+        "25 03:00",
+        "25 12:00 25 13:00",
+        "booked as they begin, for that day: when due",
+    ),
+    ("25 12:00", "25 13:00", "25 13:00", "25 10:00", "25 12:00 25 13:00", "booked in the night"),
+    ("25 04:00", "25 06:00", "26 04:00", "25 03:00", "-", "booked as they begin, for another day: never"),
+    ("25 04:30", "26 04:30", "25 03:30", "-", "25 14:00 26 03:15", "a follow-up waits, and dies as the next begin"),
+    ("25 04:30", "25 10:00", "25 03:30", "-", "-", "a short-lived follow-up never leaves before its meeting"),
+    ("25 04:30", "25 10:00", "25 04:30", "-", "-", "nor as it begins"),
+    ("25 04:00", "25 05:30", "25 05:30", "-", "25 04:00 25 05:30", "news of a meeting this evening: when it is due"),
+    ("25 12:00", "26 12:00", "25 13:30", "-", "25 12:00 26 12:00", "news that would come when the meeting has begun"),
+    ("25 02:30", "25 04:30", "26 02:30", "01 00:00", "25 02:30 25 03:15", "due just before: a late run may send it"),
+    ("25 02:30", "25 03:10", "26 02:30", "01 00:00", "25 02:30 25 03:10", "no longer than it lives"),
+    ("25 02:30", "25 03:00", "26 02:30", "01 00:00", "25 02:30 25 03:00", "it dies as they begin"),
+    ("25 02:30", "25 14:00", "26 02:30", "01 00:00", "25 02:30 25 03:15", "or as they end"),
+    ("25 02:30", "25 14:01", "26 02:30", "01 00:00", "25 02:30 25 14:01", "it outlives them"),
+    ("25 02:30", "25 03:30", "25 03:30", "01 00:00", "25 02:30 25 03:30", "a meeting at half past nine, this evening"),
+    ("25 02:30", "26 02:30", "25 02:00", "-", "25 02:30 26 02:30", "a follow-up just before them, which waits if late"),
+]
 
-    assert (None if expected is None else utc(expected)) == moved
+
+@pytest.mark.parametrize(
+    ("due", "expires", "meeting", "since", "expected"),
+    [pytest.param(*row[:5], id=row[5]) for row in WINDOWS],
+)
+def test_window(due: str, expires: str, meeting: str, since: str, expected: str) -> None:
+    """A message that falls into quiet hours goes out after, before or during them, or never, in that order."""
+    assert shown(window_of(due, expires, meeting, since, "America/Chicago")) == expected
 
 
 # A zone a day ahead: Auckland is 13 hours before UTC in November; 21:00 there is 08:00 UTC, 08:00 there 19:00 UTC.
 @pytest.mark.parametrize(
-    ("due", "expires", "meeting", "now", "expected"),
+    ("due", "expires", "meeting", "since", "expected"),
     [
-        pytest.param("24 10:00", "24 12:00", "25 10:00", "20 00:00", "24 07:59", id="a day before a meeting at 23:00"),
-        pytest.param("24 20:00", "24 22:00", "25 20:00", "20 00:00", "24 20:00", id="09:00 on the next day there"),
-        pytest.param("24 18:00", "24 19:30", "24 19:30", "20 00:00", "24 19:00", id="the meeting at 08:30, their end"),
-        pytest.param("24 17:30", "24 18:30", "24 18:30", "20 00:00", "24 07:59", id="a meeting inside them, planned"),
-        pytest.param("24 17:30", "24 18:30", "24 18:30", "24 12:00", "24 17:30", id="inside them, booked at 01:00"),
-        pytest.param("24 09:30", "24 10:30", "24 10:30", "24 09:00", "24 09:30", id="inside them, before midnight"),
-        pytest.param("24 10:30", "24 11:30", "24 11:30", "24 10:00", None, id="the meeting at 00:30 is tomorrow's"),
-        pytest.param("24 08:30", "24 10:30", "25 08:30", "24 08:10", None, id="tomorrow's, and too late for either"),
+        pytest.param(*row[:5], id=row[5])
+        for row in [
+            ("24 10:00", "24 12:00", "25 10:00", "01 00:00", "24 07:00 24 08:15", "a day before a meeting at 23:00"),
+            ("24 20:00", "24 22:00", "25 20:00", "01 00:00", "24 20:00 24 22:00", "09:00 on the next day there"),
+            ("24 18:00", "24 19:30", "24 19:30", "01 00:00", "24 19:00 24 19:30", "the meeting at 08:30, their end"),
+            ("24 17:30", "24 18:30", "24 18:30", "01 00:00", "24 07:00 24 18:30", "a meeting inside them"),
+            ("24 17:30", "24 18:30", "24 18:30", "24 12:00", "24 17:30 24 18:30", "inside them, booked at 01:00"),
+            ("24 09:30", "24 10:30", "24 10:30", "24 09:00", "24 09:30 24 10:30", "inside them, before midnight"),
+            ("24 10:30", "24 11:30", "24 11:30", "24 10:00", "-", "the meeting at 00:30 is tomorrow's"),
+            ("24 08:30", "24 10:30", "25 08:30", "24 08:10", "-", "tomorrow's, and too late for either"),
+        ]
     ],
 )
-def test_send_at_a_day_ahead(due: str, expires: str, meeting: str, now: str, expected: str | None) -> None:
+def test_window_a_day_ahead(due: str, expires: str, meeting: str, since: str, expected: str) -> None:
     """The recipient's days and nights, not those of the machine."""
-    at = {name: utc(f"2026-11-{text}") for name, text in locals().items() if isinstance(text, str)}
-    moved = send_at(
-        at["due"],
-        expires=at["expires"],
-        meeting=at["meeting"],
-        zone="Pacific/Auckland",
-        quiet=NIGHT,
-        now=at["now"],
+    assert shown(window_of(due, expires, meeting, since, "Pacific/Auckland")) == expected
+
+
+# Berlin puts its clocks forward on 2027-03-28 and back on 2027-10-31; Apia skipped the 30th of December 2011.
+@pytest.mark.parametrize(
+    ("zone", "due", "expires", "meeting", "expected"),
+    [
+        pytest.param(*row[:5], id=row[5])
+        for row in [
+            ("Europe/Berlin", "2027-03-28 04:00", "2027-03-28 05:00", "2027-03-28 05:00",
+             "2027-03-27 19:00 2027-03-28 05:00", "07:00 on the short night: 20:00 the evening before"),
+            ("Europe/Berlin", "2027-03-28 04:30", "2027-03-28 06:30", "2027-03-29 04:30",
+             "2027-03-28 06:00 2027-03-28 06:30", "08:00 comes an hour sooner"),
+            ("Europe/Berlin", "2027-10-31 05:00", "2027-10-31 06:00", "2027-10-31 06:00",
+             "2027-10-30 18:00 2027-10-31 06:00", "07:00 on the long night: 20:00 the evening before"),
+            ("Europe/Berlin", "2027-10-31 05:30", "2027-10-31 07:00", "2027-10-31 08:30",
+             "2027-10-30 18:00 2027-10-31 07:00", "08:00 comes an hour later: it dies as they end"),
+            ("Europe/Berlin", "2027-10-31 05:30", "2027-10-31 07:01", "2027-10-31 08:30",
+             "2027-10-31 07:00 2027-10-31 07:01", "and a minute later it does not"),
+            ("Pacific/Apia", "2011-12-30 17:00", "2011-12-30 18:00", "2011-12-30 18:00",
+             "2011-12-30 06:00 2011-12-30 18:00", "07:00 on the 31st: the evening of the 29th"),
+        ]
+    ],
+)  # fmt: skip
+def test_window_across_clock_changes(zone: str, due: str, expires: str, meeting: str, expected: str) -> None:
+    """The hour before quiet hours is an hour of the world, and they end by the clock on the wall."""
+    found = window(
+        utc(due), expires=utc(expires), meeting=utc(meeting), since=utc("2011-01-01 00:00"), zone=zone, policy=AT_NIGHT
     )
 
-    assert moved == at.get("expected")
+    assert found is not None
+    assert f"{found.at:%Y-%m-%d %H:%M} {found.expires:%Y-%m-%d %H:%M}" == expected
 
 
-def test_without_quiet_hours_nothing_moves() -> None:
+def test_the_hour_before_may_be_quiet_itself() -> None:
+    """Where there is less than an hour between two nights, it begins as the first ends."""
+    policy = Policy(quiet_hours=QuietHours(time(8, 30), time(8)))
+    due, meeting = utc("2026-11-25 09:00"), utc("2026-11-26 05:00")
+
+    found = window(due, expires=due + HOUR, meeting=meeting, since=due - HOUR * 9, zone="UTC", policy=policy)
+
+    assert found == Window(utc("2026-11-25 08:00"), utc("2026-11-25 08:45"))
+
+
+@pytest.mark.parametrize("quiet", [None, QuietHours(time(4), time(4))], ids=["none", "of no length"])
+def test_without_quiet_hours_nothing_moves(quiet: QuietHours | None) -> None:
     """No quiet hours: when it is due, whatever else holds."""
     due = utc("2026-11-25 04:00")
+    policy = Policy(quiet_hours=quiet)
 
-    assert due == send_at(due, expires=due, meeting=due, zone="UTC", quiet=None, now=utc("2030-01-01 00:00"))
+    assert window(due, expires=due, meeting=due, since=None, zone="UTC", policy=policy) == Window(due, due)
+
+
+def test_a_slow_loop_may_come_later() -> None:
+    """How late a run may come is a setting: it follows the interval."""
+    policy = Policy(quiet_hours=NIGHT, late_run=HOUR)
+    due = utc("2026-11-25 20:30")
+
+    found = window(due, expires=due + 2 * HOUR, meeting=due + 24 * HOUR, since=due, zone="UTC", policy=policy)
+
+    assert found == Window(due, utc("2026-11-25 22:00"))
+
+
+# Quiet from 21:00 to 08:00 in UTC. Planned: due, from when to when it may leave, the meeting; the run's time; expected.
+@pytest.mark.parametrize(
+    ("due", "expires", "meeting", "now", "expected"),
+    [
+        pytest.param(*row[:5], id=row[5])
+        for row in [
+            ("25 19:30", "25 20:30", "25 20:30", "25 20:10", "25 20:10", "not quiet: now"),
+            (
+                "25 20:30",
+                "26 20:30",
+                "25 20:00",
+                "25 21:00",
+                "26 08:00",
+                "a late follow-up waits, though late may it be",
+            ),
+            ("25 20:30", "26 20:30", "25 20:00", "26 07:59", "26 08:00", "up to the last minute"),
+            ("26 06:00", "26 07:00", "26 07:00", "25 20:59", "25 20:59", "the hour before"),
+            ("26 06:00", "26 07:00", "26 07:00", "25 21:14", "25 21:14", "a run some minutes late"),
+            ("26 06:00", "26 07:00", "26 07:00", "25 21:15", "26 06:00", "a later one waits until it is due"),
+            ("26 06:00", "26 07:00", "26 07:00", "26 02:00", "26 06:00", "never in the deep night"),
+            ("26 06:00", "26 07:00", "26 07:00", "26 06:00", "26 06:00", "due, and the meeting is today"),
+            ("26 06:00", "26 07:00", "26 07:00", "26 06:30", "26 06:30", "some time after that"),
+            ("25 20:30", "25 21:30", "25 21:30", "25 21:20", "25 21:20", "a meeting this evening"),
+            ("25 20:30", "25 22:30", "26 20:30", "25 21:14", "25 21:14", "a meeting tomorrow, some minutes late"),
+            ("25 20:30", "25 22:30", "26 20:30", "25 21:15", "-", "and later"),
+        ]
+    ],
+)
+def test_leaves_at(due: str, expires: str, meeting: str, now: str, expected: str) -> None:
+    """What comes late heeds the night: it waits, leaves, or never leaves."""
+    message = replace(
+        a_message(), scheduled_at=day(due), expires_at=day(expires), meeting_at=day(meeting), timezone="UTC"
+    )
+    found = leaves_at(message, day(now), AT_NIGHT)
+
+    assert ("-" if found is None else f"{found:%d %H:%M}") == expected
 
 
 MOMENTS = st.integers(1_767_225_600, 1_830_297_600).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))
@@ -240,31 +267,75 @@ ZONES = st.sampled_from(
 )
 
 
+SPANS = st.timedeltas(timedelta(hours=-3), timedelta(hours=48))
+
+
 @given(
     due=MOMENTS,
     life=st.timedeltas(timedelta(), timedelta(hours=24)),
-    ahead=st.timedeltas(timedelta(hours=-3), timedelta(hours=48)),
-    early=st.timedeltas(timedelta(hours=-3), timedelta(hours=48)),
+    ahead=SPANS,
+    early=st.none() | SPANS,
     zone=ZONES,
     quiet=st.builds(QuietHours, CLOCKS, CLOCKS),
 )
 def test_what_always_holds(
-    due: datetime, life: timedelta, ahead: timedelta, early: timedelta, zone: str, quiet: QuietHours
+    due: datetime, life: timedelta, ahead: timedelta, early: timedelta | None, zone: str, quiet: QuietHours
 ) -> None:
     """A message moves only out of quiet hours, never past its life, and stays only for a meeting of that day."""
-    now, meeting, expires = due - early, due + ahead, due + life
-    moved = send_at(due, expires=expires, meeting=meeting, zone=zone, quiet=quiet, now=now)
+    meeting, expires, policy = due + ahead, due + life, Policy(quiet_hours=quiet)
+    since = None if early is None else due - early
+    found = window(due, expires=expires, meeting=meeting, since=since, zone=zone, policy=policy)
     is_quiet = next_allowed(due, zone, quiet) != due
 
     if not is_quiet:
-        assert due == moved
-    elif moved is not None:
-        tz = ZoneInfo(zone)
-        days = {moment.astimezone(tz).date() for moment in (now, max(now, due))}
-        assert moved <= expires
-        assert moved == due or next_allowed(moved, zone, quiet) == moved
-        assert moved != due or meeting.astimezone(tz).date() in days
-        assert moved >= due or moved >= now
+        assert found is not None
+        assert found.at == due
+    if found is None:
+        return
+    assert found.expires <= expires
+    assert found.at == due or next_allowed(found.at, zone, quiet) == found.at
+    if is_quiet and found.at == due:
+        assert meeting.astimezone(ZoneInfo(zone)).date() == due.astimezone(ZoneInfo(zone)).date()
+        assert meeting > due
+    if found.at < due:
+        assert since is not None
+        assert found.at >= since
+        assert next_allowed(found.at, zone, quiet) == found.at
+        begin = next(found.at + n * MINUTE for n in range(62) if is_quiet_at(found.at + n * MINUTE, zone, quiet))
+        assert begin - found.at <= HOUR + MINUTE
+
+
+@given(
+    due=MOMENTS,
+    life=st.timedeltas(timedelta(), timedelta(hours=24)),
+    ahead=SPANS,
+    zone=ZONES,
+    quiet=st.builds(QuietHours, CLOCKS, CLOCKS),
+    late=st.timedeltas(timedelta(), timedelta(hours=24)),
+)
+def test_a_late_message_leaves_by_day_or_has_a_reason_not_to(
+    due: datetime, life: timedelta, ahead: timedelta, zone: str, quiet: QuietHours, late: timedelta
+) -> None:
+    """Whenever a run comes: in the night a text leaves only just after its beginning, or for a meeting of that day."""
+    meeting, policy = due + ahead, Policy(quiet_hours=quiet)
+    found = window(due, expires=due + life, meeting=meeting, since=None, zone=zone, policy=policy)
+    if found is None or found.at + late >= found.expires:
+        return
+    message = replace(
+        a_message(), scheduled_at=due, expires_at=found.expires, meeting_at=meeting, next_at=found.at, timezone=zone
+    )
+    now = found.at + late
+    at = leaves_at(message, now, policy)
+
+    if at is None:
+        # Only news of a cancellation, which may be worth sending when the meeting has begun: its life is not cut.
+        assert next_allowed(now, zone, quiet) < found.expires
+        return
+    assert now <= at < found.expires
+    assert leaves_at(message, at, policy) == at, "waiting once is enough"
+    if is_quiet_at(at, zone, quiet):
+        today = meeting.astimezone(ZoneInfo(zone)).date() == due.astimezone(ZoneInfo(zone)).date() and meeting > due
+        assert today or not is_quiet_at(at - policy.late_run, zone, quiet)
 
 
 @given(now=MOMENTS, zone=ZONES, quiet=st.builds(QuietHours, CLOCKS, CLOCKS))

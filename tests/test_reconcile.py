@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from syncer.model import WAITING, Audience, State
 from syncer.outbox import FINAL_REASONS, may_move
 from syncer.reasons import Reason
-from syncer.reconcile import Todo, reconcile
+from syncer.reconcile import BY_SETTINGS, Todo, reconcile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
     from syncer.model import Booking, Message
 
@@ -165,9 +166,74 @@ def test_what_waits_is_skipped_when_a_rule_forbids_it_now(state: State) -> None:
 
 @pytest.mark.parametrize("state", sorted(WAITING))
 def test_what_waits_is_left_to_the_clock(state: State) -> None:
-    """A message whose time has passed in the meantime is expired by the clock, not by planning."""
-    assert Todo() == compare(EXPIRED, row(state))
-    assert Todo() == compare(replace(EXPIRED, next_at=NOW + HOUR), row(state))
+    """A message whose time has passed in the meantime is expired by the clock, which says what it waited for."""
+    old = row(state, scheduled_at=BEFORE, expires_at=NOW)
+
+    assert Todo() == compare(EXPIRED, old)
+    assert Todo() == compare(replace(EXPIRED, next_at=NOW + HOUR), old)
+
+
+@pytest.mark.parametrize("state", sorted(WAITING))
+@pytest.mark.parametrize(
+    ("reason", "expected"), [(Reason.SEEN_LATE, Reason.LATE), (Reason.QUIET_HOURS, Reason.QUIET_HOURS)]
+)
+def test_what_waits_and_has_no_life_any_more_expires(state: State, reason: Reason, expected: Reason) -> None:
+    """The old text does not leave at the old time when what is wanted now came too late."""
+    old = row(state, attempts=3, refusals=2)
+    gone = replace(EXPIRED, reason=reason, scheduled_at=NOW - 9 * HOUR, expires_at=NOW)
+
+    ((before, after),) = compare(gone, old).updates
+
+    assert before is state
+    assert after == replace(gone, reason=expected, attempts=3, refusals=2)
+
+
+@pytest.mark.parametrize(
+    ("next_at", "reason", "planned", "expires", "expected"),
+    [
+        pytest.param(30, Reason.PROVIDER_LATER, 0, 60, 30, id="a delay is kept"),
+        pytest.param(30, Reason.PROVIDER_LATER, 45, 60, 45, id="it is not tried before it is wanted"),
+        pytest.param(30, Reason.PROVIDER_LATER, 0, 31, 30, id="up to the end of its life"),
+        pytest.param(30, Reason.PROVIDER_LATER, 0, 30, 0, id="a delay beyond the life that it has now"),
+        pytest.param(600, Reason.QUIET_HOURS, 0, 900, 0, id="it only waited for the morning, and need not any more"),
+    ],
+)
+def test_a_refused_message_keeps_its_delay_within_its_life(
+    next_at: int, reason: Reason, planned: int, expires: int, expected: int
+) -> None:
+    """The gateway's delay holds, unless the text would never leave for it."""
+    old = row(State.RETRYABLE, next_at=NOW + next_at * MINUTE, reason=reason, expires_at=NOW + DAY)
+    new = replace(WANTED, next_at=NOW + planned * MINUTE, expires_at=NOW + expires * MINUTE)
+
+    ((_, after),) = compare(new, old).updates
+
+    assert after.next_at == NOW + expected * MINUTE
+
+
+@pytest.mark.parametrize("reason", sorted(BY_SETTINGS))
+@pytest.mark.parametrize("state", [State.SKIPPED, State.CANCELED])
+def test_new_settings_send_nothing_that_was_due_before_them(state: State, reason: Reason) -> None:
+    """What the old ones did not want stays unsent, and says so; what is due from then on comes back."""
+    old = row(state, reason=reason)
+
+    def updates(since: datetime) -> tuple[tuple[State, Message], ...]:
+        return reconcile([WANTED], [old], booking=BOOKING, now=NOW, policy_since=since).updates
+
+    late = updates(WANTED.scheduled_at + MINUTE)
+    told = state is State.SKIPPED and reason is not Reason.BEFORE_RULE
+    said = replace(old, reason=Reason.BEFORE_RULE, detail="", changed_at=NOW)
+
+    assert late == (((state, said),) if told else ())
+    assert [after.state for _, after in updates(WANTED.scheduled_at)] == [State.SCHEDULED]
+
+
+def test_what_a_booking_brings_back_does_not_ask_for_the_settings() -> None:
+    """A booking that was canceled and is back, a seat that another one gave way to: not by the settings."""
+    for reason in (Reason.BOOKING_CANCELED, Reason.BOOKING_MOVED, Reason.DUPLICATE, Reason.OPTED_OUT):
+        old = row(State.SKIPPED, reason=reason)
+        todo = reconcile([WANTED], [old], booking=BOOKING, now=NOW, policy_since=NOW + DAY)
+
+        assert [after.state for _, after in todo.updates] == [State.SCHEDULED]
 
 
 @pytest.mark.parametrize("state", [State.SKIPPED, State.CANCELED])

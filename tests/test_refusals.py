@@ -10,6 +10,7 @@ import pytest
 from conftest import NOW, a_booking, a_message, an_event, an_invitee
 from stage import Stage
 
+from syncer.births import coverages
 from syncer.engagelab import decipher
 from syncer.errors import RunHalted
 from syncer.model import State
@@ -54,7 +55,7 @@ def texts(stage: Stage, count: int, *, templates: tuple[str, ...] = ("1001", "10
         stage.store.commit(Batch([Reading(event, NOW)], [booking]), Todo((message,)), NOW)
         stage.calendly.put(event, booking.invitee)
         made.append(message)
-    stage.store.meet_rules([rule.name for rule in stage.settings.policy.rules], NOW)
+    stage.store.meet_rules(coverages(stage.settings.policy, stage.settings.scope), NOW)
     stage.store.remember("policy", stage.settings.policy.fingerprint())
     return made
 

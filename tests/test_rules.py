@@ -149,6 +149,7 @@ POLICY_FIELDS: dict[str, Any] = {
     "allowed_countries": frozenset({"US"}),
     "allow_landlines": True,
     "quiet_hours": QuietHours(time(21), time(8)),
+    "late_run": timedelta(minutes=16),
     "settle": timedelta(seconds=31),
     "per_number_per_day": 9,
 }

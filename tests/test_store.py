@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from rewording import details_as_worded
 from stage import known_in
 
+from syncer.births import Coverage
 from syncer.diff import Known
 from syncer.errors import Overtaken, StoreError, WrongDatabase
 from syncer.model import (
@@ -43,6 +44,7 @@ from syncer.outbox import MOVES, Settlement, may_move
 from syncer.phones import is_number
 from syncer.reasons import Reason, in_words
 from syncer.reconcile import Todo
+from syncer.rules import Trigger
 from syncer.store import Batch, Reading, Store, UnreadableEvent, database, rows
 
 if TYPE_CHECKING:
@@ -98,7 +100,7 @@ def other(store: Store) -> Iterator[Store]:
 
 SOUND: dict[str, dict[str, Any]] = {
     "meta": {"name": "account", "value": ACCOUNT},
-    "rules": {"name": "confirmation", "born_at": utc_text(NOW)},
+    "rules": {"name": "confirmation", "covers": "{}", "born_at": utc_text(NOW)},
     "reasons": {"code": "of_another_release", "sentence": "It is so.", "remedy": ""},
     "events": rows.event_row(an_event("e9"), read_at=NOW, reread_at=NOW, settles_at=NOW),
     "unreadable_events": {
@@ -150,7 +152,9 @@ BROKEN = [
     pytest.param("messages", {"audience": "guest"}, id="an audience nobody knows"),
     pytest.param("messages", {"params": "[]"}, id="params that are no table"),
     pytest.param("messages", {"state": "queued"}, id="a state nobody knows"),
-    pytest.param("messages", {"expires_at": EARLIER}, id="expires before it is due"),
+    pytest.param(
+        "messages", {"expires_at": EARLIER, "meeting_at": EARLIER}, id="a follow-up that expires before it is due"
+    ),
     pytest.param("messages", {"attempts": -1}, id="fewer than no attempts"),
     pytest.param("messages", {"refusals": -1}, id="fewer than no refusals"),
     pytest.param("messages", {"state": "sent", "attempts": 1}, id="sent, but neither an id nor a reason"),
@@ -896,6 +900,8 @@ def refused(store: Store, message: Message) -> Message:
     return store.settle(store.claim(message, NOW), Settlement(State.FAILED, Reason.PROVIDER_REFUSED, "3002 no"), NOW)
 
 
+COVERED = Coverage(on=Trigger.BOOKED, to=Audience.INVITEE, scope="organization", event_types=frozenset({"intro"}))
+
 CALLS: list[Any] = [
     pytest.param(lambda store, _: store.meta("account"), id="meta"),
     pytest.param(lambda store, _: store.remember("account", "a"), id="remember"),
@@ -905,7 +911,7 @@ CALLS: list[Any] = [
         lambda store, message: store.again(refused(store, message), Reason.BY_OPERATOR, NOW, "retried"), id="again"
     ),
     pytest.param(lambda store, _: store.knows_token("t"), id="knows_token"),
-    pytest.param(lambda store, _: store.meet_rules(["a", "b"], NOW), id="meet_rules"),
+    pytest.param(lambda store, _: store.meet_rules({"a": COVERED, "b": COVERED}, NOW), id="meet_rules"),
     pytest.param(lambda store, _: store.commit(*a_batch(), NOW), id="commit"),
     pytest.param(lambda store, _: store.record_run(SOUND["runs"]), id="record_run"),
     pytest.param(lambda store, _: store.last_run(), id="last_run"),
@@ -1307,57 +1313,6 @@ def test_values_are_remembered(store: Store) -> None:
     assert (never, store.meta("policy")) == ("", "two")
     with pytest.raises(StoreError, match="CHECK"):
         store.remember("password", "x")
-
-
-def test_rules_are_as_old_as_their_first_sight(store: Store) -> None:
-    """Those a database begins with are as old as it is; later ones are born when they are met, once."""
-    first = store.meet_rules(["confirmation", "reminder-1h"], NOW)
-    store.remember("policy", "the first run is over")
-    same = store.meet_rules(iter(["confirmation", "reminder-1h"]), NOW + HOUR)
-    added = store.meet_rules(["confirmation", "reminder-1h", "follow-up"], NOW + DAY)
-    later = store.meet_rules(["follow-up", "confirmation", "reminder-1h"], NOW + 2 * DAY)
-
-    born = {"confirmation": store.born_at, "reminder-1h": store.born_at}
-    assert (first, same) == (born, born)
-    assert added == later == born | {"follow-up": NOW + DAY}
-
-
-def test_a_rule_that_was_away_is_a_new_one(store: Store) -> None:
-    """What was due while it was off is nobody's business any more; the others keep their age."""
-    store.meet_rules(["confirmation", "reminder-1h"], NOW)
-    store.remember("policy", "the first run is over")
-    without = store.meet_rules(["confirmation"], NOW + HOUR)
-    back = store.meet_rules(["confirmation", "reminder-1h"], NOW + 2 * HOUR)
-
-    assert without == {"confirmation": store.born_at}
-    assert back == {"confirmation": store.born_at, "reminder-1h": NOW + 2 * HOUR}
-
-
-def test_rules_that_were_all_away_are_new_ones(store: Store) -> None:
-    """Also when no rule was left meanwhile: a rule texts nobody about what was due before it."""
-    store.meet_rules(["confirmation"], NOW)
-    store.remember("policy", "the first run is over")
-    none = store.meet_rules([], NOW + HOUR)
-    back = store.meet_rules(["confirmation"], NOW + DAY)
-
-    assert (none, back) == ({}, {"confirmation": NOW + DAY})
-
-
-def test_a_first_run_that_broke_off_is_still_the_first(store: Store) -> None:
-    """Until it has planned everything once, its rules are as old as the database."""
-    store.meet_rules(["confirmation"], NOW)
-    again = store.meet_rules(["confirmation", "host"], NOW + HOUR)
-
-    assert again == {"confirmation": store.born_at, "host": store.born_at}
-
-
-def test_meeting_the_same_rules_writes_nothing(store: Store, other: Store) -> None:
-    """Each batch of a run meets them: it does not even wait for another writer."""
-    store.meet_rules(["confirmation"], NOW)
-    store.db.conn.execute("PRAGMA busy_timeout = 0")
-    other.db.conn.execute("BEGIN IMMEDIATE")
-
-    assert store.meet_rules(["confirmation"], NOW + HOUR) == {"confirmation": store.born_at}
 
 
 def a_run(name: str, ended_at: datetime, outcome: str = "completed") -> dict[str, Any]:

@@ -32,6 +32,7 @@ def build(sources: Sources, tables: schema.Tables, raw: Mapping[str, Any]) -> ru
         allowed_countries=frozenset(tables.phones.allowed_countries),
         allow_landlines=tables.phones.allow_landlines,
         quiet_hours=_quiet_hours(sources, tables.quiet_hours, raw),
+        late_run=max(rules.LATE_RUN, tables.interval),
         settle=tables.settle,
         per_number_per_day=tables.limits.per_number_per_day,
         fold_accents=tables.fold_accents,

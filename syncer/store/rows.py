@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import msgspec
 
+from syncer.births import Coverage, Era
 from syncer.diff import Known
 from syncer.errors import StoreError
 from syncer.model import (
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
+_COVERAGE = msgspec.json.Decoder(Coverage)
 _ANSWERS = msgspec.json.Decoder(tuple[Answer, ...])
 _HOSTS = msgspec.json.Decoder(tuple[Host, ...])
 _LOCATION = msgspec.json.Decoder(Location | None)
@@ -118,6 +120,12 @@ def event_of(row: Mapping[str, Any]) -> Event:
         active=row["active"],
         external_id=row["external_id"],
     )
+
+
+@_sound
+def era_of(row: Mapping[str, Any]) -> Era:
+    """Read what a rule covered from its row."""
+    return Era(_COVERAGE.decode(row["covers"]), from_utc_text(row["born_at"]))
 
 
 @_sound

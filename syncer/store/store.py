@@ -15,12 +15,13 @@ from syncer.store.people import People
 from syncer.store.place import Ballast
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
     from types import TracebackType
 
     from sqlite_utils import Database
 
+    from syncer.births import Coverage, Era
     from syncer.reconcile import Todo
     from syncer.store.lock import Witness
     from syncer.store.snapshot import Batch
@@ -134,7 +135,7 @@ class Store(People):
         with self._writing():
             count = self._execute(
                 "UPDATE messages SET state = 'unknown', reason = ?, detail = '', changed_at = ?"
-                " WHERE state IN ('scheduled', 'retryable') AND scheduled_at <= ?",
+                " WHERE state IN ('scheduled', 'retryable') AND min(scheduled_at, next_at) <= ?",
                 [Reason.RESTORED, utc_text(now), utc_text(now)],
             )
             self._remember("restored_at", utc_text(now))
@@ -163,20 +164,41 @@ class Store(People):
             with self._writing():
                 self._execute("UPDATE rules SET born_at = ? WHERE born_at > ?", [utc_text(now)] * 2)
 
-    def meet_rules(self, names: Iterable[str], now: datetime) -> dict[str, datetime]:
-        """Note rules never seen before, forget those that are gone, and return each rule's first sight."""
-        born = {row["name"]: rows.moment_of(row["born_at"]) for row in self._query("SELECT name, born_at FROM rules")}
+    def meet_rules(self, coverages: Mapping[str, Coverage], now: datetime) -> dict[str, list[Era]]:
+        """Note what rules cover that they did not cover before, and forget rules that are gone.
+
+        Args:
+            coverages: what each rule covers now, by its name.
+            now: from when on.
+
+        Returns:
+            What each rule covered, by its name, oldest first.
+        """
+        eras = self._eras()
+        if {name: known[-1].coverage for name, known in eras.items()} == dict(coverages):
+            return eras
+        is_first = not self.meta("policy")
         # The rules that a database is born with are as old as it is.
-        first = now if self.meta("policy") else self.born_at
-        rules = {name: born.get(name, first) for name in names}
-        if rules != born:
-            with self._writing():
-                self._executemany("DELETE FROM rules WHERE name = ?", [(name,) for name in born if name not in rules])
-                self._executemany(
-                    "INSERT INTO rules (name, born_at) VALUES (?, ?) ON CONFLICT (name) DO NOTHING",
-                    [(name, utc_text(at)) for name, at in rules.items()],
-                )
-        return rules
+        since = utc_text(self.born_at if is_first else now)
+        changed = [name for name in coverages if name not in eras or eras[name][-1].coverage != coverages[name]]
+        gone = [name for name in eras if name not in coverages or (is_first and name in changed)]
+        with self._writing():
+            self._executemany("DELETE FROM rules WHERE name = ?", [(name,) for name in gone])
+            self._insert(
+                "rules",
+                [{"name": name, "covers": rows.json_text(coverages[name]), "born_at": since} for name in changed],
+            )
+        return self._eras()
+
+    def _eras(self) -> dict[str, list[Era]]:
+        eras: dict[str, list[Era]] = {}
+        for row in self._query("SELECT name, covers, born_at FROM rules ORDER BY id"):
+            eras.setdefault(row["name"], []).append(rows.era_of(row))
+        return eras
+
+    def policy_changed_at(self) -> datetime | None:
+        """Since when the settings that decide about texts are what they are; None = since the first start."""
+        return rows.moment_or_none(self.meta("policy_changed_at") or None)
 
     def changed_wordings(self, contents: Mapping[str, str]) -> list[str]:
         """Name the templates whose wording is not what it was when last noticed; one never seen before is no change."""
