@@ -951,7 +951,7 @@ CALLS: list[Any] = [
         id="remember_unreadable",
     ),
     pytest.param(lambda store, _: store.forget_unreadable(["e"]), id="forget_unreadable"),
-    pytest.param(lambda store, _: store.readable_event(NOW), id="readable_event"),
+    pytest.param(lambda store, _: store.readable_events(NOW, without=[], most=5), id="readable_events"),
     pytest.param(lambda store, _: store.event_names(), id="event_names"),
     pytest.param(lambda store, _: store.moved_halves(["k7"], ["a@example.com"]), id="moved_halves"),
     pytest.param(lambda store, _: store.bookings_by_email(["a@example.com"]), id="bookings_by_email"),
