@@ -952,6 +952,8 @@ CALLS: list[Any] = [
     ),
     pytest.param(lambda store, _: store.forget_unreadable(["e"]), id="forget_unreadable"),
     pytest.param(lambda store, _: store.readable_events(NOW, without=[], most=5), id="readable_events"),
+    pytest.param(lambda store, _: store.forgotten_entries(["k7"]), id="forgotten_entries"),
+    pytest.param(lambda store, _: store.renew_entries([an_event()]), id="renew_entries"),
     pytest.param(lambda store, _: store.event_names(), id="event_names"),
     pytest.param(lambda store, _: store.moved_halves(["k7"], ["a@example.com"]), id="moved_halves"),
     pytest.param(lambda store, _: store.bookings_by_email(["a@example.com"]), id="bookings_by_email"),
