@@ -134,18 +134,18 @@ class Worker:
             self._retain(run, listed)
             if not goes_on:
                 tell_unmatched(run, self.clock())
-            self._count_unreadable(run)
+            self._count_unreadable(run, listed)
         return run
 
-    def _count_unreadable(self, run: Run) -> None:
+    def _count_unreadable(self, run: Run, listed: Listed) -> None:
         """Count the events that cannot be read.
 
         Raises:
-            Unreadable: no listed event at all can be read.
+            Unreadable: no listed event at all can be read, or was tried and could be.
         """
         events = self.store.unreadable_events()
         run.report.events_unreadable = len(events)
-        if events and len(events) >= run.report.events:
+        if events and len(events) + listed.left >= run.report.events:
             error = next(iter(events.values())).error
             raise Unreadable(f"none of the {len(events)} listed events can be read: {error}", "syncer check")
 

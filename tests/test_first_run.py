@@ -37,7 +37,7 @@ from bulk import (
 )
 
 from syncer import listing
-from syncer.errors import NotThere
+from syncer.errors import Unreadable
 from syncer.http import Answer
 from syncer.sandbox.page import env_lines
 from syncer.sandbox.server import SandboxServer
@@ -407,7 +407,7 @@ def test_what_can_never_be_read_is_not_listed_for_ever(tmp_path: Path, monkeypat
         return Answer(404, answer.headers, b"{}") if "/invitees" in prepared.url else answer
 
     monkeypatch.setattr(one.wire, "exchange", exchange)
-    with pytest.raises(NotThere):
+    with pytest.raises(Unreadable):
         one.run()
 
     assert [exchange.path for exchange in one.wire.calendly()].count("/scheduled_events") == 1
