@@ -465,7 +465,7 @@ def digits_of(text: str) -> str:
 
 
 def numbers_in(text: str, home: str) -> frozenset[str]:
-    """List the numbers that a text may hold, in E.164; also those refused for what stands beside them."""
+    """List the numbers that a text may hold, in E.164, also those that are refused for what stands beside them."""
     if isinstance(whole := read(text.strip(), home), Number):
         return frozenset({whole.number})
     found = set[str]()

@@ -43,10 +43,9 @@ _MOBILE = """
     mobile* mobil* cell cellphone* cellular* cel smartphone* handy* portable* móvil* movil* celular* cellulare*
     telemóvel* komórk* matkapuh* gsm natel cep ponsel* мобильн* мобільн* κινητ*
 """
-_MOBILE_ANYWHERE = """
-    मोबाइल มือถือ di_động 手机 手機 行動電話 携帯 ケータイ スマホ
-    휴대폰 휴대전화 핸드폰 נייד جوال موبايل موبایل
-"""
+_MOBILE_ANYWHERE = (
+    "मोबाइल มือถือ di_động 手机 手機 行動電話 携帯 ケータイ スマホ 휴대폰 휴대전화 핸드폰 נייד جوال موبايل موبایل"
+)
 _OWN = """
     your yours my own participant's attendee's deine* dein ihre ihrer ihr meine* mein eigene* tu tus su sus mi
     propio propia votre vos ton ta mon ma seu sua teu tua meu minha tuo tua suo mio jouw je uw mijn twój twoj*
@@ -74,8 +73,8 @@ _SOMEBODY_ELSE = """
     beneficiary beneficiaries chaperone* companion* escort* driver* vet veterinarian* pharmacy insurer* fax*
     telefax* plus-one co-applicant* cosigner* someone somebody else contact_person contact_person's accompanying
     alternate_contact alternative_contact second_contact secondary_contact backup_contact other_contact nanny*
-    babysitter* stepmother* stepfather* interpreter* translator* social_worker* significant_other loved_one* hospital*
-    clinic* hotel* coordinator* in_case_of whom who_else anyone_else
+    babysitter* stepmother* stepfather* interpreter* translator* social_worker* significant_other loved_one*
+    hospital* clinic* hotel* coordinator* in_case_of whom who_else anyone_else
 
     notfall* notruf* angehörig* eltern* vater* mutter* erziehungsberechtigt* sorgeberechtigt* vormund* betreuer*
     betreuung* ehepartner* lebenspartner* ehemann* ehefrau* ehegatt* gatte* gattin* lebensgefährt* verlobte* freund
@@ -117,24 +116,23 @@ _SOMEBODY_ELSE = """
     virksomhed* bedrift* hätä* huoltaj* vanhem* puoliso* omais* äidin isän toimisto* yritys* acil veli* annesi*
     babası* yakın* asistan* sekreter* ofis* şirket* faks* nouzov* tísňov* rodič* matky otce manžel* manžek* partnera
     kancelář* vészhelyzet* szülő* anya* apja házastárs* férj* feleség* iroda* cég* urgență* părint* mamei tatălui
-    soțul* soția* soției birou* firmă* έκτακτη* ανάγκης γον* μητέρα* πατέρα* κηδεμόν* σύζυγ* φίλ* γραφείο* εταιρ* φαξ
-    khẩn_cấp phụ_huynh cha_mẹ người_giám_hộ chồng bạn_bè
-    người_thân thư_ký văn_phòng công_ty người_giới_thiệu darurat orang_tua ayah ibu wali pasangan suami istri teman
-    kantor perusahaan
+    soțul* soția* soției birou* firmă* έκτακτη* ανάγκης γον* μητέρα* πατέρα* κηδεμόν* σύζυγ* φίλ* γραφείο* εταιρ*
+    φαξ khẩn_cấp phụ_huynh cha_mẹ người_giám_hộ chồng bạn_bè người_thân thư_ký văn_phòng công_ty người_giới_thiệu
+    darurat orang_tua ayah ibu wali pasangan suami istri teman kantor perusahaan
 """
 _SOMEBODY_ELSE_ANYWHERE = """
-    notfall angehörig erziehungsberechtigt ehepartner lebenspartner ansprechpartner
-    緊急 紧急 急救 父母 家長 家长 父親 父亲 母親 母亲 爸爸 媽媽 妈妈 監護人 监护人 配偶 伴侶 伴侣 丈夫 妻子 太太
-    先生電話 老公 老婆 男友 女友 朋友 親友 亲友 親屬 亲属 家屬 家属 家人 兒子 儿子 女兒 女儿 孩子 子女 小孩 兄弟
-    姐妹 姊妹 助理 秘書 秘书 公司 辦公室 办公室 企業 企业 單位電話 单位电话 雇主 老師 老师 學校 学校 醫師 醫生 医生
-    律師 律师 推薦人 推荐人 介紹人 介绍人 傳真 传真 代理人 同伴 陪同 保護者 両親 父の 母の お父 お母 後見人 ご家族
-    家族 親族 親御 続柄 夫の 妻の 旦那 奥様 パートナー 恋人 友人 知人 友達 お子 子供 子ども 息子 娘 兄弟 姉妹
-    アシスタント 秘書 会社 オフィス 事務所 勤務先代表 法人 上司 学校 医師 主治医 弁護士 紹介者 ご紹介 ファックス
-    ファクス 連絡先の方 同伴者 付添 緊急連絡 비상 응급 긴급 부모 보호자 아버지 어머니 배우자 남편 아내 친구 가족
-    자녀 아들 비서 사무실 회사 팩스 추천인 ฉุกเฉิน ผู้ปกครอง พ่อ แม่ บิดา มารดา คู่สมรส สามี ภรรยา เพื่อน ญาติ เลขา สำนักงาน บริษัท
-    แฟกซ์ ผู้แนะนำ طوارئ الطوارئ والد والدة ولي_الأمر الوالدين زوج شريك صديق قريب سكرتير مساعد مكتب شركة فاكس اضطراری
-    والدین همسر दोस्त आपातकाल आपातकालीन माता पिता अभिभावक पति पत्नी परिवार कार्यालय कंपनी फैक्स
-    חירום הורה הורים אמא אבא אפוטרופוס משרד חברה פקס בן_זוג בת_זוג
+    notfall angehörig erziehungsberechtigt ehepartner lebenspartner ansprechpartner 緊急 紧急 急救 父母 家長 家长
+    父親 父亲 母親 母亲 爸爸 媽媽 妈妈 監護人 监护人 配偶 伴侶 伴侣 丈夫 妻子 太太 先生電話 老公 老婆 男友 女友 朋友
+    親友 亲友 親屬 亲属 家屬 家属 家人 兒子 儿子 女兒 女儿 孩子 子女 小孩 兄弟 姐妹 姊妹 助理 秘書 秘书 公司 辦公室
+    办公室 企業 企业 單位電話 单位电话 雇主 老師 老师 學校 学校 醫師 醫生 医生 律師 律师 推薦人 推荐人 介紹人 介绍人
+    傳真 传真 代理人 同伴 陪同 保護者 両親 父の 母の お父 お母 後見人 ご家族 家族 親族 親御 続柄 夫の 妻の 旦那 奥様
+    パートナー 恋人 友人 知人 友達 お子 子供 子ども 息子 娘 兄弟 姉妹 アシスタント 秘書 会社 オフィス 事務所
+    勤務先代表 法人 上司 学校 医師 主治医 弁護士 紹介者 ご紹介 ファックス ファクス 連絡先の方 同伴者 付添 緊急連絡
+    비상 응급 긴급 부모 보호자 아버지 어머니 배우자 남편 아내 친구 가족 자녀 아들 비서 사무실 회사 팩스 추천인 ฉุกเฉิน
+    ผู้ปกครอง พ่อ แม่ บิดา มารดา คู่สมรส สามี ภรรยา เพื่อน ญาติ เลขา สำนักงาน บริษัท แฟกซ์ ผู้แนะนำ طوارئ الطوارئ والد والدة
+    ولي_الأمر الوالدين زوج شريك صديق قريب سكرتير مساعد مكتب شركة فاكس اضطراری والدین همسر दोस्त आपातकाल आपातकालीन
+    माता पिता अभिभावक पति पत्नी परिवार कार्यालय कंपनी फैक्स חירום הורה הורים אמא אבא אפוטרופוס משרד חברה פקס בן_זוג
+    בת_זוג
 """
 
 

@@ -1,8 +1,8 @@
 """Spellings of telephone numbers as people write them, made from the countries' own notation.
 
-Nothing here looks at syncer's reader. A number comes from phonenumbers' examples, with other last digits.
-Its spelling comes from how the country writes numbers: its groups, its trunk prefix, its international prefix.
-The rest is what people do with a form's field: dots, brackets, a word before it, a comma, a second number in short.
+Nothing here looks at syncer's reader. A number comes from phonenumbers' examples, with other last digits. Its spelling
+comes from how the country writes numbers: its groups, its trunk prefix, its international prefix. The rest is what
+people do with a form's field: dots, brackets, a word before it, a comma behind it, a second number in short.
 """
 
 from __future__ import annotations
@@ -242,7 +242,7 @@ def text_of(number: PhoneNumber) -> str:
 
 def spellings(count: int, seed: int = 0) -> list[Spelling]:
     """Make so many different spellings, about half of them of one number, of all countries."""
-    dice = random.Random(seed)  # noqa: S311  a table that is the same each time
+    dice = random.Random(seed)  # noqa: S311  the same spellings each time
     found: dict[tuple[str, str], Spelling] = {}
     while len(found) < count:
         for country in COUNTRIES:
