@@ -120,6 +120,8 @@ WINDOWS = [
     ("25 04:30", "25 10:00", "25 04:30", "-", "-", "nor as it begins"),
     ("25 04:00", "25 05:30", "25 05:30", "-", "25 04:00 25 05:30", "news of a meeting this evening: when it is due"),
     ("25 12:00", "26 12:00", "25 13:30", "-", "25 12:00 26 12:00", "news that would come when the meeting has begun"),
+    ("25 12:00", "26 12:00", "25 14:00", "-", "25 12:00 26 12:00", "or as it begins"),
+    ("25 12:00", "26 12:00", "25 12:00", "-", "25 14:00 26 03:15", "what is due as the meeting begins can wait"),
     ("25 02:30", "25 04:30", "26 02:30", "01 00:00", "25 02:30 25 03:15", "due just before: a late run may send it"),
     ("25 02:30", "25 03:10", "26 02:30", "01 00:00", "25 02:30 25 03:10", "no longer than it lives"),
     ("25 02:30", "25 03:00", "26 02:30", "01 00:00", "25 02:30 25 03:00", "it dies as they begin"),
