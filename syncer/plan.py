@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 
 NO_PAST = Past()
+NEWS = frozenset({Trigger.BOOKED, Trigger.RESCHEDULED})
+"""Triggers of messages that a hand-over makes needless for the host who took over: they hear of the time with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,7 +199,7 @@ def _messages(rule: Rule, booking: Booking, policy: Policy, context: Context, wh
     if skip := _too_old(rule, context, when) or when.skip:
         return [_message(rule, booking, context, when, skip=skip)]
     hosts = booking.event.hosts
-    if rule.to is Audience.HOST and _hand_over_rule(policy, booking):
+    if rule.on in NEWS and rule.to is Audience.HOST and _hand_over_rule(policy, booking):
         new = [one.host for one in new_hosts(booking, context.past)]
         hosts = tuple(host for host in hosts if host not in new)
         if new and not hosts:
@@ -218,15 +220,23 @@ def _hand_over_rule(policy: Policy, booking: Booking) -> bool:
 
 def _hand_overs(rule: Rule, booking: Booking, policy: Policy, context: Context) -> list[Message]:
     """Tell new hosts of their booking by a rule that is for new bookings."""
-    return _to_hosts(rule, booking, policy, context) if new_hosts(booking, context.past) else []
+    if not new_hosts(booking, context.past):
+        return []
+    # A move after the hand-over is news again.
+    moved = booking.moved and is_news(booking, context.past, rule.to, policy)
+    return _to_hosts(
+        rule, booking, policy, context, moved_at=(booking.moved_at or booking.booked_at) if moved else None
+    )
 
 
-def _to_hosts(rule: Rule, booking: Booking, policy: Policy, context: Context) -> list[Message]:
-    """Make the message to each host who took a booking over, or gave it away."""
+def _to_hosts(
+    rule: Rule, booking: Booking, policy: Policy, context: Context, *, moved_at: datetime | None = None
+) -> list[Message]:
+    """Make the message to each host who took a booking over, or gave it away; `moved_at`: it has a new time since."""
     former = rule.to is Audience.FORMER_HOST
     messages = []
     for one in (former_hosts if former else new_hosts)(booking, context.past):
-        when, tag = _soon(rule, booking, one.at), tag_of(one.host)
+        when, tag = _soon(rule, booking, max(one.at, moved_at or one.at)), tag_of(one.host)
         if skip := _too_old(rule, context, when) or when.skip:
             messages.append(_message(rule, booking, context, when, skip=skip, tag=tag))
             continue

@@ -106,8 +106,8 @@ def concerns_everybody(run: Run, failed: Mapping[str, SyncerError]) -> bool | No
     busy = any(isinstance(error, (CalendlyBusy, NoUsableAnswer)) for error in failed.values())
     if run.report.changed and not busy:
         return False
-    known = run.store.readable_event(run.clock())
-    if not known or known in failed:
+    known = run.store.readable_event(run.clock(), failed=failed)
+    if not known:
         return True if busy else None
     try:
         run.calendly.invitees(known)
@@ -159,7 +159,21 @@ def _digest(run: Run, found: Sequence[tuple[Read, Sequence[Invitee]]]) -> tuple[
                 bookings[booking.uri] = booking
     changes = _join_moves(run, bookings, changes)
     rows = list(bookings.values())
-    return Batch(readings, rows, changes), rows
+    return Batch(readings, rows, changes), rows + _moved_on(run, bookings)
+
+
+def _moved_on(run: Run, bookings: Mapping[str, Booking]) -> list[Booking]:
+    """Find what these bookings were moved to and what was read before them: it is planned again.
+
+    Who was told of a booking stands in those that it was moved from, which may be read later.
+    """
+    found: dict[str, Booking] = {}
+    links = [one.invitee.new_invitee for one in bookings.values()]
+    while wanted := [uri for uri in links if uri and uri not in bookings and uri not in found]:
+        known = run.store.bookings(wanted)
+        found |= known
+        links = [one.invitee.new_invitee for one in known.values()]
+    return [booking for booking in found.values() if booking.missing_at is None]
 
 
 def _join_moves(run: Run, bookings: dict[str, Booking], changes: Sequence[Change]) -> list[Change]:

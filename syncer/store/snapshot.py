@@ -15,7 +15,7 @@ from syncer.store.sql import CHUNK, Sql
 from syncer.store.troubles import errors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from datetime import datetime
 
     from syncer.diff import Known
@@ -221,13 +221,20 @@ class Snapshot(Sql):
             with self._writing():
                 self._executemany("DELETE FROM unreadable_events WHERE uri = ?", gone)
 
-    def readable_event(self, now: datetime) -> str:
-        """Find an event that was read before and should be readable now; empty = there is none."""
+    def readable_event(self, now: datetime, *, failed: Collection[str] = ()) -> str:
+        """Find an event that was read before and should be readable now; empty = there is none.
+
+        Args:
+            now: the present; meetings ahead come first.
+            failed: events that were just found not to be.
+        """
         sql = (
-            "SELECT e.uri FROM events e WHERE e.start_at > ? AND e.missing_at IS NULL AND e.status = 'active'"
-            " AND NOT EXISTS (SELECT 1 FROM unreadable_events u WHERE u.uri = e.uri) ORDER BY e.read_at DESC LIMIT 1"
+            "SELECT e.uri FROM events e WHERE e.missing_at IS NULL"
+            " AND NOT EXISTS (SELECT 1 FROM unreadable_events u WHERE u.uri = e.uri)"
+            " ORDER BY e.status != 'active', e.start_at <= ?, e.read_at DESC LIMIT ?"
         )
-        return str(self._value(sql, [utc_text(now)]) or "")
+        found = self._query(sql, [utc_text(now), len(failed) + 1])
+        return next((row["uri"] for row in found if row["uri"] not in failed), "")
 
     def event_names(self) -> set[tuple[str, str]]:
         """List the names and event types that the snapshot's events have."""
