@@ -447,7 +447,8 @@ class Judge:
                 if invitee is None or invitee["event"] in self.unread():
                     continue
                 assert invitee["status"] == "active", f"waits for a canceled booking: {message.key}"
-                if message.next_at <= now < message.meeting_at:
+                known = message.changed_at < now  # else it was planned in this run, perhaps after others had left
+                if known and message.next_at <= now < message.meeting_at:
                     waits.append(message.key)
         if self._follow_ups and not troubled:
             assert not waits, f"starved: {waits[0]} waits, and {self._follow_ups[0]} left"

@@ -119,7 +119,7 @@ class Machine(RuleBasedStateMachine):
 
     figures: ClassVar[Counter[str]] = Counter()
 
-    def __init__(self, *, messages_per_run: int = 200) -> None:
+    def __init__(self) -> None:
         super().__init__()
         self.now = START
         self.people = 0
@@ -144,9 +144,7 @@ class Machine(RuleBasedStateMachine):
         made = config.load(environ=environ, folder=Path("/nonexistent"))
         hosts = {email: HostSettings(phone=phone) for email, phone in HOSTS.items()}
         policy = replace(made.policy, timezone="UTC", timezone_is_set=True, per_number_per_day=1000, hosts=hosts)
-        self.settings = replace(
-            made, concurrency=1, sends_per_second=500.0, messages_per_run=messages_per_run, policy=policy
-        )
+        self.settings = replace(made, concurrency=1, sends_per_second=500.0, policy=policy)
         self.store = a_store_in_memory(now=self.now)
         self.judge = Judge(self.world, lambda: self.now, self.store.born_at, OFFICE, HOSTS, self.store)
         self.stop = Hurry()
@@ -868,18 +866,18 @@ def a_day_is_canceled() -> None:
 
 
 def a_backlog() -> None:
-    """A story told on purpose: twelve follow-ups and a confirmation are due, and three texts may leave in a run."""
-    machine = Machine(messages_per_run=3)
-    machine.settings = replace(machine.settings, messages_per_run=200)
+    """A story told on purpose: eleven follow-ups and a reminder are due, and three texts may leave in a run."""
+    machine = Machine()
     machine.born()
     machine.book_many(timedelta(minutes=40), OWNER, connected=True)
     machine.look(60)
-    machine.settings = replace(machine.settings, messages_per_run=3)
     machine.time_passes(5 * 3600)
-    machine.book(timedelta(minutes=40), with_number=True, seats=1)
-    for _ in range(8):
-        machine.look(60)
-    machine.settings = replace(machine.settings, messages_per_run=200)
+    few = replace(machine.settings, messages_per_run=3)
+    many, machine.settings = machine.settings, few
+    machine.book(timedelta(minutes=75), with_number=True, seats=1)
+    machine.look(60)
+    machine.look(15 * 60)
+    machine.settings = many
     machine.teardown()
 
 
@@ -901,7 +899,34 @@ def a_day_is_moved() -> None:
             machine.teardown()
 
 
-STORIES = [an_event_vanishes, a_day_is_canceled, a_backlog, a_day_is_moved]
+def a_gap() -> None:
+    """A story told on purpose: somebody looks between the halves of a move."""
+    machine = Machine()
+    machine.born()
+    [guest] = machine.world.invitees
+    machine.world.move_begin(guest)
+    machine.halves[guest] = machine.now
+    machine.look(2)
+    machine.look(60)
+    machine.teardown()
+
+
+def a_group() -> None:
+    """A story told on purpose: three people are in one event."""
+    machine = Machine()
+    machine.born()
+    first = machine._book(timedelta(hours=25), seats=5)
+    event = machine.world.invitees[first]["event"]
+    for _ in range(2):
+        person = machine._person()
+        phone = machine._phone()
+        joiner = machine.world.book(start=machine.now, event=event, phone=phone, timezone="UTC", **person)
+        machine.judge.changed(joiner)
+    machine.look(60)
+    machine.teardown()
+
+
+STORIES = [an_event_vanishes, a_day_is_canceled, a_backlog, a_day_is_moved, a_gap, a_group]
 
 
 @pytest.mark.parametrize("story", STORIES)
@@ -913,13 +938,11 @@ def test_the_sound_program_passes_the_story(story: Callable[[], None]) -> None:
 @pytest.mark.parametrize(
     ("fault", "verdict"),
     [
-        (no_settling, "had not settled|a move told as a cancellation"),
         (halves_without_links_are_not_joined, "a move told as a (booking|cancellation)"),
         (pending_is_ignored, "about another time|about a canceled booking"),
         (keys_with_the_present, "twice"),
         (remnants_are_sent_again, "twice"),
-        (one_guest_an_event, "forgotten"),
-        (expired_is_sent, "too late|wrong time|after the meeting's end"),
+        (expired_is_sent, "stuck|too late"),
     ],
 )
 def test_a_planted_fault_is_caught(
@@ -936,6 +959,8 @@ def test_a_planted_fault_is_caught(
     ("fault", "story", "verdict"),
     [
         (absence_is_cancellation, an_event_vanishes, "about a booking that is gone"),
+        (no_settling, a_gap, "had not settled"),
+        (one_guest_an_event, a_group, "forgotten"),
         (a_guard_ends_the_run, a_day_is_canceled, "a guard stopped everybody"),
         (a_guard_holds_everything, a_day_is_canceled, "the last text names None"),
         (starving, a_backlog, "starved"),
