@@ -68,7 +68,10 @@ def read_listing(run: Run) -> Listed:
     _renew_entries(run, known, events, stale)
     entries = {event.uri: event.external_id for event, _ in stale if event.external_id}
     stale, unreadable = _set_unreadable_aside(run, stale, listing.unreadable, now)
-    guard = CancellationGuard(run, until, suspects_among((event for event, _ in stale), known, now))
+    suspects = suspects_among((event for event, _ in stale), known, now)
+    # What may hold the old half of a move is read first: the new half alone, without a link, is a booking.
+    stale.sort(key=lambda row: (row[0].uri not in suspects, row[0].active >= row[0].total and not row[0].canceled))
+    guard = CancellationGuard(run, until, suspects)
     return Listed(
         at=began,
         ticks=ticks,

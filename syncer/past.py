@@ -153,11 +153,25 @@ def _is_after_moves(booking: Booking, hand_over: HandOver) -> bool:
 
 
 def _took_over_at(booking: Booking, host: Host, term: Takeover | None, past: Past) -> datetime | None:
+    """Say when a host took a booking over; None = they had it when its host was last told of it, or from the first."""
     if term is not None and term.since is not None:
         return term.since
-    before = past.predecessors[0].booking.event.hosts if past.predecessors else ()
-    # Without any host in the old event nobody can say that this one is new.
-    return booking.booked_at if before and not any(host.is_same(old) for old in before) else None
+    came = booking
+    for old in past.predecessors:
+        before = old.booking.event.hosts
+        if not before:
+            return None  # nobody can say that this one is new
+        if not any(host.is_same(one) for one in before):
+            return came.booked_at
+        term = term_of(old.booking.takeovers, host)
+        since = None if term is None else term.since
+        told = [m for m in old.messages if m.audience is Audience.HOST and m.state in LEFT]
+        if any(since is None or message.changed_at >= since for message in told):
+            return None
+        if since is not None:
+            return since
+        came = old.booking
+    return None
 
 
 def former_hosts(booking: Booking, past: Past) -> list[HandOver]:

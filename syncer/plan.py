@@ -15,7 +15,7 @@ from syncer.model import WAITING, Audience, Message, State, utc_text
 from syncer.outbox import LEFT
 from syncer.past import TELLING, Past, former_hosts, is_news, known_since, knows, new_hosts, reminded, was_told
 from syncer.reasons import Reason
-from syncer.recipients import NoRecipient, Recipient, host_of, recipients, tag_of, template_for
+from syncer.recipients import ERASED, NoRecipient, Recipient, host_of, recipients, tag_of, template_for
 from syncer.rules import CanceledBy, Late, Policy, Rule, Trigger
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 
 NO_PAST = Past()
+NEWS = frozenset({Trigger.BOOKED, Trigger.RESCHEDULED})
+"""Triggers of messages that a hand-over makes needless for the host who took over: they hear of the time with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,7 +198,7 @@ def _messages(rule: Rule, booking: Booking, policy: Policy, context: Context, wh
     if skip := _too_old(rule, context, when) or when.skip:
         return [_message(rule, booking, context, when, skip=skip, tag=tag, count=count)]
     hosts = booking.event.hosts
-    if rule.to is Audience.HOST and _hand_over_rule(policy, booking):
+    if rule.on in NEWS and rule.to is Audience.HOST and _hand_over_rule(policy, booking):
         new = [hand_over.host for hand_over in new_hosts(booking, context.past)]
         hosts = tuple(host for host in hosts if host not in new)
         if new and not hosts:
@@ -225,16 +227,25 @@ def _hand_over_rule(policy: Policy, booking: Booking) -> bool:
 
 def _hand_overs(rule: Rule, booking: Booking, policy: Policy, context: Context) -> list[Message]:
     """Tell new hosts of their booking by a rule that is for new bookings."""
-    return _to_hosts(rule, booking, policy, context) if new_hosts(booking, context.past) else []
+    if not new_hosts(booking, context.past):
+        return []
+    # A move after the hand-over is news again.
+    moved = booking.moved and is_news(booking, context.past, rule.to, policy)
+    return _to_hosts(
+        rule, booking, policy, context, moved_at=(booking.moved_at or booking.booked_at) if moved else None
+    )
 
 
-def _to_hosts(rule: Rule, booking: Booking, policy: Policy, context: Context) -> list[Message]:
-    """Make the message to each host who took a booking over, or gave it away."""
+def _to_hosts(
+    rule: Rule, booking: Booking, policy: Policy, context: Context, *, moved_at: datetime | None = None
+) -> list[Message]:
+    """Make the message to each host who took a booking over, or gave it away; `moved_at`: it has a new time since."""
     former = rule.to is Audience.FORMER_HOST
     messages = []
     for hand_over in (former_hosts if former else new_hosts)(booking, context.past):
-        when, tag = _soon(rule, booking, hand_over.at), tag_of(hand_over.host)
-        person = host_of(hand_over.host, policy, fallback=not former)
+        at = max(hand_over.at, moved_at or hand_over.at)
+        when, tag = _soon(rule, booking, at), tag_of(hand_over.host)
+        person = ERASED if booking.invitee.erased else host_of(hand_over.host, policy, fallback=not former)
         # The number of the office gets no second text because a meeting came back to one of its hosts.
         count = hand_over.count if isinstance(person, Recipient) and person.is_own else 1
         if skip := _too_old(rule, context, when) or when.skip:

@@ -176,7 +176,21 @@ def _digest(run: Run, found: Sequence[tuple[Read, Sequence[Invitee]]]) -> tuple[
                 bookings[booking.uri] = booking
     changes = _join_moves(run, bookings, changes, before=before)
     rows = list(bookings.values())
-    return Batch(readings, rows, changes), rows
+    return Batch(readings, rows, changes), rows + _moved_on(run, bookings)
+
+
+def _moved_on(run: Run, bookings: Mapping[str, Booking]) -> list[Booking]:
+    """Find what these bookings were moved to and what was read before them: it is planned again.
+
+    Who was told of a booking stands in those that it was moved from, which may be read later.
+    """
+    found: dict[str, Booking] = {}
+    links = [one.invitee.new_invitee for one in bookings.values()]
+    while wanted := [uri for uri in links if uri and uri not in bookings and uri not in found]:
+        known = run.store.bookings(wanted)
+        found |= known
+        links = [one.invitee.new_invitee for one in known.values()]
+    return [booking for booking in found.values() if booking.missing_at is None]
 
 
 def _join_moves(

@@ -5,7 +5,7 @@ CREATE TABLE "_sqlite_migrations" (
    "name" TEXT,
    "applied_at" TEXT
 );
-INSERT INTO "_sqlite_migrations" VALUES(1,'syncer','0001_initial','2026-11-28 22:56:26.190526+00:00');
+INSERT INTO "_sqlite_migrations" VALUES(1,'syncer','0001_initial','2026-11-28 23:10:10.123288+00:00');
 CREATE TABLE bookings (
     uri                  TEXT NOT NULL PRIMARY KEY,
     id                   TEXT NOT NULL UNIQUE CHECK (id GLOB 'b-*'), -- short, for people to type
@@ -38,8 +38,8 @@ CREATE TABLE bookings (
     phone_source         TEXT NOT NULL DEFAULT '', -- the source in the settings by which an answer was the guest's number
     phone_question       TEXT NOT NULL DEFAULT ''  -- and that answer's question: it stays so, whatever becomes of the question
 ) STRICT;
-INSERT INTO "bookings" VALUES('https://api.calendly.com/scheduled_events/e1/invitees/i1','b-fa689a3b244f7be2','https://api.calendly.com/scheduled_events/e1','active','Ines Okafor','','','ines.okafor@example.com','America/Chicago','+13125550142','[]','2026-11-23T11:00:00Z','',0,'','',NULL,'','','','',NULL,'2026-11-23T12:00:00Z','2026-11-23T12:00:00Z',NULL,'{}','{}',NULL,'','');
-INSERT INTO "bookings" VALUES('https://api.calendly.com/scheduled_events/e2/invitees/i1','b-6503ce9193a971e5','https://api.calendly.com/scheduled_events/e2','active','Ines Okafor','','','ines.okafor@example.com','America/Chicago','+13125550142','[]','2026-11-23T11:00:00Z','',0,'','',NULL,'','','','',NULL,'2026-11-23T12:00:00Z','2026-11-23T12:00:00Z',NULL,'{}','{}',NULL,'','');
+INSERT INTO "bookings" VALUES('https://api.calendly.com/scheduled_events/e1/invitees/i1','b-4a54c09a0c071cad','https://api.calendly.com/scheduled_events/e1','active','Ines Okafor','','','ines.okafor@example.com','America/Chicago','+13125550142','[]','2026-11-23T11:00:00Z','',0,'','',NULL,'','','','',NULL,'2026-11-23T12:00:00Z','2026-11-23T12:00:00Z',NULL,'{}','{}',NULL,'','');
+INSERT INTO "bookings" VALUES('https://api.calendly.com/scheduled_events/e2/invitees/i1','b-738c049ee7da3e7b','https://api.calendly.com/scheduled_events/e2','active','Ines Okafor','','','ines.okafor@example.com','America/Chicago','+13125550142','[]','2026-11-23T11:00:00Z','',0,'','',NULL,'','','','',NULL,'2026-11-23T12:00:00Z','2026-11-23T12:00:00Z',NULL,'{}','{}',NULL,'','');
 CREATE TABLE changes (
     id      INTEGER PRIMARY KEY,
     at      TEXT NOT NULL,
@@ -127,10 +127,10 @@ CREATE TABLE messages (
     -- unknown without an attempt: a backup was restored, and the attempt may be in what was lost
     CHECK (state NOT IN ('sending', 'failed', 'retryable') OR attempts > 0)
 ) STRICT;
-INSERT INTO "messages" VALUES('https://api.calendly.com/scheduled_events/e1/invitees/i1/confirmation/2026-11-25T12:00:00Z','m-ba45fc37b9a8d356','confirmation','https://api.calendly.com/scheduled_events/e1/invitees/i1','invitee','+13125550142','en','UTC','1001','{"name":"Ines Okafor","time":"Wed, Nov 25, 2026, 6:00 AM"}','sent',NULL,'','2026-11-23T12:00:00Z','2026-11-23T12:00:00Z','2026-11-23T18:00:00Z','2026-11-25T12:00:00Z','2026-11-23T12:00:00Z',1,0,0,'1','2');
-INSERT INTO "messages" VALUES('https://api.calendly.com/scheduled_events/e1/invitees/i1/reminder-24h/2026-11-25T12:00:00Z','m-8cefa774443bb398','reminder-24h','https://api.calendly.com/scheduled_events/e1/invitees/i1','invitee','+13125550142','en','UTC','1003','{"name":"Ines Okafor","time":"Wed, Nov 25, 2026, 6:00 AM"}','scheduled',NULL,'','2026-11-24T12:00:00Z','2026-11-24T12:00:00Z','2026-11-24T14:00:00Z','2026-11-25T12:00:00Z','2026-11-23T12:00:00Z',0,0,0,'','');
-INSERT INTO "messages" VALUES('https://api.calendly.com/scheduled_events/e2/invitees/i1/confirmation/2026-11-25T12:00:00Z','m-e7f2bacbb9e826a2','confirmation','https://api.calendly.com/scheduled_events/e2/invitees/i1','invitee','+13125550142','en','UTC','1001','{"name":"Ines Okafor","time":"Wed, Nov 25, 2026, 6:00 AM"}','failed','provider_refused','EngageLab 3002','2026-11-23T12:00:00Z','2026-11-23T12:00:00Z','2026-11-23T18:00:00Z','2026-11-25T12:00:00Z','2026-11-23T12:00:00Z',1,0,0,'','');
-INSERT INTO "messages" VALUES('https://api.calendly.com/scheduled_events/e2/invitees/i1/reminder-24h/2026-11-25T12:00:00Z','m-33bb2f3b5d60e5e8','reminder-24h','https://api.calendly.com/scheduled_events/e2/invitees/i1','invitee','+13125550142','en','UTC','1003','{"name":"Ines Okafor","time":"Wed, Nov 25, 2026, 6:00 AM"}','scheduled',NULL,'','2026-11-24T12:00:00Z','2026-11-24T12:00:00Z','2026-11-24T14:00:00Z','2026-11-25T12:00:00Z','2026-11-23T12:00:00Z',0,0,0,'','');
+INSERT INTO "messages" VALUES('https://api.calendly.com/scheduled_events/e1/invitees/i1/confirmation/2026-11-25T12:00:00Z','m-da33be0b6e614fbd','confirmation','https://api.calendly.com/scheduled_events/e1/invitees/i1','invitee','+13125550142','en','UTC','1001','{"name":"Ines Okafor","time":"Wed, Nov 25, 2026, 6:00 AM"}','sent',NULL,'','2026-11-23T12:00:00Z','2026-11-23T12:00:00Z','2026-11-23T18:00:00Z','2026-11-25T12:00:00Z','2026-11-23T12:00:00Z',1,0,0,'1','2');
+INSERT INTO "messages" VALUES('https://api.calendly.com/scheduled_events/e1/invitees/i1/reminder-24h/2026-11-25T12:00:00Z','m-c2463ff497fd922d','reminder-24h','https://api.calendly.com/scheduled_events/e1/invitees/i1','invitee','+13125550142','en','UTC','1003','{"name":"Ines Okafor","time":"Wed, Nov 25, 2026, 6:00 AM"}','scheduled',NULL,'','2026-11-24T12:00:00Z','2026-11-24T12:00:00Z','2026-11-24T14:00:00Z','2026-11-25T12:00:00Z','2026-11-23T12:00:00Z',0,0,0,'','');
+INSERT INTO "messages" VALUES('https://api.calendly.com/scheduled_events/e2/invitees/i1/confirmation/2026-11-25T12:00:00Z','m-c63083c0346392a3','confirmation','https://api.calendly.com/scheduled_events/e2/invitees/i1','invitee','+13125550142','en','UTC','1001','{"name":"Ines Okafor","time":"Wed, Nov 25, 2026, 6:00 AM"}','failed','provider_refused','EngageLab 3002','2026-11-23T12:00:00Z','2026-11-23T12:00:00Z','2026-11-23T18:00:00Z','2026-11-25T12:00:00Z','2026-11-23T12:00:00Z',1,0,0,'','');
+INSERT INTO "messages" VALUES('https://api.calendly.com/scheduled_events/e2/invitees/i1/reminder-24h/2026-11-25T12:00:00Z','m-766cb87637976450','reminder-24h','https://api.calendly.com/scheduled_events/e2/invitees/i1','invitee','+13125550142','en','UTC','1003','{"name":"Ines Okafor","time":"Wed, Nov 25, 2026, 6:00 AM"}','scheduled',NULL,'','2026-11-24T12:00:00Z','2026-11-24T12:00:00Z','2026-11-24T14:00:00Z','2026-11-25T12:00:00Z','2026-11-23T12:00:00Z',0,0,0,'','');
 CREATE TABLE meta (
     name  TEXT NOT NULL PRIMARY KEY CHECK (name IN ('born_at', 'instance', 'salt', 'account', 'user', 'token_digest', 'policy',
                                                     'paused_until', 'restored_at', 'claims', 'scrub', 'cancellations_checked',
@@ -139,15 +139,15 @@ CREATE TABLE meta (
 ) STRICT, WITHOUT ROWID;
 INSERT INTO "meta" VALUES('born_at','2026-11-16T12:00:00Z');
 INSERT INTO "meta" VALUES('claims','2');
-INSERT INTO "meta" VALUES('instance','a5cc9ea997f0dc1a');
-INSERT INTO "meta" VALUES('salt','a18854060b0f02e8a9010b5e9633db86');
+INSERT INTO "meta" VALUES('instance','650a456e6549b5a4');
+INSERT INTO "meta" VALUES('salt','4aaba5c17b29e87496368cd2b9f88da3');
 CREATE TABLE optouts (
     digest   TEXT NOT NULL PRIMARY KEY,
     number   TEXT NOT NULL CHECK (number = '' OR number GLOB '+[1-9]*'),
     added_at TEXT NOT NULL,
     reason   TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
-INSERT INTO "optouts" VALUES('335cfca47429556835de42f27cc064c5','+447400123456','2026-11-23T12:00:00Z','by the operator');
+INSERT INTO "optouts" VALUES('e863453663b5e245b5fb041b211ef65c','+447400123456','2026-11-23T12:00:00Z','by the operator');
 CREATE TABLE reasons (
     code     TEXT NOT NULL PRIMARY KEY CHECK (code != '' AND code NOT GLOB '*[^a-z_]*'),
     sentence TEXT NOT NULL,
