@@ -32,13 +32,19 @@ PHONE = "+13125550142"
 
 @dataclass(slots=True)
 class Play:
-    """A world, its clock, and the settings that point at it; each look is a new process with a new clock reading."""
+    """A world, its clock, and the settings that point at it; each look is a new process with a new clock reading.
+
+    Attributes:
+        toml: settings.
+        limits: more lines for `[limits]`.
+    """
 
     world: World
     url: str
     folder: Path
     time: list[datetime]
     toml: str = ""
+    limits: str = ""
     without: tuple[str, ...] = ()
     told: list[dict[str, Any]] = field(default_factory=list)
     also: Tell | None = None
@@ -53,19 +59,20 @@ class Play:
 
     def worker(self) -> Any:
         """Open the database and make a worker."""
-        (self.folder / "syncer.toml").write_text(f"{self.toml}\n[limits]\nsends_per_second = 500\n", encoding="utf-8")
+        settings = f"{self.toml}\n[limits]\nsends_per_second = 500\n{self.limits}\n"
+        (self.folder / "syncer.toml").write_text(settings, encoding="utf-8")
         environ = dict(line.split("=", 1) for line in env_lines(self.url))
         for name in self.without:
             environ.pop(name)
-        settings = config.load(environ=environ, folder=self.folder)
+        made = config.load(environ=environ, folder=self.folder)
 
         def tell(event: str, /, **fields: object) -> None:
             self.told.append({"event": event, **fields})
             if self.also is not None:
                 self.also(event, **fields)
 
-        new_database(settings.db)
-        return a_worker(settings, clock=lambda: self.time[0], tell=tell)
+        new_database(made.db)
+        return a_worker(made, clock=lambda: self.time[0], tell=tell)
 
     def look(self) -> list[tuple[str, str]]:
         """Do one run; returns the texts that it sent, as (number, text)."""

@@ -5,15 +5,18 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import threading
+import time
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from harness import Order, in_json
+from checker import Due
+from harness import LIFE, RULE, TEMPLATE, Order, in_json, letters, now
 from variants import Change
 
+from syncer.errors import GuardRefused
 from syncer.http import Answer
-from syncer.model import State
+from syncer.model import State, utc_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,9 +26,29 @@ if TYPE_CHECKING:
 
 A_WHILE = 30.0
 """Seconds after which two that should meet have missed each other."""
+A_SECOND = 1.1
+"""Seconds after which what happens is surely later than the last run, to the second."""
+DAY = timedelta(days=1)
+CANCELED = """
+[[rule]]
+name = "canceled"
+on = "canceled"
+template = "1001"
+params = { name = "{name}" }
+to_canceler = true
+"""
+OVER = """
+[[rule]]
+name = "over"
+on = "after_end"
+offset = "0m"
+template = "1001"
+params = { name = "{name}" }
+"""
 SENDING = "syncer/sending.py"
 ENGAGELAB = "syncer/engagelab.py"
 MESSAGES = "syncer/store/messages.py"
+SHAPES = "syncer/calendly_shapes.py"
 
 
 # The stories. Each begins with a database and nothing booked, one text in flight at a time.
@@ -108,6 +131,77 @@ def a_changed_place(site: Site) -> Verdict:
     [event] = site.world.events
     site.world.set_location(event, {"type": "physical", "location": "Pier 4"})
     return afterwards(site, ambiguous=0)
+
+
+def many_are_canceled(site: Site) -> Verdict:
+    """A host cancels twelve of sixteen meetings, and somebody books: that one is told in the next run."""
+    add_rules(site, CANCELED)
+    site.book(16)
+    site.run("run", "--once").check(0)
+    told = list(site.due)
+    time.sleep(A_SECOND)
+    for key in told[:12]:
+        invitee = key.removesuffix(f"/{RULE}/{key.rpartition('/')[2]}")
+        at = now().replace(microsecond=0)
+        site.world.cancel(invitee, by="host")
+        canceled = f"{invitee}/canceled/{key.rpartition('/')[2]}"
+        site.due[canceled] = replace(site.due[key], at=at, expires=at + LIFE)
+    site.book(1)
+    for _ in range(2):
+        site.run("run", "--once").check(0, GuardRefused.exit_code)
+    in_time(site, next(key for key in reversed(site.due) if f"/{RULE}/" in key))
+    site.run("run", "--once", "--force").check(0)
+    return site.judge(0)
+
+
+def a_backlog(site: Site) -> Verdict:
+    """Six meetings are over, one is ahead; all their texts are planned, and three may leave in a run."""
+    add_rules(site, OVER, "messages_per_run = 100000", "messages_per_run = 3")
+    site.be_born()  # once more, for the new rule
+
+    def refuse() -> None:
+        raise ConnectionAbortedError
+
+    start = (now() - timedelta(minutes=30, seconds=5)).replace(microsecond=0)
+    for number in range(6):
+        name, to = f"Over {letters(number)}", f"+1313{2_000_000 + number}"
+        invitee = site.world.book(start=start, name=name, phone=to)
+        end = start + timedelta(minutes=30)
+        due = Due(to=to, at=end, expires=end + timedelta(hours=24), template=TEMPLATE, params={"name": name})
+        site.due[f"{invitee}/over/{utc_text(start)}"] = due
+    site.book(1)
+    site.provider.on_templates = refuse
+    site.run("run", "--once").check(0)
+    site.provider.on_templates = lambda: None
+    site.run("run", "--once").check(0)
+    in_time(site, next(reversed(site.due)))
+    return afterwards(site, ambiguous=0)
+
+
+def a_move(site: Site) -> Verdict:
+    """A host moves a meeting: its guest is told of the new time, and of nothing else."""
+    add_rules(site, CANCELED)
+    site.book(1)
+    site.run("run", "--once").check(0)
+    [(key, old)] = site.due.items()
+    time.sleep(A_SECOND)
+    invitee, start = key.removesuffix(f"/{RULE}/{key.rpartition('/')[2]}"), now().replace(microsecond=0) + 9 * DAY
+    at = now().replace(microsecond=0)
+    new = site.world.move(invitee, start, by="host")
+    site.due[f"{new}/{RULE}/{utc_text(start)}"] = replace(old, at=at, expires=at + LIFE)
+    return afterwards(site, ambiguous=0)
+
+
+def add_rules(site: Site, rules: str, old: str = "", new: str = "") -> None:
+    """Add rules to the settings, and put one line in the place of another; cancellations are believed at once."""
+    file = site.folder / "syncer.toml"
+    settings = file.read_text(encoding="utf-8").replace(old, new) if old else file.read_text(encoding="utf-8")
+    file.write_text(f'settle = "0s"\n{settings}{rules}', encoding="utf-8")
+
+
+def in_time(site: Site, key: str) -> None:
+    """Note that a text must have left by now."""
+    site.due[key] = replace(site.due[key], expires=now())
 
 
 def afterwards(site: Site, *, ambiguous: int) -> Verdict:
@@ -274,6 +368,41 @@ SABOTEURS = [
                 "    start = utc_text(booking.event.start)\n    times = ",
                 "    start = str(booking.read_at.timestamp())\n    times = ",
             ),
+        ),
+    ),
+    Saboteur(
+        "13 has a guard that stops all",
+        many_are_canceled,
+        "unexpected",
+        (
+            Change(
+                "syncer/cancellation_guard.py",
+                "        held = self.run.store.hold(messages, Reason.HELD_BY_GUARD, now, told)\n",
+                "        from syncer.errors import GuardRefused\n        raise GuardRefused(told, REMEDY)\n",
+            ),
+        ),
+    ),
+    Saboteur(
+        "14 lets meetings ahead starve",
+        a_backlog,
+        "unexpected",
+        (
+            Change(
+                MESSAGES,
+                "m.meeting_at <= :now, CASE WHEN m.meeting_at > :now THEN m.meeting_at ELSE m.expires_at END,",
+                "m.meeting_at,",
+            ),
+        ),
+    ),
+    Saboteur(
+        "15 tells a move as a cancellation",
+        a_move,
+        "unexpected",
+        (
+            Change(SHAPES, "rescheduled=bool(found.rescheduled)", "rescheduled=False"),
+            Change(SHAPES, 'old_invitee=(found.old_invitee or "").strip()', 'old_invitee=""'),
+            Change(SHAPES, 'new_invitee=(found.new_invitee or "").strip()', 'new_invitee=""'),
+            Change("syncer/moves.py", "for *_, old_uri, new_uri in pairs:", "for *_, old_uri, new_uri in ():"),
         ),
     ),
 ]
