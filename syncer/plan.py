@@ -296,11 +296,14 @@ def _heeding_quiet_hours(message: Message, rule: Rule, booking: Booking, policy:
         return replace(message, state=State.EXPIRED, reason=Reason.QUIET_HOURS)
     message = replace(message, next_at=span.at, expires_at=span.expires)
     moment = max(context.now, span.at)
-    at = quiet.leaves_at(message, moment, policy) if span.expires > moment else None
-    if at is None:
+    at = quiet.leaves_at(message, moment, policy)
+    if at is None:  # it is too late for its window, and in the night
         return replace(message, state=State.EXPIRED, reason=Reason.QUIET_HOURS)
     planned = _unless_restored(message, context)
-    return planned if at == moment else replace(planned, next_at=at)
+    if at > moment:
+        return replace(planned, next_at=at)
+    # Its time before quiet hours was missed: then the other one counts, when it is due.
+    return replace(planned, next_at=planned.scheduled_at) if span.at < planned.scheduled_at <= moment else planned
 
 
 def _message(
