@@ -324,12 +324,15 @@ def _heeding_quiet_hours(message: Message, rule: Rule, booking: Booking, policy:
         return replace(message, state=State.EXPIRED, reason=Reason.QUIET_HOURS)
     message = replace(message, next_at=span.at, expires_at=span.expires)
     moment = max(context.now, span.at)
-    at = quiet.leaves_at(message, moment, policy) if span.expires > moment else None
-    if at is None:
+    at = quiet.leaves_at(message, moment, policy)
+    if at is None:  # it is too late for its window, and in the night
         return replace(message, state=State.EXPIRED, reason=Reason.QUIET_HOURS)
     planned = _unless_restored(message, context)
-    if at != moment:
+    if at > moment:
         planned = replace(planned, next_at=at)
+    elif span.at < planned.scheduled_at <= moment:
+        # Its time before quiet hours was missed: then the other one counts, when it is due.
+        planned = replace(planned, next_at=planned.scheduled_at)
     return replace(planned, params=wording.at_leaving(planned, rule, booking, planned.next_at, policy))
 
 

@@ -473,14 +473,18 @@ def test_a_scope_that_changes_is_noted_in_the_run_that_sees_it(story: Story) -> 
     story.run(NOW + 2 * HOUR + MINUTE)
 
     assert story.sent == [("c", uri)]
+    assert story.stage.store.policy_changed_at() is None
 
 
 def test_a_first_start_is_as_old_as_its_database(story: Story) -> None:
     """Whatever the first settings are, they cover what was due since the birth: the database is a week old."""
     uri = story.meeting("e1", NOW - 5 * HOUR)
     story.run(NOW, thanks("Phone consultation"))
+    first = story.stage.store.policy_changed_at()
+    story.run(NOW + HOUR, thanks())
 
     assert story.sent == [("thanks", uri)]
+    assert (first, story.stage.store.policy_changed_at()) == (None, NOW + HOUR)
 
 
 TYPES = {"Intro": INTRO, "Other": OTHER}
@@ -580,6 +584,18 @@ def test_another_scope_covered_what_was_seen_in_it(seen: int, expected: int) -> 
     rule = Rule(name="r", on=Trigger.AFTER_END, templates={"": "1"})
     known = [Era(replace(ALL_TYPES, scope="user"), NOW), Era(ALL_TYPES, NOW + HOUR)]
     booking = replace(intro(), seen_at=NOW + HOUR + seen * MINUTE)
+
+    assert births([rule], {"r": known}, booking, Past()) == {"r": NOW + expected * HOUR}
+
+
+@pytest.mark.parametrize(("minutes", "expected"), [(0, 0), (1, 1)])
+def test_what_is_booked_as_its_reminder_is_due_is_not_late(minutes: int, expected: int) -> None:
+    """A second later it is: then only a rule for late bookings covers it."""
+    event = an_event()
+    rule = Rule(name="r", on=Trigger.BEFORE_START, templates={"": "1"}, offset=DAY, late=Late.SEND)
+    booking = a_booking(event, an_invitee(event, created_at=event.start - DAY + minutes * MINUTE), seen_at=event.start)
+    reminds = Coverage(on=Trigger.BEFORE_START, to=Audience.INVITEE, scope="organization")
+    known = [Era(reminds, NOW), Era(replace(reminds, late=True), NOW + HOUR)]
 
     assert births([rule], {"r": known}, booking, Past()) == {"r": NOW + expected * HOUR}
 

@@ -691,6 +691,25 @@ def test_quiet_hours_can_leave_no_time() -> None:
     assert (message.state, message.reason) == (State.EXPIRED, Reason.QUIET_HOURS)
 
 
+@pytest.mark.parametrize(
+    ("rule", "now", "expected"),
+    [
+        pytest.param(replace(REMIND, offset=HOUR), "25 01:00", "25 02:00", id="ahead of the hour before the night"),
+        pytest.param(replace(REMIND, offset=HOUR), "25 03:10", "25 02:00", id="some minutes late"),
+        pytest.param(replace(REMIND, offset=HOUR), "25 04:00", "25 11:00", id="that hour was missed: when it is due"),
+        pytest.param(replace(REMIND, offset=HOUR), "25 11:30", "25 11:00", id="and later, likewise"),
+        pytest.param(replace(FOLLOW_UP, offset=14 * HOUR), "26 04:00", "26 14:00", id="late, it waits for the morning"),
+        pytest.param(replace(FOLLOW_UP, offset=14 * HOUR), "26 03:00", "26 14:00", id="as soon as it is night"),
+        pytest.param(replace(FOLLOW_UP, offset=14 * HOUR), "26 02:59", "26 02:30", id="by day it is late and leaves"),
+    ],
+)
+def test_what_is_planned_late_heeds_the_night(rule: Rule, now: str, expected: str) -> None:
+    """A plan says when the text leaves, also one that is made when its time has come."""
+    message = planned_for(booking(), rule, replace(CONTEXT, now=utc(now)), quiet_hours=NIGHT)
+
+    assert (message.state, message.next_at) == (State.SCHEDULED, utc(expected))
+
+
 def test_a_reminder_that_dies_as_the_night_ends_goes_out_before_it() -> None:
     """What expires at the moment quiet hours end could never leave then: the evening before is its time.
 

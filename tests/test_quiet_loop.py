@@ -160,6 +160,14 @@ def test_every_reminder_leaves_once_and_never_in_the_deep_night(
     figures(f"quiet hours in the loop: {case}", phases=phases, texts=texts, latest=str(latest))
 
 
+@pytest.mark.parametrize(("interval", "expected"), [("1m", 15), ("15m", 15), ("16m", 16), ("1h", 60)])
+def test_how_late_a_run_may_come_follows_the_interval(
+    settings: Callable[..., Settings], interval: str, expected: int
+) -> None:
+    """A quarter of an hour at least, and no less than lies between two runs."""
+    assert settings(f'interval = "{interval}"').policy.late_run == expected * MINUTE
+
+
 def test_the_slot_is_an_hour_wide(stage: Stage) -> None:
     """A meeting at seven: its reminder may leave from eight in the evening, and still some minutes after nine."""
     starts(stage, EVENING - 5 * DAY)
