@@ -143,7 +143,9 @@ def test_log_preferences_survive_everything(tmp_path: Path) -> None:
 def test_settings_lists_every_variable_and_key_with_its_meaning() -> None:
     """The table for the documentation: dotted keys of tables, hosts and rules, each with a line."""
     some = {"CALENDLY_TOKEN_FILE", "HOST_PHONE", "interval", "limits.concurrency", "quiet_hours.from", "hosts.phone"}
-    of_rules = "name on offset to template params event_types late max_lateness quiet_hours on_unknown to_canceler"
+    of_rules = (
+        "name on offset to template params event_types late max_lateness quiet_hours on_unknown to_canceler canceled_by"
+    )
 
     assert some <= config.SETTINGS.keys()
     assert [name for name in config.SETTINGS if name.startswith("rule.")] == [f"rule.{key}" for key in of_rules.split()]

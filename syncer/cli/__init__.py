@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from syncer import __version__
+from syncer.cli.streams import replace_odd_characters
 from syncer.errors import SettingsError, SyncerError, unexpected
 
 if TYPE_CHECKING:
@@ -79,12 +80,19 @@ class App:
     log_format: str | None
     log_level: str | None
 
-    def settings(self, *, need_secrets: bool = True, problems: list[Problem] | None = None) -> Settings:
+    def settings(
+        self,
+        *,
+        need_secrets: bool = True,
+        problems: list[Problem] | None = None,
+        warnings: list[Problem] | None = None,
+    ) -> Settings:
         """Read the settings and set the log up by them.
 
         Args:
             need_secrets: False for commands that only look at the database.
             problems: where to put what is wrong with them, instead of raising.
+            warnings: where to put what will hardly ever send a text; None = do not look for it.
 
         Raises:
             SettingsError: all that is wrong with them.
@@ -102,6 +110,7 @@ class App:
             log_level=self.log_level,
             need_secrets=need_secrets,
             problems=problems,
+            warnings=warnings,
         )
         secrets = (settings.token, settings.dev_key, settings.dev_secret)
         log.configure(
@@ -139,7 +148,7 @@ def _global_options(*, again: bool) -> list[click.Option]:
     def take(ctx: click.Context, param: click.Parameter, value: Any) -> None:
         app = ctx.find_object(App) or App(None, None, None, None)
         if param.type is file and value is not None:
-            value = here(value)
+            value = here(os.path.expanduser(value))  # noqa: PTH111  as in `--db=~/x.db`, which no shell expands
         ctx.obj = app if value is None else replace(app, **{str(param.name): value})
 
     file = click.Path()
@@ -168,6 +177,7 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 failed, 2 usage or settings, 3 refused by a guard, 75 locked."""
+    replace_odd_characters()
     code = run(cli.main, arguments)
     sys.exit(code if _all_was_written() else code or 1)
 

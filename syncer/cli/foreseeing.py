@@ -9,6 +9,7 @@ import click
 
 from syncer.cli import App, pass_app
 from syncer.cli.probing import Duration
+from syncer.cli.streams import takes_all_letters
 from syncer.errors import NotConnected, NoUsableAnswer, RunHalted
 from syncer.foresight import foresee
 from syncer.log import mask
@@ -173,10 +174,14 @@ def _print_json(rows: Iterable[Foreseen], effect: Todo, *, show_numbers: bool) -
     for row in foreseen.values():
         more = {"text": row.text, "segments": row.segments, "encoding": "GSM-7" if row.gsm else "UCS-2"}
         more |= {"at": utc_text(row.at), "held": row.held, "why": row.why}
-        click.echo(json.dumps(_fields(row.message, changes, show_numbers=show_numbers) | more, ensure_ascii=False))
+        _print_line(_fields(row.message, changes, show_numbers=show_numbers) | more)
     for message in gone:
         more = {"text": None, "segments": 0, "encoding": "", "at": utc_text(message.next_at), "held": "", "why": ""}
-        click.echo(json.dumps(_fields(message, changes, show_numbers=show_numbers) | more, ensure_ascii=False))
+        _print_line(_fields(message, changes, show_numbers=show_numbers) | more)
+
+
+def _print_line(fields: Mapping[str, object]) -> None:
+    click.echo(json.dumps(fields, ensure_ascii=not takes_all_letters()))
 
 
 def _fields(message: Message, changes: Mapping[str, str], *, show_numbers: bool) -> dict[str, object]:

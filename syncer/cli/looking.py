@@ -58,10 +58,55 @@ def explain(app: App, what: str, *, show_numbers: bool) -> int:
         policy = app.settings(need_secrets=False).policy
         uris = find(store, what, policy.country)
         bookings = store.bookings(uris)
+        opted_out = _tell_opt_out(store, what, policy.country, show_numbers=show_numbers)
         showing.print_story(store, [bookings[uri] for uri in uris], policy, show_numbers=show_numbers)
+        next_step = "" if uris else _what_to_do(store, what, policy.country)
     if not uris:
-        click.echo(f"syncer: nothing is known of {what!r} in this database", err=True)
-    return 0 if uris else 1
+        known = "no booking" if opted_out else "nothing"
+        click.echo(f"syncer: {known} is known of {showing.printable(what)!r} in this database. {next_step}", err=True)
+    return 0 if uris or opted_out else 1
+
+
+def _number(what: str, country: str) -> str:
+    """Read what was typed as a number, in E.164; "" = it is none."""
+    from syncer import phones
+
+    if what.strip(" +-()./0123456789") or not what.strip():
+        return ""
+    number = phones.possible(what if country or "+" in what else f"+{what}", country)
+    return number if isinstance(number, str) else ""
+
+
+def _tell_opt_out(store: Store, what: str, country: str, *, show_numbers: bool) -> bool:
+    """Say that a number is on the list of those never to text; returns whether it is."""
+    from syncer.log import mask
+    from syncer.model import utc_text
+
+    number = _number(what, country)
+    if not number or number not in store.opted_out_of([number]):
+        return False
+    entry = next((row for row in store.opt_outs() if row.number == number), None)
+    since = f" since {utc_text(entry.added_at)} ({entry.reason})" if entry else ""
+    shown = number if show_numbers else mask(number)
+    click.echo(f"{shown} is opted out{since}: it is never texted. `syncer optout remove` allows it again")
+    return True
+
+
+def _what_to_do(store: Store, what: str, country: str) -> str:
+    """Say what to try when nothing was found."""
+    if store.last_run(outcome="completed") is None:
+        return "No run was complete yet: `syncer run --once` reads the bookings"
+    if "@" in what:
+        return (
+            "Is it the e-mail that was typed at the booking? Calendly shows it; a new booking is read by the next run"
+        )
+    if not what.strip(" +-()./0123456789"):
+        if not country and not what.strip().startswith(("+", "00")):
+            return "A number needs its country code, such as +13125550142, or set `country`"
+        return "Is it the number that was typed at the booking? Try the e-mail, too"
+    if not set(what) - set("mb-0123456789abcdef") or what.startswith(("m-", "b-")):
+        return "`syncer messages --json` lists ids and keys"
+    return "Try the guest's e-mail or number, or an id of `syncer messages`; a new booking is read by the next run"
 
 
 def find(store: Store, what: str, country: str) -> list[str]:
@@ -74,12 +119,11 @@ def find(store: Store, what: str, country: str) -> list[str]:
     """
     from syncer import phones
 
+    what = what.encode("utf-8", "replace").decode()  # bytes of another encoding than the terminal's
     if messages := store.named(what):
         return list(dict.fromkeys(message.booking for message in messages))
     if "@" in what:
         return store.booking_uris(email=what.strip())
-    if not what.strip(" +-()./0123456789"):
-        number = phones.possible(what if country or "+" in what else f"+{what}", country)
-        if isinstance(number, str):
-            return store.bookings_with(partial(phones.is_number, number=number))
+    if number := _number(what, country):
+        return store.bookings_with(partial(phones.is_number, number=number))
     return store.booking_uris(ending=what)
