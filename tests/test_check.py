@@ -278,7 +278,8 @@ def test_no_rule_at_all_is_a_warning(shop: Shop) -> None:
 BOOKED = f'[[rule]]\nname = "r"\non = "booked"\ntemplate = "{TEMPLATE_CONFIRM}"\n'
 REMINDER = f'[[rule]]\nname = "r"\non = "before_start"\ntemplate = "{TEMPLATE_REMINDER}"\n'
 SILENT = [
-    pytest.param('horizon = "12h"', 2, "FAIL  horizon: ", id="horizon"),
+    pytest.param(f'horizon = "12h"\n{REMINDER}offset = "24h"', 2, "FAIL  horizon: ", id="horizon"),
+    pytest.param('horizon = "12h"', 0, "warn  horizon: ", id="a built-in reminder beyond the horizon"),
     pytest.param("rule = []", 2, "FAIL  rule: ", id="no rules"),
     pytest.param(f'{BOOKED}params = {{ name = "{{reason}}" }}', 2, 'FAIL  rule "r": params.name: ', id="reason"),
     pytest.param(f'{REMINDER}offset = "10s"', 2, 'FAIL  rule "r": offset: ', id="offset"),
@@ -302,7 +303,7 @@ SILENT = [
 
 @pytest.mark.parametrize(("settings", "code", "line"), SILENT)
 def test_settings_that_never_or_hardly_ever_send_are_named(shop: Shop, settings: str, code: int, line: str) -> None:
-    """A dozen files that would load: each has its line, with a remedy."""
+    """Thirteen files that would load: each has its line, with a remedy."""
     toml(settings)(shop)
     found = shop.run("check")
 

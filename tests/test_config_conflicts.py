@@ -53,13 +53,6 @@ TEMPLATES = {"TEMPLATE_ID_CONFIRM": "1", "TEMPLATE_ID_REMINDER": "3"}
 IMPOSSIBLE = [
     pytest.param("rule = []", {}, "rule: is an empty list: nothing could ever be sent", id="no rules on purpose"),
     pytest.param(
-        'horizon = "12h"',
-        {"TEMPLATE_ID_REMINDER": "3"},
-        'horizon: 12h is shorter than the offset of rule "reminder-24h" (24h). A booking is only seen when the text is'
-        ' late. Write at least "24h", or "none"',
-        id="a built-in reminder beyond the horizon",
-    ),
-    pytest.param(
         f'horizon = "2d"\n{rule("before_start", """offset = "3d" """)}',
         {},
         'horizon: 48h is shorter than the offset of rule "r" (3d)',
@@ -166,6 +159,13 @@ def test_what_can_never_send_is_refused(tmp_path: Path, toml: str, environ: dict
 
 
 DOUBTFUL = [
+    pytest.param(
+        'horizon = "12h"',
+        {"TEMPLATE_ID_REMINDER": "3"},
+        'horizon: 12h is shorter than the offset of rule "reminder-24h" (24h). A booking is only seen when the text is'
+        ' late. Write at least "24h", or "none"',
+        id="a built-in reminder beyond the horizon",
+    ),
     pytest.param("", {}, "rule: no rule is on: nothing is sent. Set a TEMPLATE_ID_* variable", id="no rule"),
     pytest.param(
         rule("booked"),
@@ -434,6 +434,12 @@ FINE = [
         id="one text a day, a day apart",
     ),
     pytest.param(rule("before_start", 'offset = "60d"\nlate = "send"'), {}, id="late ones are sent"),
+    pytest.param("limits.messages_per_day = 3", TEMPLATES, id="three texts a day for three rules"),
+    pytest.param(
+        'interval = "1h"\nlimits.messages_per_run = 1\n' + rule("booked", 'max_lateness = "10h"'),
+        {},
+        id="ten texts while one lives",
+    ),
     pytest.param('lookback = "2d"\n' + rule("after_end") + rule("no_show", name="s"), {}, id="two days back"),
     pytest.param('interval = "5s"\nlimits.sends_per_second = 0.2', TEMPLATES, id="a text a run"),
 ]

@@ -260,8 +260,8 @@ def test_an_old_listing_holds_all_texts(settings: Callable[..., Settings], store
 
 
 def test_an_event_beyond_the_horizon_was_not_in_the_listing(settings: Callable[..., Settings], store: Store) -> None:
-    """The horizon was made shorter: what was not listed is not texted about."""
-    stage = Stage(settings(horizon=timedelta(hours=1)), store)
+    """The horizon was made shorter than a reminder's offset: what was not listed is not texted about."""
+    stage = Stage(settings('horizon = "1h"'), store)
     messages = wait_for(stage, {}, {"start": NOW + timedelta(minutes=50)})
     report = stage.run().report
     [far] = stage.store.messages(keys=[messages[0].key])

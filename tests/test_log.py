@@ -51,6 +51,7 @@ CONTRACT = {
     "message.expired": "warning",
     "message.canceled": "info",
     "message.skipped": "info",
+    "database.warning": "warning",
     "gateway.halted": "error",
     "template.rejected": "error",
     "calendly.throttled": "warning",

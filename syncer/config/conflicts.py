@@ -146,6 +146,17 @@ def _hosts_without_number(given: Given) -> Iterator[Conflict]:
 
 
 def _offset_beyond_horizon(rule: Rule, given: Given) -> Iterator[Conflict]:
+    """Name a reminder that is due before its booking is seen. Of the built-in ones another may still be in time."""
+    if "rule" in given.raw:
+        yield from _beyond_horizon(rule, given)
+
+
+def _built_in_beyond_horizon(rule: Rule, given: Given) -> Iterator[Conflict]:
+    if "rule" not in given.raw:
+        yield from _beyond_horizon(rule, given)
+
+
+def _beyond_horizon(rule: Rule, given: Given) -> Iterator[Conflict]:
     horizon = given.settings.horizon
     if rule.on is Trigger.BEFORE_START and horizon is not None and rule.offset > horizon:
         message = f'{text_of(horizon)} is shorter than the offset of rule "{rule.name}" ({text_of(rule.offset)})'
@@ -526,6 +537,7 @@ DOUBTFUL: tuple[Callable[[Given], Iterator[Conflict]], ...] = (
     _caps_of_one_number,
 )
 DOUBTFUL_RULE: tuple[Callable[[Rule, Given], Iterator[Conflict]], ...] = (
+    _built_in_beyond_horizon,
     _short_life,
     _marks_seen_late,
     _lost_at_night,
