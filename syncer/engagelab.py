@@ -73,6 +73,9 @@ _MONEY = re.compile(
 _MAY_BE_MONEY = frozenset({3003, 5001, 5016})
 _NUMBER = re.compile(r"\+[1-9][0-9]{6,14}")
 
+DIGITS: Final = "digits"
+"""The `number_format` without `+`."""
+
 T = TypeVar("T")
 
 
@@ -153,7 +156,7 @@ def _asked(headers: Mapping[str, str]) -> timedelta | None:
     return None if seconds is None else timedelta(seconds=min(seconds, 86_400))
 
 
-def request_body(message: Message, *, instance: str = "") -> bytes:
+def request_body(message: Message, *, instance: str = "", number_format: str = "e164") -> bytes:
     """Write the request for one message ("Send Message").
 
     One recipient a request, so that an unclear answer concerns one person. Never `schedule_time`: what is scheduled
@@ -162,6 +165,7 @@ def request_body(message: Message, *, instance: str = "") -> bytes:
     Args:
         message: number in E.164, template and params as frozen in the outbox.
         instance: which installation sends, for the account's owner; empty = not told.
+        number_format: e164, or digits = without the `+`: EngageLab's pages contradict each other.
 
     Raises:
         Unsendable: the number or the template's id is not one, or a value is no valid text.
@@ -170,11 +174,12 @@ def request_body(message: Message, *, instance: str = "") -> bytes:
         raise Unsendable("the message's number is not in the form +13125550142")
     if not message.template:
         raise Unsendable("the message has no template", "Give the rule a template id")
+    to = message.to.removeprefix("+") if number_format == DIGITS else message.to
     custom = {"key": message.key} | ({"instance": instance} if instance else {})
     try:
         return msgspec.json.encode(
             {
-                "to": [message.to],
+                "to": [to],
                 "template": {"id": message.template, "params": {k: str(v) for k, v in message.params.items()}},
                 "plan_name": f"syncer/{message.rule}",
                 "custom_args": custom,
@@ -188,7 +193,14 @@ class EngageLab:
     """The gateway. Safe to use from several threads."""
 
     def __init__(
-        self, url: str, key: str, secret: str, http: Http, *, sleep: Callable[[float], None] = time.sleep
+        self,
+        url: str,
+        key: str,
+        secret: str,
+        http: Http,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        number_format: str = "e164",
     ) -> None:
         """Make a gateway; nothing is asked yet.
 
@@ -198,12 +210,14 @@ class EngageLab:
             secret: dev_secret.
             http: carries the requests; for sends its connections should not stay idle long (`SENDS_KEEPALIVE`).
             sleep: waits between the tries of a list, in seconds; may raise to stop. A send never waits.
+            number_format: e164 or digits; see `request_body`.
         """
         self._url = url.rstrip("/")
         packed = base64.b64encode(f"{key}:{secret}".encode()).decode("ascii")
         self._headers = {"Authorization": f"Basic {packed}", "Content-Type": "application/json"}
         self._http = http
         self._sleep = sleep
+        self._number_format = number_format
 
     def prepare(self, message: Message, *, instance: str = "") -> Prepared:
         """Build the request for a message. To be done before it is claimed: what is wrong here never left.
@@ -211,7 +225,7 @@ class EngageLab:
         Raises:
             Unsendable: see `request_body`; or the address or the key cannot be sent.
         """
-        content = request_body(message, instance=instance)
+        content = request_body(message, instance=instance, number_format=self._number_format)
         return prepare("POST", f"{self._url}/v1/messages", headers=self._headers, content=content)
 
     def send(self, prepared: Prepared) -> Outcome:

@@ -42,6 +42,7 @@ EVENTS = {
     "message.expired": "warning",
     "message.canceled": "info",
     "message.skipped": "info",
+    "database.warning": "warning",
     "gateway.halted": "error",
     "template.rejected": "error",
     "template.changed": "warning",

@@ -112,10 +112,19 @@ EXPLANATIONS: Mapping[Reason, Explanation] = {
     Reason.OVER_CAP: Explanation(
         "The number has had as many texts in 24 hours as `limits.per_number_per_day` allows.", "Raise it"
     ),
-    Reason.BOOKED_LATE: Explanation("The booking was made when the text's time had passed."),
-    Reason.BEFORE_BIRTH: Explanation("The text was due before this database was made."),
-    Reason.BEFORE_RULE: Explanation("The text was due before the settings that want it."),
-    Reason.SEEN_LATE: Explanation("The text's time had passed when syncer first saw the booking."),
+    Reason.BOOKED_LATE: Explanation(
+        "The booking was made when the text's time had passed.", '`late = "send"` in the rule sends it at once'
+    ),
+    Reason.BEFORE_BIRTH: Explanation(
+        "The text was due before this database was made.", "Nothing need be done: what is due from then on is sent"
+    ),
+    Reason.BEFORE_RULE: Explanation(
+        "The text was due before the settings that want it.", "Nothing need be done: what is due from then on is sent"
+    ),
+    Reason.SEEN_LATE: Explanation(
+        "The text's time had passed when syncer first saw the booking.",
+        "A longer `max_lateness` of the rule, or a shorter `interval`, lets it leave",
+    ),
     Reason.AFTER_START: Explanation("The text's time comes when the meeting has begun or is over."),
     Reason.NOT_TOLD: Explanation("The person was never told of this booking."),
     Reason.OWN_CANCELLATION: Explanation(
@@ -124,8 +133,10 @@ EXPLANATIONS: Mapping[Reason, Explanation] = {
     Reason.DUPLICATE: Explanation("The number gets this very text for another seat of the event."),
     Reason.ALREADY_SENT: Explanation("The number has had this very text."),
     Reason.SUPERSEDED: Explanation("A later reminder of the same meeting is due as well."),
-    Reason.QUIET_HOURS: Explanation("Quiet hours keep the text back."),
-    Reason.LATE: Explanation("The text's time has passed."),
+    Reason.QUIET_HOURS: Explanation(
+        "Quiet hours keep the text back.", "Change [quiet_hours], or set `quiet_hours = false` in the rule"
+    ),
+    Reason.LATE: Explanation("The text's time has passed.", "A longer `max_lateness` of the rule lets it leave later"),
     Reason.BOOKING_CANCELED: Explanation("The booking was canceled."),
     Reason.BOOKING_MOVED: Explanation("The booking was moved."),
     Reason.NO_RULE: Explanation("No rule wants the text any more."),
@@ -148,7 +159,9 @@ EXPLANATIONS: Mapping[Reason, Explanation] = {
         "Many bookings were canceled at once, which may be a mistake.",
         "If it is meant: `syncer retry ID`, or `syncer run --once --force` for all; if not: `syncer cancel ID`",
     ),
-    Reason.WAITS_LIMIT: Explanation("A limit of [limits] is reached; the text waits."),
+    Reason.WAITS_LIMIT: Explanation(
+        "A limit of [limits] is reached; the text waits.", "Raise it, if the text must not wait"
+    ),
     Reason.PROVIDER_REFUSED: Explanation(
         "EngageLab refused the text for good.", "When the cause is mended: `syncer retry ID`"
     ),

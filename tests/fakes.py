@@ -233,6 +233,7 @@ class FakeGateway:
         on_send: called with each before the answer.
         on_answer: called with each and its answer.
         broken: what the lists raise, if anything.
+        number_format: how numbers are written to it; a phone gets the text either way.
     """
 
     known: dict[str, Template] = field(default_factory=dict)
@@ -242,6 +243,7 @@ class FakeGateway:
     on_send: Callable[[Sent], None] | None = None
     on_answer: Callable[[Sent, Outcome], None] | None = None
     broken: SyncerError | None = None
+    number_format: str = "e164"
     list_calls: int = 0
     _script: deque[tuple[Outcome, bool]] = field(default_factory=deque)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -262,7 +264,7 @@ class FakeGateway:
 
     def prepare(self, message: Message, *, instance: str = "") -> Prepared:
         """Build the request as the real one does."""
-        content = request_body(message, instance=instance)
+        content = request_body(message, instance=instance, number_format=self.number_format)
         return prepare("POST", "https://sms.invalid/v1/messages", headers={}, content=content)
 
     def send(self, prepared: Prepared) -> Outcome:
@@ -275,7 +277,7 @@ class FakeGateway:
             outcome: Outcome = Accepted(str(serial), str(serial + 1_000_000))
             accepted = True
             sent = Sent(
-                to=body["to"][0],
+                to=f"+{body['to'][0].removeprefix('+')}",
                 template=body["template"]["id"],
                 params=body["template"]["params"],
                 plan_name=body["plan_name"],

@@ -35,8 +35,13 @@ class Shop:
         (folder / ".env").chmod(0o600)
 
     def start(
-        self, *arguments: str, environ: dict[str, str] | None = None, stdout: Any = PIPE, stderr: Any = PIPE
-    ) -> subprocess.Popen[str]:
+        self,
+        *arguments: str,
+        environ: dict[str, str] | None = None,
+        stdout: Any = PIPE,
+        stderr: Any = PIPE,
+        text: bool = True,
+    ) -> subprocess.Popen[Any]:
         """Start a command in the folder, with nothing in its environment."""
         return subprocess.Popen(
             [sys.executable, "-m", "syncer", *arguments],
@@ -45,7 +50,7 @@ class Shop:
             stdin=PIPE,
             stdout=stdout,
             stderr=stderr,
-            text=True,
+            text=text,
         )
 
     def run(self, *arguments: str, environ: dict[str, str] | None = None, typed: str = "") -> tuple[int, str, str]:

@@ -283,7 +283,8 @@ def test_own_rules_switch_the_built_in_ones_off_and_take_the_defaults_of_their_k
         ),
     )
 
-    settings = load(tmp_path, toml, environ=SECRETS | {"TEMPLATE_ID_CONFIRM": "101"})
+    environ = SECRETS | {"TEMPLATE_ID_CONFIRM": "101", "HOST_PHONE": "+13125550142"}
+    settings = load(tmp_path, toml, environ=environ)
 
     assert settings.policy.rules == expected
 

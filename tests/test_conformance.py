@@ -385,6 +385,26 @@ def test_accepted(stage: Callable[[], RealGateway | FakedGateway]) -> None:
     ]
 
 
+@pytest.mark.parametrize("number_format", ["e164", "digits"])
+def test_a_number_with_or_without_its_plus(
+    stage: Callable[[], RealGateway | FakedGateway], server: SandboxServer, number_format: str
+) -> None:
+    """Either way the same phone has the text."""
+    gateway = stage()
+    if isinstance(gateway.api, FakeGateway):
+        gateway.api.number_format = number_format
+    with Http() as http:
+        if isinstance(gateway, RealGateway):
+            key = SANDBOX_DEV_KEY
+            gateway.api = EngageLab(server.url, key, "secret", http, sleep=no_sleep, number_format=number_format)
+        prepared = gateway.api.prepare(MESSAGE)
+        outcome = gateway.api.send(prepared)
+
+    assert json.loads(prepared.content or b"")["to"] == ["+13125550142" if number_format == "e164" else "13125550142"]
+    assert isinstance(outcome, Accepted)
+    assert [text.to for text in gateway.texts()] == ["+13125550142"]
+
+
 def test_unknown_template(stage: Callable[[], RealGateway | FakedGateway]) -> None:
     """A template that is missing holds its messages, and no others."""
     gateway = stage()

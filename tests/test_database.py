@@ -26,6 +26,7 @@ from syncer.errors import Locked, StoreError, WrongDatabase
 from syncer.model import utc_text
 from syncer.reconcile import Todo
 from syncer.store import Batch, Reading, Store, database, troubles
+from syncer.store.glance import glance
 from syncer.store.lock import run_lock
 
 if TYPE_CHECKING:
@@ -112,31 +113,97 @@ def test_the_file_and_its_neighbours_are_only_for_their_owner(path: Path, umask:
 
 
 @pytest.mark.parametrize(
-    ("mode", "opens"),
+    ("mode", "after"),
     [
-        pytest.param(0o600, True, id="the owner's alone"),
-        pytest.param(0o640, True, id="the group reads it"),
-        pytest.param(0o660, True, id="the group writes it, as a Kubernetes fsGroup has it"),
-        pytest.param(0o604, False, id="everybody reads it"),
-        pytest.param(0o602, False, id="everybody writes it"),
-        pytest.param(0o644, False, id="what a plain copy has"),
+        pytest.param(0o600, 0o600, id="the owner's alone"),
+        pytest.param(0o640, 0o640, id="the group reads it"),
+        pytest.param(0o660, 0o660, id="the group writes it, as a Kubernetes fsGroup has it"),
+        pytest.param(0o604, 0o600, id="everybody reads it"),
+        pytest.param(0o602, 0o600, id="everybody writes it"),
+        pytest.param(0o644, 0o600, id="what a plain copy has"),
+        pytest.param(0o666, 0o600, id="what a backup tool has"),
     ],
 )
-def test_a_file_that_everybody_may_read_is_refused(path: Path, mode: int, opens: bool) -> None:
-    """It holds phone numbers; the mode is the operator's to change, not ours."""
+def test_a_file_that_everybody_may_read_is_made_private(path: Path, mode: int, after: int) -> None:
+    """It holds phone numbers: a restored file gets its mode back, with a line that says so; nothing else is changed."""
     fill(path)
     path.chmod(mode)
-    before = files(path.parent)
+    before, told = files(path.parent), list[str]()
 
-    if opens:
-        database.open_writable(path, now=NOW).close()
-    else:
-        with pytest.raises(StoreError, match="can be read by everybody") as caught:
-            database.open_writable(path, now=NOW)
-        assert caught.value.remedy == f"It holds phone numbers: chmod 600 {path}"
+    database.open_writable(path, now=NOW, note=told.append).close()
 
-    assert stat.S_IMODE(path.stat().st_mode) == mode
+    assert stat.S_IMODE(path.stat().st_mode) == after
+    assert told == ([] if mode == after else [f"everybody could read {path}: its mode is 0600 now"])
     assert files(path.parent) == before
+
+
+def test_what_lies_beside_a_restored_file_is_made_private_too(path: Path) -> None:
+    """Its log of SQLite (WAL) holds the same numbers."""
+    fill(path)
+    with contextlib.closing(sqlite3.connect(path)) as other:
+        other.execute("PRAGMA journal_mode = wal")
+        other.execute("SELECT count(*) FROM meta").fetchone()
+        for name in ("", "-wal", "-shm"):
+            path.with_name(path.name + name).chmod(0o644)
+        told: list[str] = []
+        database.open_writable(path, now=NOW, note=told.append).close()
+        modes = [stat.S_IMODE(path.with_name(path.name + name).stat().st_mode) for name in ("", "-wal", "-shm")]
+
+    assert modes == [0o600] * 3
+    assert told == [f"everybody could read {path}: its mode is 0600 now"]
+
+
+def test_a_mode_that_is_not_ours_to_set_is_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file of another user: refused with what that user must do."""
+    fill(path)
+    path.chmod(0o644)
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(type(path), "chmod", refuse)
+    with pytest.raises(StoreError, match=r"everybody may read .*, and its mode cannot be set") as caught:
+        database.open_writable(path, now=NOW)
+
+    assert caught.value.remedy == f"It holds phone numbers: let its owner run chmod 600 {path}"
+
+
+FOREIGN = [
+    pytest.param(["CREATE TABLE somebodys (thing)"], id="a table"),
+    pytest.param(["CREATE VIEW somebodys AS SELECT 1"], id="a view"),
+    pytest.param(
+        [
+            "CREATE TABLE _sqlite_migrations (id INTEGER PRIMARY KEY, migration_set TEXT, name TEXT, applied_at TEXT)",
+            "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('llm', 'm001', '')",
+            "CREATE TABLE runs (id)",
+        ],
+        id="one that sqlite-utils migrates, too",
+    ),
+    pytest.param(["CREATE TABLE _sqlite_migrations (x)", "CREATE TABLE runs (id)"], id="alike in its names"),
+]
+
+
+@pytest.mark.parametrize("statements", FOREIGN)
+def test_another_programs_database_is_known_by_all_who_open_it(path: Path, statements: list[str]) -> None:
+    """One check: the same words whoever looks, and not one byte is changed, nor a mode."""
+    change(path, *statements)
+    path.chmod(0o644)
+    before = files(path.parent)
+    ways: list[Callable[[], object]] = [
+        lambda: database.open_writable(path, now=NOW),
+        lambda: database.open_copy(path, now=NOW),
+        lambda: database.open_read_only(path),
+        lambda: database.applied_migrations(path),
+        lambda: glance(path),
+    ]
+
+    for way in ways:
+        with pytest.raises(WrongDatabase, match="is another program's database") as caught:
+            way()
+        assert caught.value.remedy == "Name a file of its own with --db or SYNCER_DB"
+        assert caught.value.exit_code == 2
+    assert files(path.parent) == before
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
 
 
 def test_an_empty_file_is_a_database_that_was_not_born_yet(path: Path) -> None:

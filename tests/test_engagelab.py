@@ -299,6 +299,15 @@ def test_request_without_params() -> None:
     assert body["custom_args"] == {"key": MESSAGE.key, "instance": "pier-1"}
 
 
+@pytest.mark.parametrize(("number_format", "to"), [("e164", "+13125550142"), ("digits", "13125550142")])
+def test_the_format_of_a_number_is_a_matter_of_the_wire(number_format: str, to: str) -> None:
+    """Only the request is written so; the message keeps its number in E.164."""
+    body = json.loads(request_body(MESSAGE, number_format=number_format))
+
+    assert body["to"] == [to]
+    assert MESSAGE.to == "+13125550142"
+
+
 @pytest.mark.parametrize(
     "change",
     [

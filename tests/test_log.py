@@ -53,6 +53,7 @@ CONTRACT = {
     "message.expired": "warning",
     "message.canceled": "info",
     "message.skipped": "info",
+    "database.warning": "warning",
     "gateway.halted": "error",
     "template.rejected": "error",
     "rule.unmatched": "warning",

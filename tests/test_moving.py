@@ -75,7 +75,8 @@ def test_several_are_asked_about_first(lost: Shop, command: str, options: list[s
     unchanged = keys(lost, "unknown")
     yes = lost.run(command, *both[:1], *both[1:], *options, typed="y\n")
 
-    assert (silent[0], no[0], yes[0]) == (1, 1, 0)
+    assert (silent[0], no[0], yes[0]) == (2, 1, 0)
+    assert "this needs --yes. Nothing was changed" in silent[2]
     assert question in no[1]
     assert "nothing was changed" in no[2]
     assert unchanged == both

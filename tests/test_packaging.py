@@ -101,7 +101,7 @@ def names(wheel: Path) -> set[str]:
 
 def metadata(unpacked: Path) -> EmailMessage:
     """Read what the wheel says of itself."""
-    [path] = unpacked.glob("syncer-*.dist-info/METADATA")
+    [path] = unpacked.glob("calendly_syncer-*.dist-info/METADATA")
     return email.message_from_string(path.read_text(encoding="utf-8"), policy=policy.default)
 
 
@@ -119,7 +119,7 @@ def run(unpacked: Path, cwd: Path, *arguments: str) -> subprocess.CompletedProce
 def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     """Every file of the package, the migrations in it, the licence; no tests, no settings, no database."""
     version = PROJECT["project"]["version"]
-    info = f"syncer-{version}.dist-info"
+    info = f"calendly_syncer-{version}.dist-info"
     package = {
         path.relative_to(ROOT).as_posix()
         for path in (ROOT / "syncer").rglob("*")
@@ -128,7 +128,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     migrations = {f"syncer/migrations/{path.name}" for path in (ROOT / "migrations").glob("*.sql")}
     about = {f"{info}/{name}" for name in ("METADATA", "WHEEL", "RECORD", "entry_points.txt", "licenses/LICENSE")}
 
-    assert wheel.name == f"syncer-{version}-py3-none-any.whl"
+    assert wheel.name == f"calendly_syncer-{version}-py3-none-any.whl"
     assert names(wheel) == package | migrations | about
     assert names(wheel) >= {"syncer/migrations/0001_initial.sql", "syncer/sandbox/page.html", "syncer/cli/__init__.py"}
 
@@ -170,7 +170,11 @@ def test_the_wheel_says_what_it_needs(unpacked: Path) -> None:
     required = [Requirement(text) for text in about.get_all("Requires-Dist", [])]
     [commands] = unpacked.glob("*.dist-info/entry_points.txt")
 
-    assert (about["Name"], about["Version"], about["License-Expression"]) == ("syncer", syncer.__version__, "MIT")
+    assert (about["Name"], about["Version"], about["License-Expression"]) == (
+        "calendly-syncer",
+        syncer.__version__,
+        "MIT",
+    )
     assert project["version"] == syncer.__version__
     assert set(about["Requires-Python"].split(",")) == set(project["requires-python"].split(","))
     assert {str(one) for one in required if one.marker is None} == needed

@@ -5,11 +5,9 @@ Data goes to stdout, the log to stderr. Each command imports what it needs when 
 
 from __future__ import annotations
 
-import codecs
 import contextlib
 import gc
 import importlib
-import io
 import os
 import sys
 from dataclasses import dataclass, replace
@@ -18,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from syncer import __version__
+from syncer.cli.streams import replace_odd_characters
 from syncer.errors import SettingsError, SyncerError, unexpected
 
 if TYPE_CHECKING:
@@ -81,12 +80,19 @@ class App:
     log_format: str | None
     log_level: str | None
 
-    def settings(self, *, need_secrets: bool = True, problems: list[Problem] | None = None) -> Settings:
+    def settings(
+        self,
+        *,
+        need_secrets: bool = True,
+        problems: list[Problem] | None = None,
+        warnings: list[Problem] | None = None,
+    ) -> Settings:
         """Read the settings and set the log up by them.
 
         Args:
             need_secrets: False for commands that only look at the database.
             problems: where to put what is wrong with them, instead of raising.
+            warnings: where to put what will hardly ever send a text; None = do not look for it.
 
         Raises:
             SettingsError: all that is wrong with them.
@@ -106,6 +112,7 @@ class App:
             log_level=self.log_level,
             need_secrets=need_secrets,
             problems=problems,
+            warnings=warnings,
         )
         secrets = (settings.token, settings.dev_key, settings.dev_secret)
         log.configure(
@@ -143,7 +150,7 @@ def _global_options(*, again: bool) -> list[click.Option]:
     def take(ctx: click.Context, param: click.Parameter, value: Any) -> None:
         app = ctx.find_object(App) or App(None, None, None, None)
         if param.type is file and value is not None:
-            value = here(value)
+            value = here(os.path.expanduser(value))  # noqa: PTH111  as in `--db=~/x.db`, which no shell expands
         ctx.obj = app if value is None else replace(app, **{str(param.name): value})
 
     file = click.Path()
@@ -172,26 +179,9 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 failed, 2 usage or settings, 3 refused by a guard, 75 locked."""
-    _write_whatever_the_locale()
+    replace_odd_characters()
     code = run(cli.main, arguments)
     sys.exit(code if _all_was_written() else code or 1)
-
-
-def _write_whatever_the_locale() -> None:
-    """Let a name that the terminal's encoding lacks be spelt out, instead of ending the command."""
-
-    def spell_out(error: UnicodeError) -> tuple[str, int]:
-        if not isinstance(error, UnicodeEncodeError):
-            raise error
-        # As JSON writes it, so that a line of JSON stays one.
-        text = error.object[error.start : error.end].encode("utf-16-be", errors="surrogatepass")
-        units = [text[at : at + 2] for at in range(0, len(text), 2)]
-        return "".join(f"\\u{unit.hex()}" for unit in units), error.end
-
-    codecs.register_error("spell_out", spell_out)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="spell_out")
 
 
 def _all_was_written() -> bool:

@@ -89,7 +89,8 @@ def a_gateway(
 
     with Http(proxy=settings.proxy, keepalive=SENDS_KEEPALIVE, on_end=alive) as http:
         key, secret = settings.dev_key.reveal(), settings.dev_secret.reveal()
-        yield EngageLab(settings.engagelab_url, key, secret, http, sleep=sleep)
+        number_format = settings.number_format
+        yield EngageLab(settings.engagelab_url, key, secret, http, sleep=sleep, number_format=number_format)
 
 
 class Later:
@@ -149,7 +150,10 @@ def a_worker(
             store = Store(database.open_copy(settings.db, now=clock()))
         else:
             witness = parts.enter_context(run_lock(settings.db))
-            store = Store(database.open_writable(settings.db, now=clock()), settings.db, witness)
+            opened = database.open_writable(
+                settings.db, now=clock(), note=lambda line: tell("database.warning", reason=line)
+            )
+            store = Store(opened, settings.db, witness)
         parts.enter_context(store)
         store.check_witness()
         worker = Worker(

@@ -39,7 +39,7 @@ def _zones(data: ZoneData) -> str:
 
 def _check_secrets(facts: Checklist) -> None:
     from syncer.config import schema
-    from syncer.config.sources import Sources
+    from syncer.config.sources import Sources, at_home
 
     folder = Path.cwd()
     sources = Sources(os.environ, folder)
@@ -50,7 +50,7 @@ def _check_secrets(facts: Checklist) -> None:
         else:
             facts.ok(".env: not for everybody's eyes")
     for name in schema.SECRETS:
-        file = sources.raw(f"{name}_FILE")
+        file = at_home(sources.raw(f"{name}_FILE"))
         # Mounted secrets are often readable for all, in a container of one user. Writable for all is never meant.
         if file and (folder / file).exists() and (folder / file).stat().st_mode & stat.S_IWOTH:
             facts.fail(f"{name}_FILE: everybody on this machine may replace {file}", f"chmod o-w {file}")
@@ -68,8 +68,10 @@ def check_database(facts: Checklist, settings: Settings, me: Me | None) -> None:
             return
         place.check_file(path)
         _check_content(facts, path, me)
+        if place.is_public(path):
+            facts.warn(f"SYNCER_DB: everybody may read {path}", "The next run sets its mode to 0600")
     except SyncerError as error:
-        facts.fail(f"SYNCER_DB: {error}", error.remedy)
+        facts.error("SYNCER_DB", error)
 
 
 def _check_content(facts: Checklist, path: Path, me: Me | None) -> None:
@@ -81,7 +83,8 @@ def _check_content(facts: Checklist, path: Path, me: Me | None) -> None:
         store.check_witness()
         bound = store.meta("account")
         if me is not None and bound and bound != me.organization:
-            facts.fail(f"SYNCER_DB: {path} belongs to {bound}, the token to {me.organization}", "Name another file")
+            told = f"SYNCER_DB: {path} belongs to {bound}, the token to {me.organization}"
+            facts.fail(told, "Name another file", exit_code=2)
             return
         facts.ok(f"SYNCER_DB: {path}, whole, made {store.born_at:%Y-%m-%d %H:%M} UTC{_last(store)}")
 

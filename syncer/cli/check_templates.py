@@ -41,15 +41,17 @@ def check_engagelab(facts: Checklist, settings: Settings) -> None:
                 remedy = "Correct the id (the rule's template or TEMPLATE_ID_*)"
                 facts.fail(f"{name}: does not exist at EngageLab", remedy)
                 continue
-            faults = list(_faults(template, rule, unsigned))
+            faults, doubts = list(_faults(template, rule, unsigned)), list(_doubts(template, rule))
             if uncovered := sorted(c for c in countries.get(ident, ()) if not templates.covers(template, c)):
                 told = f"is declared for {', '.join(template.countries)}, but texts go to {', '.join(uncovered)}"
                 remedy = (
                     "Add them there (whether EngageLab refuses others is not known), or set phones.allowed_countries"
                 )
-                faults.append((told, remedy))
+                doubts.append((told, remedy))
             for fault, remedy in faults:
                 facts.fail(f"{name}: {fault}", remedy)
+            for doubt, remedy in doubts:
+                facts.warn(f"{name}: {doubt}", remedy)
             if not faults:
                 _describe(facts, f"{name}:", template, rule, settings, changed=ident in changed)
 
@@ -61,7 +63,7 @@ def _unapproved_signatures(facts: Checklist, gateway: EngageLab, found: Mapping[
     try:
         return {one.id for one in gateway.signatures() if not one.usable}
     except SyncerError as error:
-        facts.fail(f"signatures: {error}", error.remedy)
+        facts.warn(f"signatures: {error}", error.remedy)
         return set()
 
 
@@ -90,10 +92,15 @@ def _faults(template: Template, rule: Rule, unsigned: set[str]) -> list[tuple[st
     if missing := templates.holes(template, rule.params):
         remedy = "Fill them in the rule's params, or take them out of the template"
         faults.append((f"the rule does not fill {', '.join(missing)}", remedy))
+    return faults
+
+
+def _doubts(template: Template, rule: Rule) -> list[tuple[str, str]]:
+    """List what is odd about a template for a rule and keeps no text back, each with what to do."""
     if unused := templates.spare(template, rule.params):
         remedy = "Take them out of the rule's params, or put them into the template"
-        faults.append((f"the template does not have {', '.join(unused)}", remedy))
-    return faults
+        return [(f"the template does not have {', '.join(unused)}", remedy)]
+    return []
 
 
 def _describe(
@@ -101,12 +108,12 @@ def _describe(
 ) -> None:
     """Say what is good about a template, how long its texts are, and what is odd."""
     from syncer.cli.building import now
-    from syncer.cli.checking import languages
+    from syncer.config.conflicts import languages_of
 
     said = [f"approved, variables {', '.join(sorted(wording.variables(template.content))) or 'none'}"]
     used = [
         language
-        for language in languages(settings)
+        for language in languages_of(rule, settings)
         if template_for(rule, language, settings.policy.language)[1] == template.id
     ]
     written = {template_for(rule, language, settings.policy.language)[0] for language in used}

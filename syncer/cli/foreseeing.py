@@ -9,6 +9,7 @@ import click
 
 from syncer.cli import App, pass_app
 from syncer.cli.probing import Duration
+from syncer.cli.streams import takes_all_letters
 from syncer.errors import NotConnected, NoUsableAnswer, RunHalted
 from syncer.foresight import foresee
 from syncer.gsm import odd_characters
@@ -175,7 +176,7 @@ def _print_json(rows: Iterable[Foreseen], effect: Todo, *, show_numbers: bool) -
         more = {"text": row.text, "segments": row.segments, "encoding": row.encoding.partition(" ")[0]}
         more |= {"odd_characters": odd_characters(row.text or "")}
         more |= {"at": utc_text(row.at), "held": row.held, "why": row.why}
-        click.echo(json.dumps(_fields(row.message, changes, show_numbers=show_numbers) | more, ensure_ascii=False))
+        _print_line(_fields(row.message, changes, show_numbers=show_numbers) | more)
     for message in gone:
         more = {
             "text": None,
@@ -186,7 +187,11 @@ def _print_json(rows: Iterable[Foreseen], effect: Todo, *, show_numbers: bool) -
             "held": "",
             "why": "",
         }
-        click.echo(json.dumps(_fields(message, changes, show_numbers=show_numbers) | more, ensure_ascii=False))
+        _print_line(_fields(message, changes, show_numbers=show_numbers) | more)
+
+
+def _print_line(fields: Mapping[str, object]) -> None:
+    click.echo(json.dumps(fields, ensure_ascii=not takes_all_letters()))
 
 
 def _fields(message: Message, changes: Mapping[str, str], *, show_numbers: bool) -> dict[str, object]:

@@ -66,9 +66,28 @@ def explain(app: App, what: str, *, show_numbers: bool) -> int:
         if listed is not None:
             showing.print_opt_out(listed, show_numbers=show_numbers)
         showing.print_story(store, [bookings[uri] for uri in uris], policy, show_numbers=show_numbers)
-    if not uris and listed is None:
-        click.echo(f"syncer: nothing is known of {what!r} in this database", err=True)
+        next_step = "" if uris else _what_to_do(store, what, policy.country)
+    if not uris:
+        known = "no booking" if listed is not None else "nothing"
+        click.echo(f"syncer: {known} is known of {showing.printable(what)!r} in this database. {next_step}", err=True)
     return 0 if uris or listed is not None else 1
+
+
+def _what_to_do(store: Store, what: str, country: str) -> str:
+    """Say what to try when nothing was found."""
+    if store.last_run(outcome="completed") is None:
+        return "No run was complete yet: `syncer run --once` reads the bookings"
+    if "@" in what:
+        return (
+            "Is it the e-mail that was typed at the booking? Calendly shows it; a new booking is read by the next run"
+        )
+    if not what.strip(" +-()./0123456789"):
+        if not country and not what.strip().startswith(("+", "00")):
+            return "A number needs its country code, such as +13125550142, or set `country`"
+        return "Is it the number that was typed at the booking? Try the e-mail, too"
+    if not set(what) - set("mb-0123456789abcdef") or what.startswith(("m-", "b-")):
+        return "`syncer messages --json` lists ids and keys"
+    return "Try the guest's e-mail or number, or an id of `syncer messages`; a new booking is read by the next run"
 
 
 def find(store: Store, what: str, country: str) -> list[str]:
@@ -81,6 +100,7 @@ def find(store: Store, what: str, country: str) -> list[str]:
     """
     from syncer import phones
 
+    what = what.encode("utf-8", "replace").decode()  # bytes of another encoding than the terminal's
     if messages := store.named(what):
         return list(dict.fromkeys(message.booking for message in messages))
     if "@" in what:

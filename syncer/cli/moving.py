@@ -5,6 +5,7 @@ The first three take no lock and may be used beside a running worker: each move 
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -32,6 +33,15 @@ class Ambiguous(SyncerError):
     exit_code = 2
 
 
+class NeedsYes(SyncerError):
+    """A question, and no terminal to answer it from."""
+
+    exit_code = 2
+
+    def __init__(self) -> None:
+        super().__init__("without a terminal to answer from, this needs --yes", "Nothing was changed")
+
+
 def _named(store: Store, name: str) -> Message:
     """Find the one message that a key or (the beginning of) an id means.
 
@@ -39,6 +49,7 @@ def _named(store: Store, name: str) -> Message:
         Ambiguous: there are several.
         SyncerError: there is none.
     """
+    name = name.encode("utf-8", "replace").decode()  # bytes of another encoding than the terminal's
     messages = store.named(name)
     if not messages:
         raise SyncerError(f"there is no message {name!r}", "`syncer messages --json` lists ids and keys")
@@ -68,10 +79,28 @@ def confirm(question: str, *, yes: bool) -> None:
     """Ask, unless the answer was given beforehand.
 
     Raises:
+        NeedsYes: nobody is there to answer.
         SyncerError: the answer is no.
     """
-    if not yes and not click.confirm(question):
+    if yes:
+        return
+    stdin = sys.stdin
+    if stdin is None or stdin.closed:
+        raise NeedsYes
+    try:
+        agreed = click.confirm(question)
+    except click.Abort:
+        if stdin.isatty():
+            raise  # Ctrl-C
+        click.echo(err=True)
+        raise NeedsYes from None
+    if not agreed:
         raise SyncerError("nothing was changed", "Answer y, or give --yes")
+
+
+def say(line: str) -> None:
+    """Tell the operator what was put right on the way."""
+    click.echo(f"syncer: {line}", err=True)
 
 
 def open_to_change(app: App, witness: Witness | None = None) -> Store:
@@ -91,7 +120,7 @@ def open_to_change(app: App, witness: Witness | None = None) -> Store:
     # A worker of another release may be running on it: its schema is its own.
     if set(database.migration_names()) - set(database.applied_migrations(path)):
         raise SyncerError(f"{path} has an older schema", "Run `syncer migrate` first")
-    return Store(database.open_writable(path, now=now(), checkpoints=False), witness=witness)
+    return Store(database.open_writable(path, now=now(), checkpoints=False, note=say), witness=witness)
 
 
 def _late(message: Message, at: datetime) -> bool:

@@ -38,7 +38,7 @@ def database(app: App) -> Path:
         from syncer.config.sources import Sources
 
         given = Sources({}, folder).raw("SYNCER_DB")
-    return folder / ((given or "").strip() or "syncer.db")
+    return folder / os.path.expanduser((given or "").strip() or "syncer.db")  # noqa: PTH111  no home is no error
 
 
 @click.command()

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 import click
 
+from syncer.cli.streams import takes_all_letters
 from syncer.log import mask
 from syncer.model import WAITING, State, utc_text
-from syncer.reasons import Reason, in_words
+from syncer.reasons import EXPLANATIONS, Reason, in_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -64,7 +65,7 @@ def as_json(message: Message, *, show_numbers: bool) -> str:
             "provider_message_id": message.provider_message_id,
             "provider_plan_id": message.provider_plan_id,
         },
-        ensure_ascii=False,
+        ensure_ascii=not takes_all_letters(),
     )
 
 
@@ -173,9 +174,21 @@ def _print_message_story(store: Store, message: Message, *, show_numbers: bool) 
     for at, state, reason, detail in store.history(message.key):
         words = in_words(reason, detail)
         click.echo(f"    {utc_text(at)}  {state}{f': {printable(words)}' if words else ''}")
-    next_step = HELD if is_held(message) else NEXT_STEP.get(message.state, "")
-    if next_step:
-        click.echo(f"    {next_step.format(id=message.id)}")
+    for next_step in next_steps(message):
+        click.echo(f"    {next_step}")
+
+
+def next_steps(message: Message) -> list[str]:
+    """List what a person may set, ask for or type about a message."""
+    if is_held(message):
+        return [HELD.format(id=message.id)]
+    steps = [NEXT_STEP[message.state].format(id=message.id)] if message.state in NEXT_STEP else []
+    # Of a text whose fate is open the state says what to type; of one that waits or does not leave, the reason does.
+    if message.reason and message.state not in {State.SENT, State.UNKNOWN, State.FAILED, State.CANCELED}:
+        remedy = EXPLANATIONS[message.reason].remedy
+        if remedy or message.state is State.SKIPPED:
+            steps = [(remedy[:1].lower() + remedy[1:]) or "nothing need be done", *steps]
+    return steps
 
 
 def is_held(message: Message) -> bool:

@@ -26,7 +26,8 @@ def _need_sandbox() -> None:
         import starlette  # noqa: F401
         import uvicorn  # noqa: F401
     except ImportError as error:
-        raise SyncerError(f"the sandbox is not installed ({error.name})", "pip install 'syncer[sandbox]'") from None
+        remedy = "pip install 'calendly-syncer[sandbox]', or in a checkout: pip install '.[sandbox]'"
+        raise SyncerError(f"the sandbox is not installed ({error.name})", remedy) from None
 
 
 @click.command()

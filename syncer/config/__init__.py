@@ -9,15 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from syncer.config import addresses, policy, schema, values
+from syncer.config import addresses, conflicts, policy, schema, values
 from syncer.config.sources import Secret, Sources
+from syncer.errors import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import timedelta
     from pathlib import Path
 
-    from syncer.errors import Problem
+    from syncer.config.conflicts import Conflict
     from syncer.rules import Policy
 
 SETTINGS: Mapping[str, str] = schema.VARIABLES | dict(schema.meanings())
@@ -54,6 +55,7 @@ class Settings:
         scope: organization, user, or the URI of a user or group.
         max_requests_per_minute: 0 = follow Calendly's own headers.
         messages_per_day: 0 = no cap.
+        number_format: how EngageLab gets a number: e164 (with `+`) or digits. Everywhere else it is E.164.
         policy: who is texted what and when.
     """
 
@@ -82,6 +84,7 @@ class Settings:
     concurrency: int
     sends_per_second: float
     policy: Policy
+    number_format: str = "e164"
 
 
 def _word(known: tuple[str, ...]) -> Callable[[object], str]:
@@ -130,8 +133,9 @@ def load(
     log_level: str | None = None,
     need_secrets: bool = True,
     problems: list[Problem] | None = None,
+    warnings: list[Problem] | None = None,
 ) -> Settings:
-    """Read and check all settings.
+    """Read and check all settings, each alone and against the others.
 
     Args:
         environ: the environment; only known names are looked at, and it is not changed.
@@ -142,31 +146,71 @@ def load(
         log_level: option `--log-level`.
         need_secrets: False for commands that reach neither API: then secrets that are missing or wrong are empty.
         problems: where to put the problems instead of raising; what is wrong then has its default or is empty.
+        warnings: where to put what will hardly ever send a text, or has no effect; None = do not look for it.
 
     Raises:
         SettingsError: every problem there is; none shows the value of a secret.
     """
     sources = Sources(environ, folder)
     secrets = _secrets(sources, need_secrets=need_secrets)
-    chosen_format, chosen_level = _log(sources, log_format, log_level)
-    calendly_url = sources.read("CALENDLY_API_URL", addresses.api_url, default="https://api.calendly.com")
-    engagelab_url = sources.read("ENGAGELAB_API_URL", addresses.api_url, default="https://smsapi.engagelab.com")
+    chosen = _log(sources, log_format, log_level)
+    urls = (
+        sources.read("CALENDLY_API_URL", addresses.api_url, default="https://api.calendly.com"),
+        sources.read("ENGAGELAB_API_URL", addresses.api_url, default="https://smsapi.engagelab.com"),
+    )
     raw, config_file = sources.tables(config)
     tables = schema.read_table(schema.Tables, raw, lambda key: values.dotted("", key), sources.problems)
-    made_policy = policy.build(sources, tables, raw)
+    settings = _made(
+        secrets,
+        chosen,
+        urls,
+        tables,
+        db=sources.path(db, "SYNCER_DB") or folder / "syncer.db",
+        config_file=config_file,
+        made_policy=policy.build(sources, tables, raw),
+    )
+    _compare(sources, conflicts.Given(settings=settings, raw=raw, templates=policy.templates_of(sources)), warnings)
     if sources.problems and problems is None:
         raise sources.error()
     if problems is not None:
         problems += sources.error().problems
+    return settings
+
+
+def _compare(sources: Sources, given: conflicts.Given, warnings: list[Problem] | None) -> None:
+    """Check the settings against each other; of those that are wrong by themselves nothing more is said."""
+    for conflict in _new(sources, conflicts.problems(given)):
+        sources.problem(conflict.settings[0], conflict.message, conflict.remedy)
+    if warnings is not None:
+        found = [Problem(row.settings[0], row.message, row.remedy) for row in _new(sources, conflicts.warnings(given))]
+        warnings += sources.cleaned(found)
+
+
+def _new(sources: Sources, found: Iterable[Conflict]) -> list[Conflict]:
+    """Leave out what concerns a setting that is wrong by itself: then its value is a default, not the operator's."""
+    wrong = [problem.setting for problem in sources.problems]
+    return [row for row in found if not any(name.startswith(setting) for name in wrong for setting in row.settings)]
+
+
+def _made(
+    secrets: Mapping[str, Secret],
+    log: tuple[str | None, str],
+    urls: tuple[str, str],
+    tables: schema.Tables,
+    *,
+    db: Path,
+    config_file: Path | None,
+    made_policy: Policy,
+) -> Settings:
     return Settings(
         token=secrets["CALENDLY_TOKEN"],
         dev_key=secrets["ENGAGELAB_DEV_KEY"],
         dev_secret=secrets["ENGAGELAB_DEV_SECRET"],
-        db=sources.path(db, "SYNCER_DB") or folder / "syncer.db",
-        calendly_url=calendly_url,
-        engagelab_url=engagelab_url,
-        log_format=chosen_format,
-        log_level=chosen_level,
+        db=db,
+        calendly_url=urls[0],
+        engagelab_url=urls[1],
+        log_format=log[0],
+        log_level=log[1],
         config_file=config_file,
         interval=tables.interval,
         lookback=tables.lookback,
@@ -177,6 +221,7 @@ def load(
         proxy=tables.proxy,
         scope=tables.calendly.scope,
         max_requests_per_minute=tables.calendly.max_requests_per_minute,
+        number_format=tables.engagelab.number_format,
         messages_per_run=tables.limits.messages_per_run,
         messages_per_day=tables.limits.messages_per_day,
         per_prefix_per_hour=tables.limits.per_prefix_per_hour,

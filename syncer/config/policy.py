@@ -16,6 +16,16 @@ if TYPE_CHECKING:
     from syncer.config.sources import Sources
 
 
+PREFIX = "TEMPLATE_ID_"
+TEMPLATE_VARIABLES = tuple(name for name in schema.VARIABLES if name.startswith(PREFIX))
+"""The variables that switch on the built-in rules."""
+
+
+def templates_of(sources: Sources) -> frozenset[str]:
+    """Name the variables of templates that are set."""
+    return frozenset(name for name in TEMPLATE_VARIABLES if sources.raw(name))
+
+
 def build(sources: Sources, tables: schema.Tables, raw: Mapping[str, Any]) -> rules.Policy:
     """Make the part of the settings that planning obeys."""
     return rules.Policy(
@@ -41,9 +51,9 @@ def build(sources: Sources, tables: schema.Tables, raw: Mapping[str, Any]) -> ru
 
 def _rules(sources: Sources, tables: schema.Tables, raw: Mapping[str, Any]) -> tuple[rules.Rule, ...]:
     """The rules of the file, else the built-in ones; a wrong template variable is a problem either way."""
-    prefix = "TEMPLATE_ID_"
-    variables = [name for name in schema.VARIABLES if name.startswith(prefix)]
-    built_in = {name.removeprefix(prefix): sources.read(name, values.template_id, default="") for name in variables}
+    built_in = {
+        name.removeprefix(PREFIX): sources.read(name, values.template_id, default="") for name in TEMPLATE_VARIABLES
+    }
     made: dict[str, rules.Rule] = {}
     first: dict[str, int] = {}
     rows = raw["rule"] if tables.rule else ()

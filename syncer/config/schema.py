@@ -7,6 +7,7 @@ Decoding with msgspec alone would stop at the first problem, so the tables are w
 
 from __future__ import annotations
 
+import re
 from datetime import time, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args, get_origin
@@ -77,6 +78,16 @@ class CalendlyTable(Struct, frozen=True, kw_only=True):
         "organization"
     )
     max_requests_per_minute: Annotated[int, Meta(ge=0, le=10_000, description="0 = follow Calendly's own headers")] = 0
+
+
+class EngagelabTable(Struct, frozen=True, kw_only=True):
+    """`[engagelab]`."""
+
+    number_format: Annotated[
+        str,
+        values.word("e164", "digits"),
+        Meta(description="how EngageLab gets a number: e164 (+13125550142) or digits (13125550142)"),
+    ] = "e164"
 
 
 class LanguagesTable(Struct, frozen=True, kw_only=True):
@@ -205,6 +216,7 @@ class Tables(Struct, frozen=True, kw_only=True):
     ] = True
     proxy: Annotated[str, addresses.proxy, Meta(description="for both APIs")] = ""
     calendly: CalendlyTable = CalendlyTable()
+    engagelab: EngagelabTable = EngagelabTable()
     languages: LanguagesTable = LanguagesTable()
     hosts: dict[str, HostTable] = {}
     phones: PhonesTable = PhonesTable()
@@ -248,8 +260,27 @@ def _leaf(hint: Any, raw: object) -> Any:
         meta = next(item for item in extra if isinstance(item, Meta))
         what = {int: "a whole number", float: "a number"}.get(kind)
         expected = f"{what} from {meta.ge} to {meta.le}" if what else "true or false"
-        remedy = "Write it without quotes" if isinstance(raw, str) else ""
-        raise values.Wrong(f"must be {expected}, not {values.shown(raw)}", remedy) from bad
+        raise values.Wrong(f"must be {expected}, not {values.shown(raw)}", _meant(kind, raw, hint)) from bad
+
+
+def _meant(kind: Any, raw: object, hint: Any) -> str:
+    """Say what to write for a number or a boolean in another form: `Write true`."""
+    if not isinstance(raw, (str, bool, int, float)) or (isinstance(raw, int) and abs(raw) > values.LARGEST_SHOWN):
+        return ""
+    given = str(raw).strip().lower()
+    if kind not in {int, float}:
+        words = {"true": "true yes on 1 y", "false": "false no off 0 n"}
+        return next((f"Write {right}" for right, wrong in words.items() if given in wrong.split()), "")
+    number = re.fullmatch(r"[+]?([0-9]{1,9})(?:[.,]([0-9]{1,3}))?", given)
+    if number is None or isinstance(raw, bool):
+        return ""
+    fraction = (number[2] or "").rstrip("0")
+    text = f"{int(number[1])}.{fraction}" if fraction else str(int(number[1]))
+    try:
+        msgspec.convert(float(text) if fraction else int(text), hint)
+    except msgspec.ValidationError:
+        return ""  # it would be refused, too
+    return f"Write {text}"
 
 
 def _stranger(key: str, known: list[str]) -> str:

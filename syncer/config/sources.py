@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import tomllib
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -10,7 +11,7 @@ from syncer.config import schema, values
 from syncer.errors import Problem, SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
 T = TypeVar("T")
@@ -113,10 +114,13 @@ class Sources:
             return default
 
     def path(self, option: Path | None, name: str) -> Path | None:
-        """A path of the command line or of a variable, relative to the folder; None = neither was given."""
+        """A path of the command line or of a variable, relative to the folder; None = neither was given.
+
+        `~` is the home folder: neither `.env` nor a container's environment passes through a shell.
+        """
         if option is not None:
-            return self.folder / option
-        return self.folder / given if (given := self.raw(name)) else None
+            return option if option.is_absolute() else self.folder / at_home(str(option))
+        return self.folder / at_home(given) if (given := self.raw(name)) else None
 
     def secret(self, name: str) -> Secret:
         """Find a secret or its file, the highest level first; empty when there was a problem."""
@@ -142,11 +146,11 @@ class Sources:
         """Read the twin's file. It may be a pipe, so it is read once, and never without end."""
         twin = f"{name}_FILE"
         try:
-            with (self.folder / file).open("rb") as opened:
+            with (self.folder / at_home(file)).open("rb") as opened:
                 content = opened.read(_LONGEST_SECRET + 3)
         except (OSError, ValueError) as bad:
             # Only what is surely a path is repeated: the secret itself is sometimes put here.
-            which = f": {file}" if file.startswith(("/", "./", "../")) else ""
+            which = f": {file}" if file.startswith(("/", "./", "../", "~/")) else ""
             self.problem(twin, _unreadable(bad) + which, f"Name a readable file that holds {name}")
             return Secret("")
         text = content.decode("utf-8", "replace").rstrip("\r\n")
@@ -195,13 +199,22 @@ class Sources:
 
     def error(self) -> SettingsError:
         """All problems, each on one line. A secret that stands in the wrong place, too, is blacked out."""
-        return SettingsError([Problem(*map(self._clean, (p.setting, p.message, p.remedy))) for p in self.problems])
+        return SettingsError(self.cleaned(self.problems))
+
+    def cleaned(self, lines: Iterable[Problem]) -> list[Problem]:
+        """Put each on one line, with all secrets blacked out."""
+        return [Problem(*map(self._clean, (line.setting, line.message, line.remedy))) for line in lines]
 
     def _clean(self, text: str) -> str:
         for secret in sorted(self.hidden, key=len, reverse=True):
             # A shorter one is no secret, and would black out parts of words.
             text = text.replace(secret, "***") if len(secret) >= _SHORTEST_SECRET else text
         return " ".join(text.split())
+
+
+def at_home(path: str) -> str:
+    """Put the home folder in place of a leading `~` or `~name`; what has none stays."""
+    return os.path.expanduser(path)  # noqa: PTH111  pathlib's raises where there is no home
 
 
 def _unreadable(bad: Exception) -> str:

@@ -14,7 +14,8 @@ import zoneinfo
 from datetime import time, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
-from syncer.spans import span_of
+from syncer.config import meant
+from syncer.spans import span_meant, span_of, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -97,8 +98,28 @@ def duration(raw: str) -> timedelta:
     """
     found = span_of(raw)
     if found is None:
-        raise refusal("a duration", raw, 'Write for example "90s", "15m", "24h", "2d" or "1h30m"')
+        raise refusal("a duration", raw, EXAMPLES)
     return found
+
+
+EXAMPLES = 'Write for example "90s", "15m", "24h", "2d" or "1h30m"'
+
+
+def _duration_meant(raw: object, low: str, high: str) -> str:
+    """Say which duration to write; one out of bounds is the nearest bound."""
+    least, most = duration(low), duration(high)
+    if isinstance(raw, int) and not isinstance(raw, bool) and 0 <= raw <= LARGEST_SHOWN:
+        raw = str(raw)
+    if isinstance(raw, str) and re.fullmatch(r" *[0-9]{1,6} *", raw):
+        number = int(raw)
+        fit = [f'"{number}{unit}"' for unit in "smhd" if least <= duration(f"{number}{unit}") <= most]
+        return f"Write the unit, too: {' or '.join(fit)}" if fit else EXAMPLES
+    found = (span_of(raw) or span_meant(raw)) if isinstance(raw, str) else None
+    if found is None:
+        return EXAMPLES
+    if found < least:
+        return f'Write at least "{low}"'
+    return f'Write at most "{high}"' if found > most else f'Write "{text_of(found)}"'
 
 
 def span(low: str, high: str) -> Callable[[object], timedelta]:
@@ -106,12 +127,9 @@ def span(low: str, high: str) -> Callable[[object], timedelta]:
 
     def read(raw: object) -> timedelta:
         what = f"a duration from {low} to {high}"
-        try:
-            given = duration(a_text(raw, what))
-        except Wrong as wrong:
-            raise refusal(what, raw, 'Write for example "90s", "15m", "24h", "2d" or "1h30m"') from wrong
-        if not duration(low) <= given <= duration(high):
-            raise refusal(what, raw)
+        given = span_of(raw) if isinstance(raw, str) else None
+        if given is None or not duration(low) <= given <= duration(high):
+            raise refusal(what, raw, _duration_meant(raw, low, high))
         return given
 
     return read
@@ -123,11 +141,14 @@ def span_or(word: str, low: str, high: str) -> Callable[[object], timedelta | No
     def read(raw: object) -> timedelta | None:
         if raw == word:
             return None
+        what = f'"{word}" or a duration from {low} to {high}'
+        if raw is False or (isinstance(raw, str) and raw.strip().lower() in {word, "", "none", "never", "off", "no"}):
+            raise refusal(what, raw, f'Write "{word}"')
         try:
             return span(low, high)(raw)
         except Wrong as wrong:
             _, _, remedy = wrong.parts[0]
-            raise refusal(f'"{word}" or a duration from {low} to {high}', raw, remedy) from wrong
+            raise refusal(what, raw, remedy) from wrong
 
     return read
 
@@ -142,9 +163,9 @@ def zone(raw: object) -> str:
         from syncer import zone_names
 
         # "Berlin", "Eastern Standard Time", or a city in the wrong part of the world.
-        meant = zone_names.find(name) or zone_names.find(name.rpartition("/")[2])
-        known = sorted(zoneinfo.available_timezones())
-        remedy = f'Did you mean "{meant}"?' if meant else suggestion(name, known, likeness=0.8)
+        known = zone_names.find(name) or zone_names.find(name.rpartition("/")[2]) or meant.zone(name)
+        zones = sorted(zoneinfo.available_timezones())
+        remedy = f'Did you mean "{known}"?' if known else suggestion(name, zones, likeness=0.8)
         raise refusal(what, name, remedy) from unknown
     return name
 
@@ -156,14 +177,19 @@ def language(raw: object) -> str:
     what = 'a language tag such as "en", "de" or "zh-TW"'
     tag = a_text(raw, what)
     if not re.fullmatch(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,3}", tag):
-        raise refusal(what, tag)
+        raise refusal(what, tag, _did_you_mean(meant.language(tag)))
     try:
         Locale.parse(tag.replace("-", "_"))
     except (UnknownLocaleError, ValueError) as unknown:
-        raise refusal(what, tag, "Babel has no data for this one") from unknown
+        remedy = _did_you_mean(meant.language(tag)) or "Babel has no data for this one"
+        raise refusal(what, tag, remedy) from unknown
     head, *rest = re.split("[-_]", tag)
     parts = [part.upper() if len(part) == REGION_LETTERS else part.title() if part.isalpha() else part for part in rest]
     return "-".join([head.lower(), *parts])
+
+
+def _did_you_mean(word: str) -> str:
+    return f'Did you mean "{word}"?' if word else ""
 
 
 def country(raw: object) -> str:
@@ -173,7 +199,7 @@ def country(raw: object) -> str:
     what = 'a country code of two letters such as "TW"'
     code = a_text(raw, what).upper()
     if code not in phonenumbers.SUPPORTED_REGIONS:
-        raise refusal(what, raw, 'Did you mean "GB"?' if code == "UK" else "")
+        raise refusal(what, raw, _did_you_mean("GB" if code == "UK" else meant.country(code)))
     return code
 
 
@@ -208,10 +234,10 @@ def phone(raw: object, default_country: str) -> str:
 def clock_time(raw: object) -> time:
     """A time of day, "HH:MM"."""
     what = 'a time of day such as "21:00"'
-    given = a_text(raw, what)
-    if not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", given):
-        raise refusal(what, raw)
-    return time.fromisoformat(given)
+    if not isinstance(raw, str) or not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", raw):
+        right = meant.clock(raw)
+        raise refusal(what, raw, f'Write "{right}"' if right else "")
+    return time.fromisoformat(raw)
 
 
 def phone_source(raw: object) -> str:
@@ -231,23 +257,38 @@ def rule_name(raw: object) -> str:
     what = "1 to 40 lower-case letters, digits and dashes"
     name = a_text(raw, what)
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,39}", name):
-        raise refusal(what, raw)
+        right = meant.rule_name(name)
+        raise refusal(what, raw, f'Write "{right}"' if right and len(name) <= LONGEST_SHOWN else "")
     return name
 
 
 def template_id(raw: object) -> str:
     """An EngageLab template id, digits in a text: as a number it would lose its last digits in many a program."""
     if isinstance(raw, int) and not isinstance(raw, bool):
-        raise Wrong("must be a text", "Put the template id in quotes")
+        small = 0 < raw < 10**meant.LONGEST_ID
+        raise Wrong("must be a text", f'Put the template id in quotes: "{raw}"' if small else "Put it in quotes")
     given = a_text(raw, "a template id").strip()
     if not re.fullmatch(r"[0-9]{1,32}", given):
-        raise Wrong("must be a template id: digits only", "EngageLab's console shows it beside the template")
+        right = meant.digits(given)
+        remedy = f'Write "{right}"' if right else "EngageLab's console shows it beside the template"
+        raise Wrong("must be a template id: digits only", remedy)
     return given
 
 
 def templates(raw: object) -> dict[str, str]:
     """One template id (under ""), or a table from language to template id."""
     return table_of(language, template_id)(raw) if isinstance(raw, dict) else {"": template_id(raw)}
+
+
+def word(*known: str) -> Callable[[object], str]:
+    """Make a reader of one of a few words, in any letter case."""
+
+    def read(raw: object) -> str:
+        if isinstance(raw, str) and raw.strip().lower() in known:
+            return raw.strip().lower()
+        raise refusal(" | ".join(known), raw, suggestion(raw.lower(), known) if isinstance(raw, str) else "")
+
+    return read
 
 
 def one_of(kind: type[E]) -> Callable[[object], E]:
@@ -257,7 +298,8 @@ def one_of(kind: type[E]) -> Callable[[object], E]:
     def read(raw: object) -> E:
         if isinstance(raw, str) and raw in words:
             return kind(raw)
-        raise refusal(" | ".join(words), raw, suggestion(raw, words) if isinstance(raw, str) else "")
+        spelled = "_".join(raw.strip().lower().replace("-", " ").split()) if isinstance(raw, str) else ""
+        raise refusal(" | ".join(words), raw, suggestion(spelled, words))
 
     return read
 
@@ -267,7 +309,8 @@ def list_of(read: Callable[[object], T], *, empty: bool = False) -> Callable[[ob
 
     def read_all(raw: object) -> tuple[T, ...]:
         if not isinstance(raw, list):
-            raise refusal("a list", raw, "Put it in [ ]")
+            alone = isinstance(raw, str) and 0 < len(raw) <= LONGEST_SHOWN
+            raise refusal("a list", raw, f"Write [{shown(raw)}]" if alone else "Put it in [ ]")
         if not raw and not empty:
             raise Wrong("is an empty list", "Fill it in or leave it out")
         good, parts = [], []

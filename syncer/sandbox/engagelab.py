@@ -162,7 +162,8 @@ def _checked(message: Record) -> tuple[list[str], str, dict[str, str]]:
         raise Refusal(3002, "template.params must be an object of strings")
     _demand(isinstance(message.get("plan_name", ""), str), "plan_name must be a string")
     _demand(isinstance(message.get("custom_args", {}), dict), "custom_args must be an object")
-    return numbers, template["id"], params
+    # With or without `+` it is the same phone: EngageLab's pages show both.
+    return [f"+{number.removeprefix('+')}" for number in numbers], template["id"], params
 
 
 def _due(world: World, message: Record) -> datetime | None:

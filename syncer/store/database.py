@@ -20,10 +20,11 @@ from sqlite_utils.migrations import Migrations
 from syncer.errors import StoreError, WrongDatabase
 from syncer.model import utc_text
 from syncer.reasons import EXPLANATIONS
-from syncer.store.place import check_kind, check_place
-from syncer.store.troubles import closed_on_failure, connect_read_only, errors, one_line
+from syncer.store.place import check_kind, check_place, make_private
+from syncer.store.troubles import check_owner, closed_on_failure, connect_read_only, errors, one_line
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
     from importlib.resources.abc import Traversable
 
@@ -61,11 +62,16 @@ def migration_names() -> list[str]:
 
 
 def applied_migrations(path: Path) -> dict[str, str]:
-    """Read which schema changes a database has, and since when (UTC); a file that is not there has none."""
+    """Read which schema changes a database has, and since when (UTC); a file that is not there has none.
+
+    Raises:
+        WrongDatabase: it is another program's.
+    """
     if not path.exists() or not path.stat().st_size:
         return {}
     check_kind(path)
     with errors(path), contextlib.closing(connect_read_only(path)) as connection:
+        check_owner(connection, path)
         found = migrations().applied(Database(connection, execute_plugins=False))
         return {item.name: item.applied_at[:19] + "Z" for item in found}
 
@@ -81,7 +87,13 @@ def _scripts() -> list[Traversable]:
     return scripts
 
 
-def open_writable(path: Path, *, now: datetime, checkpoints: bool = True) -> Database:
+def say_nothing(_: str) -> None:
+    """Tell nobody."""
+
+
+def open_writable(
+    path: Path, *, now: datetime, checkpoints: bool = True, note: Callable[[str], None] = say_nothing
+) -> Database:
     """Open the database, made with mode 0600 if it is not there, with its schema up to date.
 
     Args:
@@ -89,15 +101,18 @@ def open_writable(path: Path, *, now: datetime, checkpoints: bool = True) -> Dat
         now: becomes the birth of a new database: nothing due before it is ever sent.
         checkpoints: whether this connection moves the log (WAL) into the file. Only the holder of the run lock should:
             before SQLite 3.51.3 two connections that do so at once may damage the file.
+        note: told what was put right: a file that everybody could read.
 
     Raises:
         StoreError: it cannot be opened, is damaged, or the disk is full.
-        WrongDatabase: it was written by a newer syncer.
+        WrongDatabase: it is another program's, or was written by a newer syncer.
     """
     check_place(path)
     with errors(path), closed_on_failure(sqlite3.connect(path, timeout=5.0, check_same_thread=False)) as connection:
         db = Database(connection, execute_plugins=False)
-        _check_owner(db, path)
+        check_owner(connection, path)
+        if line := make_private(path):
+            note(line)
         _set_pragmas(db, path)
         check_health(db, path)
         db.conn.execute(f"PRAGMA wal_autocheckpoint = {PAGES_IN_THE_LOG if checkpoints else 0}")
@@ -116,8 +131,8 @@ def open_copy(path: Path, *, now: datetime) -> Database:
         if path.exists():
             with contextlib.closing(connect_read_only(path)) as source:
                 source.backup(copy)
+        check_owner(copy, path)
         db = Database(copy, execute_plugins=False)
-        _check_owner(db, path)
         _migrate(db, path)
         _keep_reasons(db)
         _give_birth(db, now)
@@ -129,11 +144,13 @@ def open_read_only(path: Path) -> Database:
 
     Raises:
         StoreError: it is not there, or cannot be read.
+        WrongDatabase: it is another program's.
     """
     if not path.exists():
         raise StoreError(f"{path} does not exist", "`syncer run` makes it; or name it with --db or SYNCER_DB")
     check_kind(path)
     with errors(path), closed_on_failure(connect_read_only(path)) as connection:
+        check_owner(connection, path)
         db = Database(connection, execute_plugins=False)
         if migrations().pending(db):
             raise StoreError(f"{path} has an older schema", "Run `syncer migrate` first")
@@ -173,13 +190,6 @@ def check_health(db: Database, path: Path) -> None:
     if health != "ok":
         remedy = "Restore a backup, then run `syncer restored`; nothing was sent"
         raise StoreError(f"{path} is damaged: {one_line(health)}", remedy)
-
-
-def _check_owner(db: Database, path: Path) -> None:
-    """Refuse another program's database before anything is set in it."""
-    tables = {row["name"] for row in db.query("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    if tables and migrations().migrations_table not in tables:
-        raise WrongDatabase(f"{path} is another program's database", "Name a file of its own (SYNCER_DB)")
 
 
 def _migrate(db: Database, path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from syncer.errors import StoreError
 from syncer.model import State
 from syncer.store.place import check_kind
-from syncer.store.troubles import closed_on_failure, connect_read_only, errors
+from syncer.store.troubles import check_owner, closed_on_failure, connect_read_only, errors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,6 +52,7 @@ def glance(path: Path) -> Glance:
         raise StoreError(f"{path} does not exist", MISSING)
     check_kind(path)
     with errors(path), closed_on_failure(connect_read_only(path)) as opened, contextlib.closing(opened) as db:
+        check_owner(db, path)
         if db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'runs'").fetchone() is None:
             raise StoreError(f"{path} has an older schema", "Run `syncer migrate` first")
         newest = "ORDER BY ended_at DESC, rowid DESC LIMIT 1"

@@ -90,16 +90,43 @@ def file_system(path: Path, mounts: str | None = None) -> str:
 
 
 def check_file(path: Path) -> None:
-    """Refuse a file that others may read, a link to nothing (a volume not mounted?), and what is no database."""
+    """Refuse a link to nothing (a volume not mounted?), and what is no database."""
     try:
-        mode = path.stat().st_mode
+        path.stat()
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror}", "It is a link: what it leads to must exist") from None
     check_kind(path)
     if not os.access(path, os.W_OK):
         raise StoreError(f"{path} is read-only", "It must be readable and writable for this user")
-    if mode & (stat.S_IROTH | stat.S_IWOTH):
-        raise StoreError(f"{path} can be read by everybody", f"It holds phone numbers: chmod 600 {path}")
+
+
+def is_public(path: Path) -> bool:
+    """Whether everybody on this machine may read or write a file."""
+    return bool(path.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH))
+
+
+def make_private(path: Path) -> str:
+    """Set the mode of a database that everybody may read to 0600: copies and restored backups often are.
+
+    Only for a file that is surely syncer's own, with its log (WAL) beside it. Returns a line to tell; "" = nothing was
+    to be done.
+
+    Raises:
+        StoreError: it is somebody else's file, so its mode cannot be set.
+    """
+    told = ""
+    for file in (path, *(path.with_name(path.name + end) for end in ("-wal", "-shm"))):
+        if not file.exists() or not is_public(file):
+            continue
+        try:
+            file.chmod(0o600)
+        except OSError as error:
+            remedy = f"It holds phone numbers: let its owner run chmod 600 {file}"
+            raise StoreError(
+                f"everybody may read {file}, and its mode cannot be set: {error.strerror}", remedy
+            ) from None
+        told = told or f"everybody could read {file}: its mode is 0600 now"
+    return told
 
 
 def check_kind(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Connections for looking only, and what SQLite's errors mean: one sentence and what to do. Knows no schema."""
+"""Connections for looking only, whose database a file is, and what SQLite's errors mean."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ import contextlib
 import sqlite3
 from typing import TYPE_CHECKING
 
-from syncer.errors import Busy, NoRoom, StoreError
+from syncer.errors import Busy, NoRoom, StoreError, WrongDatabase
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+
+MIGRATIONS = "_sqlite_migrations"
+"""The table that `sqlite_utils` keeps schema changes in; other programs may have one, too."""
 
 
 @contextlib.contextmanager
@@ -30,6 +34,28 @@ def connect_read_only(path: Path) -> sqlite3.Connection:
     mode = "mode=ro" if wal.exists() else "mode=ro&immutable=1"
     uri = f"{path.resolve().as_uri()}?{mode}"
     return sqlite3.connect(uri, uri=True, timeout=5.0, check_same_thread=False)
+
+
+def check_owner(connection: sqlite3.Connection, path: object) -> None:
+    """Refuse another program's database, before anything is advised about it or set in it; an empty one is nobody's.
+
+    Raises:
+        WrongDatabase: it is one.
+    """
+    found = connection.execute("SELECT name FROM sqlite_schema WHERE type IN ('table', 'view')").fetchall()
+    names = {name for (name,) in found if not name.startswith("sqlite_")}
+    if names <= {MIGRATIONS} or (MIGRATIONS in names and _is_ours(connection)):
+        return
+    raise WrongDatabase(f"{path} is another program's database", "Name a file of its own with --db or SYNCER_DB")
+
+
+def _is_ours(connection: sqlite3.Connection) -> bool:
+    """Whether schema changes of ours were applied; none at all is what a start that was cut short leaves."""
+    columns = {row[1] for row in connection.execute(f"PRAGMA table_info({MIGRATIONS})")}
+    if not {"migration_set", "name"} <= columns:
+        return False
+    applied = {name for (name,) in connection.execute(f"SELECT DISTINCT migration_set FROM {MIGRATIONS}")}  # noqa: S608  a constant
+    return "syncer" in applied or not applied
 
 
 @contextlib.contextmanager

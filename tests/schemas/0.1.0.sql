@@ -5,7 +5,7 @@ CREATE TABLE "_sqlite_migrations" (
    "name" TEXT,
    "applied_at" TEXT
 );
-INSERT INTO "_sqlite_migrations" VALUES(1,'syncer','0001_initial','2026-11-28 23:10:10.123288+00:00');
+INSERT INTO "_sqlite_migrations" VALUES(1,'syncer','0001_initial','2026-11-28 23:22:11.695810+00:00');
 CREATE TABLE bookings (
     uri                  TEXT NOT NULL PRIMARY KEY,
     id                   TEXT NOT NULL UNIQUE CHECK (id GLOB 'b-*'), -- short, for people to type
@@ -38,8 +38,8 @@ CREATE TABLE bookings (
     phone_source         TEXT NOT NULL DEFAULT '', -- the source in the settings by which an answer was the guest's number
     phone_question       TEXT NOT NULL DEFAULT ''  -- and that answer's question: it stays so, whatever becomes of the question
 ) STRICT;
-INSERT INTO "bookings" VALUES('https://api.calendly.com/scheduled_events/e1/invitees/i1','b-4a54c09a0c071cad','https://api.calendly.com/scheduled_events/e1','active','Ines Okafor','','','ines.okafor@example.com','America/Chicago','+13125550142','[]','2026-11-23T11:00:00Z','',0,'','',NULL,'','','','',NULL,'2026-11-23T12:00:00Z','2026-11-23T12:00:00Z',NULL,'{}','{}',NULL,'','');
-INSERT INTO "bookings" VALUES('https://api.calendly.com/scheduled_events/e2/invitees/i1','b-738c049ee7da3e7b','https://api.calendly.com/scheduled_events/e2','active','Ines Okafor','','','ines.okafor@example.com','America/Chicago','+13125550142','[]','2026-11-23T11:00:00Z','',0,'','',NULL,'','','','',NULL,'2026-11-23T12:00:00Z','2026-11-23T12:00:00Z',NULL,'{}','{}',NULL,'','');
+INSERT INTO "bookings" VALUES('https://api.calendly.com/scheduled_events/e1/invitees/i1','b-4196c0b8ea07933c','https://api.calendly.com/scheduled_events/e1','active','Ines Okafor','','','ines.okafor@example.com','America/Chicago','+13125550142','[]','2026-11-23T11:00:00Z','',0,'','',NULL,'','','','',NULL,'2026-11-23T12:00:00Z','2026-11-23T12:00:00Z',NULL,'{}','{}',NULL,'','');
+INSERT INTO "bookings" VALUES('https://api.calendly.com/scheduled_events/e2/invitees/i1','b-42379553f9ddb089','https://api.calendly.com/scheduled_events/e2','active','Ines Okafor','','','ines.okafor@example.com','America/Chicago','+13125550142','[]','2026-11-23T11:00:00Z','',0,'','',NULL,'','','','',NULL,'2026-11-23T12:00:00Z','2026-11-23T12:00:00Z',NULL,'{}','{}',NULL,'','');
 CREATE TABLE changes (
     id      INTEGER PRIMARY KEY,
     at      TEXT NOT NULL,
@@ -127,10 +127,10 @@ CREATE TABLE messages (
     -- unknown without an attempt: a backup was restored, and the attempt may be in what was lost
     CHECK (state NOT IN ('sending', 'failed', 'retryable') OR attempts > 0)
 ) STRICT;
-INSERT INTO "messages" VALUES('https://api.calendly.com/scheduled_events/e1/invitees/i1/confirmation/2026-11-25T12:00:00Z','m-da33be0b6e614fbd','confirmation','https://api.calendly.com/scheduled_events/e1/invitees/i1','invitee','+13125550142','en','UTC','1001','{"name":"Ines Okafor","time":"Wed, Nov 25, 2026, 6:00 AM"}','sent',NULL,'','2026-11-23T12:00:00Z','2026-11-23T12:00:00Z','2026-11-23T18:00:00Z','2026-11-25T12:00:00Z','2026-11-23T12:00:00Z',1,0,0,'1','2');
-INSERT INTO "messages" VALUES('https://api.calendly.com/scheduled_events/e1/invitees/i1/reminder-24h/2026-11-25T12:00:00Z','m-c2463ff497fd922d','reminder-24h','https://api.calendly.com/scheduled_events/e1/invitees/i1','invitee','+13125550142','en','UTC','1003','{"name":"Ines Okafor","time":"Wed, Nov 25, 2026, 6:00 AM"}','scheduled',NULL,'','2026-11-24T12:00:00Z','2026-11-24T12:00:00Z','2026-11-24T14:00:00Z','2026-11-25T12:00:00Z','2026-11-23T12:00:00Z',0,0,0,'','');
-INSERT INTO "messages" VALUES('https://api.calendly.com/scheduled_events/e2/invitees/i1/confirmation/2026-11-25T12:00:00Z','m-c63083c0346392a3','confirmation','https://api.calendly.com/scheduled_events/e2/invitees/i1','invitee','+13125550142','en','UTC','1001','{"name":"Ines Okafor","time":"Wed, Nov 25, 2026, 6:00 AM"}','failed','provider_refused','EngageLab 3002','2026-11-23T12:00:00Z','2026-11-23T12:00:00Z','2026-11-23T18:00:00Z','2026-11-25T12:00:00Z','2026-11-23T12:00:00Z',1,0,0,'','');
-INSERT INTO "messages" VALUES('https://api.calendly.com/scheduled_events/e2/invitees/i1/reminder-24h/2026-11-25T12:00:00Z','m-766cb87637976450','reminder-24h','https://api.calendly.com/scheduled_events/e2/invitees/i1','invitee','+13125550142','en','UTC','1003','{"name":"Ines Okafor","time":"Wed, Nov 25, 2026, 6:00 AM"}','scheduled',NULL,'','2026-11-24T12:00:00Z','2026-11-24T12:00:00Z','2026-11-24T14:00:00Z','2026-11-25T12:00:00Z','2026-11-23T12:00:00Z',0,0,0,'','');
+INSERT INTO "messages" VALUES('https://api.calendly.com/scheduled_events/e1/invitees/i1/confirmation/2026-11-25T12:00:00Z','m-142460c5265bae8e','confirmation','https://api.calendly.com/scheduled_events/e1/invitees/i1','invitee','+13125550142','en','UTC','1001','{"name":"Ines Okafor","time":"Wed, Nov 25, 2026, 6:00 AM"}','sent',NULL,'','2026-11-23T12:00:00Z','2026-11-23T12:00:00Z','2026-11-23T18:00:00Z','2026-11-25T12:00:00Z','2026-11-23T12:00:00Z',1,0,0,'1','2');
+INSERT INTO "messages" VALUES('https://api.calendly.com/scheduled_events/e1/invitees/i1/reminder-24h/2026-11-25T12:00:00Z','m-91ac6671e8c333b3','reminder-24h','https://api.calendly.com/scheduled_events/e1/invitees/i1','invitee','+13125550142','en','UTC','1003','{"name":"Ines Okafor","time":"Wed, Nov 25, 2026, 6:00 AM"}','scheduled',NULL,'','2026-11-24T12:00:00Z','2026-11-24T12:00:00Z','2026-11-24T14:00:00Z','2026-11-25T12:00:00Z','2026-11-23T12:00:00Z',0,0,0,'','');
+INSERT INTO "messages" VALUES('https://api.calendly.com/scheduled_events/e2/invitees/i1/confirmation/2026-11-25T12:00:00Z','m-ad9b795254d919fc','confirmation','https://api.calendly.com/scheduled_events/e2/invitees/i1','invitee','+13125550142','en','UTC','1001','{"name":"Ines Okafor","time":"Wed, Nov 25, 2026, 6:00 AM"}','failed','provider_refused','EngageLab 3002','2026-11-23T12:00:00Z','2026-11-23T12:00:00Z','2026-11-23T18:00:00Z','2026-11-25T12:00:00Z','2026-11-23T12:00:00Z',1,0,0,'','');
+INSERT INTO "messages" VALUES('https://api.calendly.com/scheduled_events/e2/invitees/i1/reminder-24h/2026-11-25T12:00:00Z','m-cda15e51dfed37cd','reminder-24h','https://api.calendly.com/scheduled_events/e2/invitees/i1','invitee','+13125550142','en','UTC','1003','{"name":"Ines Okafor","time":"Wed, Nov 25, 2026, 6:00 AM"}','scheduled',NULL,'','2026-11-24T12:00:00Z','2026-11-24T12:00:00Z','2026-11-24T14:00:00Z','2026-11-25T12:00:00Z','2026-11-23T12:00:00Z',0,0,0,'','');
 CREATE TABLE meta (
     name  TEXT NOT NULL PRIMARY KEY CHECK (name IN ('born_at', 'instance', 'salt', 'account', 'user', 'token_digest', 'policy',
                                                     'paused_until', 'restored_at', 'claims', 'scrub', 'cancellations_checked',
@@ -139,15 +139,15 @@ CREATE TABLE meta (
 ) STRICT, WITHOUT ROWID;
 INSERT INTO "meta" VALUES('born_at','2026-11-16T12:00:00Z');
 INSERT INTO "meta" VALUES('claims','2');
-INSERT INTO "meta" VALUES('instance','650a456e6549b5a4');
-INSERT INTO "meta" VALUES('salt','4aaba5c17b29e87496368cd2b9f88da3');
+INSERT INTO "meta" VALUES('instance','3e4e50d91fd531b1');
+INSERT INTO "meta" VALUES('salt','03e7080cf1ca5fc62a13929f62c9bfd8');
 CREATE TABLE optouts (
     digest   TEXT NOT NULL PRIMARY KEY,
     number   TEXT NOT NULL CHECK (number = '' OR number GLOB '+[1-9]*'),
     added_at TEXT NOT NULL,
     reason   TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
-INSERT INTO "optouts" VALUES('e863453663b5e245b5fb041b211ef65c','+447400123456','2026-11-23T12:00:00Z','by the operator');
+INSERT INTO "optouts" VALUES('28724673e65dfc0a731ad27dc8d47940','+447400123456','2026-11-23T12:00:00Z','by the operator');
 CREATE TABLE reasons (
     code     TEXT NOT NULL PRIMARY KEY CHECK (code != '' AND code NOT GLOB '*[^a-z_]*'),
     sentence TEXT NOT NULL,
@@ -155,10 +155,10 @@ CREATE TABLE reasons (
 ) STRICT, WITHOUT ROWID;
 INSERT INTO "reasons" VALUES('after_start','The text''s time comes when the meeting has begun or is over.','');
 INSERT INTO "reasons" VALUES('already_sent','The number has had this very text.','');
-INSERT INTO "reasons" VALUES('before_birth','The text was due before this database was made.','');
-INSERT INTO "reasons" VALUES('before_rule','The text was due before the settings that want it.','');
+INSERT INTO "reasons" VALUES('before_birth','The text was due before this database was made.','Nothing need be done: what is due from then on is sent');
+INSERT INTO "reasons" VALUES('before_rule','The text was due before the settings that want it.','Nothing need be done: what is due from then on is sent');
 INSERT INTO "reasons" VALUES('beyond_horizon','The event is beyond the `horizon`.','Widen it, or set it to none');
-INSERT INTO "reasons" VALUES('booked_late','The booking was made when the text''s time had passed.','');
+INSERT INTO "reasons" VALUES('booked_late','The booking was made when the text''s time had passed.','`late = "send"` in the rule sends it at once');
 INSERT INTO "reasons" VALUES('booking_canceled','The booking was canceled.','');
 INSERT INTO "reasons" VALUES('booking_moved','The booking was moved.','');
 INSERT INTO "reasons" VALUES('by_operator','An operator''s command decided.','');
@@ -179,7 +179,7 @@ INSERT INTO "reasons" VALUES('held_template','The template cannot be used.','`sy
 INSERT INTO "reasons" VALUES('interrupted','syncer stopped before the answer came: the text may have left.','Look in EngageLab''s console, then `syncer resolve ID --sent` or `--not-sent`');
 INSERT INTO "reasons" VALUES('invalid_number','The number is not a valid one.','Correct it in Calendly or in the settings');
 INSERT INTO "reasons" VALUES('landline','The number is a landline.','Ask for a mobile number, or set `phones.allow_landlines`');
-INSERT INTO "reasons" VALUES('late','The text''s time has passed.','');
+INSERT INTO "reasons" VALUES('late','The text''s time has passed.','A longer `max_lateness` of the rule lets it leave later');
 INSERT INTO "reasons" VALUES('must_reread','The booking must be read again before the text may leave.','');
 INSERT INTO "reasons" VALUES('needs_country','The number has no country code.','Set `country` for numbers that are written without one');
 INSERT INTO "reasons" VALUES('no_answer','EngageLab gave no usable answer: the text may have left.','Look in EngageLab''s console, then `syncer resolve ID --sent` or `--not-sent`');
@@ -193,14 +193,14 @@ INSERT INTO "reasons" VALUES('over_cap','The number has had as many texts in 24 
 INSERT INTO "reasons" VALUES('own_cancellation','The person canceled the booking themselves.','`to_canceler = true` tells them all the same');
 INSERT INTO "reasons" VALUES('provider_later','EngageLab did not take the text; it is tried again.','');
 INSERT INTO "reasons" VALUES('provider_refused','EngageLab refused the text for good.','When the cause is mended: `syncer retry ID`');
-INSERT INTO "reasons" VALUES('quiet_hours','Quiet hours keep the text back.','');
+INSERT INTO "reasons" VALUES('quiet_hours','Quiet hours keep the text back.','Change [quiet_hours], or set `quiet_hours = false` in the rule');
 INSERT INTO "reasons" VALUES('restored','The text was due before a backup was put back: it may have left.','Look in EngageLab''s console, then `syncer resolve ID --sent` or `--not-sent`');
-INSERT INTO "reasons" VALUES('seen_late','The text''s time had passed when syncer first saw the booking.','');
+INSERT INTO "reasons" VALUES('seen_late','The text''s time had passed when syncer first saw the booking.','A longer `max_lateness` of the rule, or a shorter `interval`, lets it leave');
 INSERT INTO "reasons" VALUES('superseded','A later reminder of the same meeting is due as well.','');
 INSERT INTO "reasons" VALUES('too_long','The text is longer than `limits.segments_per_message` allows.','Raise it');
 INSERT INTO "reasons" VALUES('two_numbers','The field holds more than one number.','Ask the guest which one is right');
 INSERT INTO "reasons" VALUES('unclear_question','It is not clear which answer is the guest''s own number.','Name the question in `phones.sources`');
-INSERT INTO "reasons" VALUES('waits_limit','A limit of [limits] is reached; the text waits.','');
+INSERT INTO "reasons" VALUES('waits_limit','A limit of [limits] is reached; the text waits.','Raise it, if the text must not wait');
 CREATE TABLE refusals (
     id       INTEGER PRIMARY KEY,
     code     TEXT NOT NULL CHECK (code != ''),
