@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from syncer import config, rules
+from syncer.errors import SettingsError
 from syncer.model import Audience
 
 if TYPE_CHECKING:
@@ -289,11 +290,12 @@ def test_own_rules_switch_the_built_in_ones_off_and_take_the_defaults_of_their_k
     assert settings.policy.rules == expected
 
 
-def test_an_empty_list_of_rules_switches_everything_off(tmp_path: Path) -> None:
-    """`rule = []` is a wish for no rule at all, not for the built-in ones."""
-    environ = SECRETS | {"TEMPLATE_ID_CONFIRM": "101"}
+def test_an_empty_list_of_rules_is_a_problem(tmp_path: Path) -> None:
+    """`rule = []` may be a wish for no rule at all, or for the built-in ones: nobody knows."""
+    with pytest.raises(SettingsError) as caught:
+        load(tmp_path, "rule = []", environ=SECRETS | {"TEMPLATE_ID_CONFIRM": "101"})
 
-    assert load(tmp_path, "rule = []", environ=environ).policy.rules == ()
+    assert [str(problem).partition(":")[0] for problem in caught.value.problems] == ["rule"]
 
 
 @pytest.mark.parametrize("number", ["+13125550142", "+13125550177", "+12125550100", " +1 (212) 555-0100 "])

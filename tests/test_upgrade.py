@@ -94,7 +94,7 @@ def test_nothing_is_lost_and_nobody_is_texted(old: Path, settings: Callable[...,
         calendly = FakeCalendly()
         for one in bookings:
             calendly.put(one.event, one.invitee)
-        stage = Stage(settings(environ={"HOST_PHONE": ""}), store, calendly)
+        stage = Stage(settings(environ={"HOST_PHONE": "", "TEMPLATE_ID_HOST_NOTIFY": ""}), store, calendly)
         stage.now = NOW + HOUR
         stage.run()
         at_once = len(stage.gateway.texts)

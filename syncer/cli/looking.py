@@ -66,11 +66,11 @@ def explain(app: App, what: str, *, show_numbers: bool) -> int:
         if listed is not None:
             showing.print_opt_out(listed, show_numbers=show_numbers)
         showing.print_story(store, [bookings[uri] for uri in uris], policy, show_numbers=show_numbers)
-        next_step = "" if uris else _what_to_do(store, what, policy.country)
-    if not uris:
-        known = "no booking" if listed is not None else "nothing"
-        click.echo(f"syncer: {known} is known of {showing.printable(what)!r} in this database. {next_step}", err=True)
-    return 0 if uris or listed is not None else 1
+        if uris or listed is not None:
+            return 0
+        next_step = _what_to_do(store, what, policy.country)
+    click.echo(f"syncer: nothing is known of {showing.printable(what)!r} in this database. {next_step}", err=True)
+    return 1
 
 
 def _what_to_do(store: Store, what: str, country: str) -> str:
