@@ -511,6 +511,8 @@ def bookings(draw: st.DrawFn) -> Booking:
         starts=draw(st.dictionaries(texts, counts, max_size=3)),
         takeovers=draw(st.dictionaries(texts, takeovers, max_size=3)),
         missing_at=draw(maybe),
+        phone_source=draw(texts),
+        phone_question=draw(texts),
     )
 
 

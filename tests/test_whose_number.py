@@ -11,9 +11,10 @@ from conftest import NOW, a_booking, an_event, an_invitee
 from stage import Stage
 
 from syncer.calendly import EventType
+from syncer.cli import check_accounts
 from syncer.errors import NotThere
 from syncer.guest_number import Found, guest_number, needs_questions
-from syncer.model import Answer, State
+from syncer.model import Answer, Location, State
 from syncer.phones import NoRecipient
 from syncer.questions import Likeness, asks_for_phone, is_about_somebody_else, likeness
 from syncer.reasons import Reason
@@ -382,3 +383,106 @@ def test_a_skipped_message_says_it(store: Store, settings: Callable[..., Setting
 
     assert len(details) == 1
     assert 'add "question:Mobile number" to phones.sources' in details.pop()
+
+
+# Edges.
+
+
+def test_unclear_questions_come_before_another_reason() -> None:
+    """They are nearer to a text than a landline for reminders."""
+    made = booking(("Phone 1", OWN), ("Phone 2", THEIRS))
+    made = replace(made, invitee=replace(made.invitee, text_reminder_number="+442079460958"))
+
+    assert found_in(made, None) == "unclear_question"
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "known", "expected"),
+    [
+        ("Phone", "1234567", frozenset({"Phone"}), "needs_country"),
+        ("Phone", "n/a", frozenset({"Phone"}), "invalid_number"),
+        ("Phone", "12", None, "no_number"),
+        ("Phone", "123", None, "needs_country"),
+        ("Phone", " ", frozenset({"Phone"}), "no_number"),
+    ],
+)
+def test_what_a_source_reads_is_not_named_as_unread(
+    question: str, text: str, known: frozenset[str] | None, expected: str
+) -> None:
+    """Its reason says enough."""
+    why = guest_number(booking((question, text)), Policy(), known)
+
+    assert isinstance(why, NoRecipient)
+    assert why.reason == expected
+    assert "phones.sources" not in why.detail
+
+
+@pytest.mark.parametrize(("answer_text", "expected"), [("1234567", True), ("123456", False)])
+def test_an_event_type_is_read_for_what_may_be_a_number(answer_text: str, expected: bool) -> None:
+    """Seven digits may be one."""
+    assert needs_questions(booking(("Reach me at", answer_text)), Policy()) is expected
+    assert needs_questions(booking(("Reach me at", OWN)), Policy(phone_sources=("question:Other",))) is False
+    why = guest_number(booking(("Mobile", answer_text)), Policy(), frozenset())
+    assert isinstance(why, NoRecipient)
+    assert ("phones.sources" in why.detail) is expected
+
+
+@pytest.mark.parametrize(("total", "expected"), [(1, THIRD), (2, "no_number")])
+def test_the_calls_number_in_a_group_is_nobodys(total: int, expected: str) -> None:
+    """It is the event's, and one guest's."""
+    made = booking()
+    event = replace(made.event, location=Location("outbound_call", THIRD), total=total)
+
+    assert found_in(replace(made, event=event), None) == expected
+
+
+def test_many_and_long_questions_are_named_in_short() -> None:
+    """A detail is a line, not a page."""
+    names = [f"Phone {letter} {'x' * 80}" for letter in "ABCDEFG"]
+    why = guest_number(booking(*[(name, f"+1312555014{n}") for n, name in enumerate(names)]), Policy(), None)
+
+    assert isinstance(why, NoRecipient)
+    assert why.detail.count('"') == 10
+    assert " and 2 more hold different numbers" in why.detail
+    assert f'"Phone A {"x" * 51}…"' in why.detail
+    five = guest_number(booking(*[(f"Phone {n}", f"+1312555014{n}") for n in range(5)]), Policy(), None)
+    assert isinstance(five, NoRecipient)
+    assert "more" not in five.detail
+
+
+def test_a_hint_names_the_guests_own_before_others() -> None:
+    """Both are not read; one of them should be."""
+    made = booking(("Emergency phone", THEIRS), ("Mobile number", OWN))
+    why = guest_number(made, Policy(), frozenset({"Emergency phone"}))
+
+    assert isinstance(why, NoRecipient)
+    assert 'add "question:Mobile number" to phones.sources' in why.detail
+    assert "Emergency" not in why.detail
+    assert "somebody else" not in why.detail
+
+
+# What `check` says of the event types.
+
+
+def test_check_names_questions_that_are_not_read(settings: Callable[..., Settings]) -> None:
+    """Of another type, or about somebody else; with the setting that reads them, and not those that it reads."""
+    told: list[str] = []
+
+    class Facts:
+        def ok(self, fact: str) -> None:
+            told.append(fact)
+
+    phone = frozenset({"Your mobile", "Emergency contact phone"})
+    kinds = [
+        EventType(TYPE, "Consultation", phone, frozenset({"Why?", "Mobile number", "Parent's name", "WhatsApp"})),
+        EventType(f"{TYPE}2", "Call", frozenset({"Reach me at"})),
+    ]
+    made = settings('[phones]\nsources = ["question:*", "question:whatsapp"]')
+
+    check_accounts._say_questions(Facts(), made, kinds)  # type: ignore[arg-type]
+
+    assert len(told) == 2
+    assert all('event type "Consultation"' in line for line in told)
+    assert '"Emergency contact phone" is not read, as it seems to be about somebody else' in told[0]
+    assert '"Mobile number" is not read, as it is not of the type phone number' in told[1]
+    assert 'add "question:Mobile number" to phones.sources' in told[1]
