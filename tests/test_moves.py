@@ -310,6 +310,20 @@ def test_the_new_host_hears_of_a_hand_over_each_time(stage: Stage) -> None:
     assert kinds == ["created", "reassigned", "reassigned", "reassigned"]
 
 
+def test_a_hand_over_of_an_erased_guest_tells_nobody(stage: Stage) -> None:
+    """The text would name somebody who asked to be forgotten."""
+    guest = book(stage, "e1", NOW + 3 * DAY)
+    run(stage)
+    before = len(stage.gateway.texts)
+    event = replace(stage.calendly.known[guest.event], hosts=(JONAS,))
+    stage.calendly.put(event, replace(guest, name="", email="x@deleted.calendly.com", text_reminder_number=""))
+    run(stage)
+
+    assert numbers(stage, before) == []
+    skipped = [m.reason for m in stage.store.messages() if m.rule == "host" and m.state is State.SKIPPED]
+    assert skipped == [Reason.ERASED]
+
+
 def test_a_hand_over_is_in_the_log(stage: Stage) -> None:
     """By its event, with neither name nor e-mail."""
     guest = book(stage, "e1", NOW + 3 * DAY)
