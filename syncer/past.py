@@ -166,7 +166,7 @@ def _took_over_at(booking: Booking, host: Host, term: Takeover | None, past: Pas
         term = term_of(old.booking.takeovers, host)
         since = None if term is None else term.since
         told = [m for m in old.messages if m.audience is Audience.HOST and m.state in LEFT]
-        if any(since is None or message.changed_at >= since for message in told):
+        if any(since is None or message.scheduled_at >= since for message in told):
             return None
         if since is not None:
             return since

@@ -266,7 +266,7 @@ class Judge:
         """
         chain = self.chain(invitee)
         now = self._host_number(self.world.events[self.world.invitees[invitee]["event"]])
-        self._lost.setdefault(chain, set()).update(set(self.numbers.values()) - {now})
+        self._lost.setdefault(chain, set()).update({*self.numbers.values(), self.office} - {now})
         self._gave_away_at[chain] = self.clock()
         if chain in self._host_seen:  # else nobody can know that it had another host
             made = unstamp(self.world.invitees[invitee]["created_at"])
@@ -344,10 +344,16 @@ class Judge:
         self.told.remove(gone)
         self._bounced.add((gone.chain, gone.to, gone.start))
 
-    def last_told(self, chain: str, to: str, *, but: Collection[str] = ()) -> datetime | None:
-        """Say which time of a booking a number was told last, except by some rules; None = it was told of none."""
-        rules = {*TELLING, "host"} - {*but}
-        texts = [one for one in self.told if one.chain == chain and one.to == to and one.rule in rules]
+    def last_told(self, chain: str, to: str, *, but_reminders_of: datetime | None = None) -> datetime | None:
+        """Say which time of a booking a number was told last; None = it was told of none."""
+        texts = [
+            one
+            for one in self.told
+            if one.chain == chain
+            and one.to == to
+            and one.rule in {*TELLING, "host"}
+            and not (one.rule in OFFSETS and one.start == but_reminders_of)
+        ]
         return texts[-1].start if texts else None
 
     def _joinable(self, invitee: str) -> bool:
@@ -418,7 +424,7 @@ class Judge:
         assert now < since + NEWS + timedelta(days=40 if in_place > LONG_AGO else 0), f"{rule} too late"
         assert since.replace(microsecond=0) >= self.born_at, "about what was before the database's birth"
         # A reminder may come before the text about the booking or the move, if both are due at once.
-        last = self.last_told(chain, sent.to, but=OFFSETS)
+        last = self.last_told(chain, sent.to, but_reminders_of=start)
         moved = chain != uri or uri in self.shifted
         if rule == "host":
             regained = sent.to in self._lost.get(chain, ())

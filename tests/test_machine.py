@@ -572,6 +572,8 @@ class Machine(RuleBasedStateMachine):
                 if away := self._may_come_back():
                     uri = self._some(data, away)
                     self.world.put_back(uri, self.judge.dropped.pop(uri))
+            case _ if self.uncalled:
+                pass  # without its new half nothing would show that it was a move
             case _:
                 self.world.vanish(event)
                 self.vanished += 1
@@ -607,6 +609,8 @@ class Machine(RuleBasedStateMachine):
                 self.judge.odd.add(event)
             case "odd":
                 name, value, unreadable = data.draw(st.sampled_from(ODD_FIELDS))
+                if name == "invitees_counter" and self.world.events[event][name]["limit"] > 1:
+                    return  # it would hide who joins and who leaves
                 self.world.odd(event, name, value)
                 if unreadable == "row":
                     self.judge.odd.add(event)
