@@ -30,7 +30,7 @@ def seat(event: Event, number: int, **over: Any) -> Invitee:
 @pytest.fixture
 def stage(settings: Callable[..., Any], store: Store) -> Stage:
     """Four seats of one event: twice the same person, a child of hers, somebody else with her name."""
-    made = Stage(settings(environ={"HOST_PHONE": ""}), store)
+    made = Stage(settings(environ={"HOST_PHONE": "", "TEMPLATE_ID_HOST_NOTIFY": ""}), store)
     event = an_event(total=4, active=4)
     child, other = replace(seat(event, 3), name="Ife Okafor"), seat(event, 4, text_reminder_number="+13125550177")
     made.calendly.put(event, seat(event, 2), seat(event, 1), child, other)

@@ -91,7 +91,7 @@ class TestSending:
 
         assert set(answer.json()) == {"plan_id", "total_count", "accepted_count"}
         assert (answer.json()["total_count"], answer.json()["accepted_count"]) == (3, 3)
-        assert [text.to for text in world.texts] == numbers
+        assert [text.to for text in world.texts] == [f"+{number.removeprefix('+')}" for number in numbers]
         assert {text.body for text in world.texts} == {BODY}
         assert len({text.message_id for text in world.texts}) == 3
         assert world.texts[0].plan_name == "-"

@@ -169,7 +169,7 @@ def test_a_name_is_read_whatever_its_case_and_accents(question: str) -> None:
 @pytest.fixture
 def stage(settings: Callable[..., Settings], store: Store) -> Stage:
     """A worker with the tutorial's rules, and a guest who answered a question of type phone."""
-    made = Stage(settings(environ={"HOST_PHONE": ""}), store)
+    made = Stage(settings(environ={"HOST_PHONE": "", "TEMPLATE_ID_HOST_NOTIFY": ""}), store)
     ask(made, "Reach me at")
     answer(made, ("Reach me at", OWN), ("Order", THIRD))
     made.run()
@@ -271,7 +271,9 @@ def test_a_moved_booking_keeps_the_answer(stage: Stage) -> None:
 
 def test_a_setting_still_decides(stage: Stage, settings: Callable[..., Settings]) -> None:
     """What a booking remembers holds for the source that it was read by; the operator may name another."""
-    stage.settings = settings('[phones]\nsources = ["question:Order"]', {"HOST_PHONE": ""})
+    stage.settings = settings(
+        '[phones]\nsources = ["question:Order"]', {"HOST_PHONE": "", "TEMPLATE_ID_HOST_NOTIFY": ""}
+    )
     stage.now += MINUTE
     stage.run()
 
@@ -282,12 +284,12 @@ def test_a_number_that_a_setting_makes_readable_is_remembered_at_once(
     store: Store, settings: Callable[..., Settings]
 ) -> None:
     """Before the event is read again."""
-    stage = Stage(settings(environ={"HOST_PHONE": ""}), store)
+    stage = Stage(settings(environ={"HOST_PHONE": "", "TEMPLATE_ID_HOST_NOTIFY": ""}), store)
     ask(stage, "Reach me at")
     answer(stage, ("Reach me at", "312 555 0142"))
     stage.run()
     before = reminders(stage)["reminder-1h"]
-    stage.settings = settings('country = "US"', {"HOST_PHONE": ""})
+    stage.settings = settings('country = "US"', {"HOST_PHONE": "", "TEMPLATE_ID_HOST_NOTIFY": ""})
     stage.now += MINUTE
     stage.run()
     [kept] = stage.store.bookings(events=[an_event().uri]).values()
@@ -309,7 +311,7 @@ def test_what_is_remembered_needs_no_event_type(stage: Stage) -> None:
 
 def test_nothing_is_remembered_of_a_number_that_is_no_answer(store: Store, settings: Callable[..., Settings]) -> None:
     """Nor of an erased person."""
-    stage = Stage(settings(environ={"HOST_PHONE": ""}), store)
+    stage = Stage(settings(environ={"HOST_PHONE": "", "TEMPLATE_ID_HOST_NOTIFY": ""}), store)
     event = an_event()
     stage.calendly.put(event, an_invitee(event))
     stage.run()
@@ -374,7 +376,7 @@ def test_a_name_with_a_number_in_it_is_masked() -> None:
 @pytest.mark.usefixtures("as_worded")
 def test_a_skipped_message_says_it(store: Store, settings: Callable[..., Settings]) -> None:
     """In its detail, so that `explain` does."""
-    stage = Stage(settings(environ={"HOST_PHONE": ""}), store)
+    stage = Stage(settings(environ={"HOST_PHONE": "", "TEMPLATE_ID_HOST_NOTIFY": ""}), store)
     ask(stage)
     answer(stage, ("Mobile number", OWN))
     stage.run()

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 ZONES = (
     "Europe/Berlin", "Europe/Dublin", "Europe/Lisbon", "America/New_York", "America/Chicago", "America/Santiago",
-    "America/Sao_Paulo", "Africa/Casablanca", "Africa/Cairo", "Asia/Jerusalem", "Asia/Kathmandu", "Asia/Taipei",
+    "America/Sao_Paulo", "Africa/Cairo", "Asia/Jerusalem", "Asia/Kathmandu", "Asia/Taipei",
     "Australia/Sydney", "Australia/Lord_Howe", "Pacific/Auckland", "Antarctica/Troll",
 )  # fmt: skip
 YEAR = 2027
@@ -46,7 +46,6 @@ ENDS = [
     ("America/New_York", "2027-03-14 05:00", "02:30", "2027-03-14 07:30"),
     ("America/New_York", "2027-11-07 04:00", "01:30", "2027-11-07 05:30"),
     ("Australia/Lord_Howe", "2027-04-03 13:00", "01:45", "2027-04-03 14:45"),
-    ("Africa/Casablanca", "2027-02-07 00:00", "02:30", "2027-02-07 01:30"),
     ("Antarctica/Troll", "2027-03-28 00:00", "02:30", "2027-03-28 02:30"),
     ("Europe/Dublin", "2027-03-28 00:00", "01:30", "2027-03-28 01:30"),
     ("Asia/Kathmandu", "2027-05-31 20:00", "10:00", "2027-06-01 04:15"),

@@ -244,11 +244,6 @@ def queue(place: Place) -> None:
     os.mkfifo(place.db, 0o600)
 
 
-def world_readable(place: Place) -> None:
-    """A file that everybody may read."""
-    place.db.chmod(0o644)
-
-
 def folder_of_everybody(place: Place) -> None:
     """A folder that everybody may write."""
     place.db.parent.chmod(0o777)
@@ -316,7 +311,6 @@ CASES = [
     (link_to_nothing, 1, r"No such file.*link"),
     (device, 1, r"/dev/null.*SYNCER_DB"),  # who is not root cannot even make its lock
     (queue, 1, r"is no file\. SYNCER_DB names a file"),
-    (world_readable, 1, r"read by everybody.*chmod 600"),
     (folder_of_everybody, 1, r"everybody may write.*chmod o-w"),
     (other_program, 2, r"another program's database.*SYNCER_DB"),
     (newer_schema, 2, r"newer syncer \(schema 9999_later\).*Install"),
