@@ -148,7 +148,7 @@ POLICY_FIELDS: dict[str, Any] = {
     "phone_sources": ("text_reminder_number",),
     "allowed_countries": frozenset({"US"}),
     "allow_landlines": True,
-    "fold_accents": True,
+    "fold_accents": False,
     "quiet_hours": QuietHours(time(21), time(8)),
     "late_run": timedelta(minutes=16),
     "settle": timedelta(seconds=31),
