@@ -960,7 +960,7 @@ def test_the_sound_program_passes_the_story(story: Callable[[], None]) -> None:
     ("fault", "verdict"),
     [
         (halves_without_links_are_not_joined, "a move told as a (booking|cancellation)"),
-        (pending_is_ignored, "about another time|about a canceled booking"),
+        (pending_is_ignored, "about another time|about a canceled booking|a follow-up to a no-show"),
         (keys_with_the_present, "twice"),
         (remnants_are_sent_again, "twice"),
         (expired_is_sent, "stuck|too late"),
