@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import sqlite3
+import stat
 import subprocess
 import sys
 import time
@@ -350,6 +351,18 @@ def test_the_figures(counted: Counter[str], figures: Callable[..., None]) -> Non
     """How many starts were refused, by exit code; those that this machine does not let us play are not among them."""
     figures("starts that cannot go on", cells=counted.total(), sent=0, **counted)
     assert counted.total() <= len(CASES)
+
+
+def test_a_file_that_everybody_may_read_is_closed_and_the_start_goes_on(place: Place) -> None:
+    """A copy that was put back is like that: one line says that its mode is 0600 now, and both texts leave."""
+    place.db.chmod(0o644)
+
+    code, err = place.run()
+    warnings = [said for said in map(json.loads, err.splitlines()) if said["event"] == "database.warning"]
+
+    assert (code, len(warnings)) == (0, 1), err
+    assert stat.S_IMODE(place.db.stat().st_mode) == 0o600
+    assert len(place.world.texts) == 2
 
 
 @pytest.mark.parametrize("mode", [0o700, 0o755, 0o1777], ids=oct)
