@@ -256,8 +256,9 @@ class Judge:
         chain = self.chain(invitee)
         if seen:
             self.changed(invitee)
-        elif chain in self._since:  # it is still as new as it was
-            self._since[chain] = (self._start(invitee), self._since[chain][1])
+        elif chain in self._since:  # it is still as new as it was, and back at the time that was seen no change at all
+            start, last = self._start(invitee), self._as_seen.get(chain)
+            self._since[chain] = last if last is not None and last[0] == start else (start, self._since[chain][1])
 
     def gave_away(self, invitee: str, *, seen: bool) -> None:
         """Note that a booking was handed over: whoever is not its host now may be told when it comes back to them.

@@ -947,7 +947,33 @@ def a_reminder_is_late() -> None:
     machine.teardown()
 
 
-STORIES = [an_event_vanishes, a_day_is_canceled, a_backlog, a_day_is_moved, a_gap, a_group, a_reminder_is_late]
+def moved_and_back() -> None:
+    """A story told on purpose: seen too late to tell, moved by an hour, and back in place before anybody looks."""
+    machine = Machine()
+    machine.born()
+    machine.look(60)
+    first = machine._book(timedelta(days=1, hours=6), seats=1)
+    start = machine._start(machine.world.invitees[first]["event"])
+    machine.look(8 * 3600)
+    new = machine._move(first, start + timedelta(hours=1), by="host", linked="links", called=True)
+    machine.world.shift(machine.world.invitees[new]["event"], start)
+    machine.judge.shifted_in_place(new, seen=False)
+    texts = machine.figures["texts"]
+    machine.look(60)
+    assert machine.figures["texts"] == texts
+    machine.teardown()
+
+
+STORIES = [
+    an_event_vanishes,
+    a_day_is_canceled,
+    a_backlog,
+    a_day_is_moved,
+    a_gap,
+    a_group,
+    a_reminder_is_late,
+    moved_and_back,
+]
 
 
 @pytest.mark.parametrize("story", STORIES)
