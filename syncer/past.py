@@ -102,6 +102,24 @@ def is_news(booking: Booking, past: Past, audience: Audience, policy: Policy) ->
     return not same_time(past.predecessors[-1].booking.event, event)
 
 
+def is_news_to(host: Host, number: str, booking: Booking, past: Past, policy: Policy) -> bool:
+    """Whether a moved booking has another time than the one that a host who took it over knows.
+
+    They know the time of the last text to their number since then, or the time that the booking had when they took it
+    over. A text to the host before them told them nothing.
+    """
+    taken_over = booking.event
+    steps = [(booking, past.messages), *((old.booking, old.messages) for old in past.predecessors)]
+    for step, messages in steps:
+        hosts = step.event.hosts
+        if hosts and not any(host.is_same(other) for other in hosts):
+            break
+        if told := [message for message in _told(messages, Audience.HOST, policy) if message.to == number]:
+            return told[-1].meeting_at != booking.event.start
+        taken_over = step.event
+    return not same_time(taken_over, booking.event)
+
+
 def reminded(booking: Booking, past: Past, rule: str, number: str) -> bool:
     """Whether a rule's text about this very time has left to a number for a booking that this one was moved from."""
     return any(

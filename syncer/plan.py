@@ -13,7 +13,18 @@ from syncer import quiet, wording
 from syncer.diff import settled
 from syncer.model import WAITING, Audience, Message, State, utc_text
 from syncer.outbox import LEFT
-from syncer.past import TELLING, Past, former_hosts, is_news, known_since, knows, new_hosts, reminded, was_told
+from syncer.past import (
+    TELLING,
+    Past,
+    former_hosts,
+    is_news,
+    is_news_to,
+    known_since,
+    knows,
+    new_hosts,
+    reminded,
+    was_told,
+)
 from syncer.reasons import Reason
 from syncer.recipients import ERASED, NoRecipient, Recipient, host_of, recipients, tag_of, template_for
 from syncer.rules import CanceledBy, Late, Policy, Rule, Trigger
@@ -193,7 +204,7 @@ def plan(booking: Booking, policy: Policy, context: Context) -> list[Message]:
 
 def _messages(rule: Rule, booking: Booking, policy: Policy, context: Context, when: Timing) -> list[Message]:
     if rule.on is Trigger.REASSIGNED and rule.to is not Audience.INVITEE:
-        return _to_hosts(rule, booking, policy, context)
+        return _to_hosts(rule, booking, policy, context, also_moved=rule.to is Audience.HOST and booking.moved)
     tag, count = _hand_over_tag(rule, booking, context)
     if skip := _too_old(rule, context, when) or when.skip:
         return [_message(rule, booking, context, when, skip=skip, tag=tag, count=count)]
@@ -229,23 +240,21 @@ def _hand_overs(rule: Rule, booking: Booking, policy: Policy, context: Context) 
     """Tell new hosts of their booking by a rule that is for new bookings."""
     if not new_hosts(booking, context.past):
         return []
-    # A move after the hand-over is news again.
-    moved = booking.moved and is_news(booking, context.past, rule.to, policy)
-    return _to_hosts(
-        rule, booking, policy, context, moved_at=(booking.moved_at or booking.booked_at) if moved else None
-    )
+    return _to_hosts(rule, booking, policy, context, also_moved=booking.moved)
 
 
 def _to_hosts(
-    rule: Rule, booking: Booking, policy: Policy, context: Context, *, moved_at: datetime | None = None
+    rule: Rule, booking: Booking, policy: Policy, context: Context, *, also_moved: bool = False
 ) -> list[Message]:
-    """Make the message to each host who took a booking over, or gave it away; `moved_at`: it has a new time since."""
+    """Make the message to each host who took a booking over, or gave it away; `also_moved`: it was moved, too."""
     former = rule.to is Audience.FORMER_HOST
     messages = []
     for hand_over in (former_hosts if former else new_hosts)(booking, context.past):
-        at = max(hand_over.at, moved_at or hand_over.at)
-        when, tag = _soon(rule, booking, at), tag_of(hand_over.host)
         person = ERASED if booking.invitee.erased else host_of(hand_over.host, policy, fallback=not former)
+        at, number = hand_over.at, person.number if isinstance(person, Recipient) else ""
+        if also_moved and is_news_to(hand_over.host, number, booking, context.past, policy):
+            at = max(at, booking.moved_at or booking.booked_at)  # a move after the hand-over is news again
+        when, tag = _soon(rule, booking, at), tag_of(hand_over.host)
         # The number of the office gets no second text because a meeting came back to one of its hosts.
         count = hand_over.count if isinstance(person, Recipient) and person.is_own else 1
         if skip := _too_old(rule, context, when) or when.skip:

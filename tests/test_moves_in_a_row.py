@@ -142,6 +142,46 @@ def test_a_hand_over_that_was_seen_too_late_keeps_no_later_move_from_the_host(st
     assert to_jonas(stage, before) == 1
 
 
+OWN_RULES = """
+[[rule]]
+name = "new-host"
+on = "reassigned"
+to = "host"
+template = "1005"
+params = { name = "{name}", time = "{start_time}" }
+
+[[rule]]
+name = "host-moved"
+on = "rescheduled"
+to = "host"
+template = "1005"
+params = { name = "{name}", time = "{start_time}" }
+"""
+
+
+@pytest.mark.parametrize("rules", ["", OWN_RULES])
+@pytest.mark.parametrize("back", [timedelta(0), HOUR], ids=["to the time that the former host knows", "to another"])
+@pytest.mark.parametrize("later", [HOUR, 7 * HOUR])
+def test_what_the_former_host_knows_keeps_no_move_from_the_new_one(
+    store: Store, settings: Callable[..., Settings], rules: str, back: timedelta, later: timedelta
+) -> None:
+    """Handed over by a move, moved again before or after anybody looks: the new host hears of the present time."""
+    stage = Stage(settings(HOSTS + rules, MOVES), store)
+    stage.run()
+    guest = book(stage, "e1", NOW + 5 * DAY)
+    run(stage)
+    second = move(stage, guest, NOW + 6 * DAY, hosts=(JONAS,))
+    if later > HOUR:
+        assert run(stage, later) == []
+    before = len(stage.gateway.texts)
+    move(stage, second, NOW + 5 * DAY + back)
+    run(stage)
+    run(stage)
+
+    texts = [text for text in stage.gateway.texts[before:] if text.to == JONAS_NUMBER]
+    assert len(texts) == 1
+
+
 TO_HOSTS = """
 [[rule]]
 name = "for-the-host"
