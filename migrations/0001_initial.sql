@@ -97,6 +97,9 @@ CREATE INDEX bookings_event ON bookings (event);
 CREATE INDEX bookings_email ON bookings (lower(email));
 -- Old halves of moves whose new half Calendly does not name.
 CREATE INDEX bookings_unlinked ON bookings (lower(email)) WHERE rescheduled = 1 AND new_invitee = '';
+-- Both neighbours of a booking that could not be read name it: so their moves stay joined.
+CREATE INDEX bookings_old_invitee ON bookings (old_invitee) WHERE old_invitee != '';
+CREATE INDEX bookings_new_invitee ON bookings (new_invitee) WHERE new_invitee != '';
 
 -- Which questions of an event type ask for a phone number: Calendly says so there and nowhere else.
 CREATE TABLE event_types (

@@ -129,9 +129,16 @@ def past_of(
     uri, seen = booking.invitee.old_invitee, {booking.uri}
     while uri and uri not in seen and len(seen) < LONGEST_CHAIN:
         seen.add(uri)
-        old = (known or {}).get(uri) or store.bookings([uri]).get(uri)
-        if old is None:
+        old = (known or {}).get(uri) or store.bookings([uri]).get(uri) or _moved_to(store, uri, known or {})
+        if old is None or old.uri in seen - {uri}:
             break
-        predecessors.append(Predecessor(old, tuple(store.messages_of([uri])[uri])))
+        seen.add(old.uri)
+        predecessors.append(Predecessor(old, tuple(store.messages_of([old.uri])[old.uri])))
         uri = old.invitee.old_invitee
     return Past(tuple(messages), tuple(predecessors))
+
+
+def _moved_to(store: Store, uri: str, known: Mapping[str, Booking]) -> Booking | None:
+    """Find the booking before one that could not be read: it names the unread one, as the booking after it does."""
+    new = (booking for booking in known.values() if booking.invitee.new_invitee == uri)
+    return next(new, None) or next(iter(store.moved_to([uri]).values()), None)

@@ -188,6 +188,9 @@ def _moved_on(run: Run, bookings: Mapping[str, Booking]) -> list[Booking]:
     links = [one.invitee.new_invitee for one in bookings.values()]
     while wanted := [uri for uri in links if uri and uri not in bookings and uri not in found]:
         known = run.store.bookings(wanted)
+        unread = [uri for uri in wanted if uri not in known]
+        beyond = run.store.moved_from(unread)
+        known |= {uri: new for uri, new in beyond.items() if uri not in bookings and uri not in found}
         found |= known
         links = [one.invitee.new_invitee for one in known.values()]
     return [booking for booking in found.values() if booking.missing_at is None]

@@ -168,6 +168,33 @@ def test_the_old_half_waits_while_its_new_half_cannot_be_read(stage: Stage) -> N
     assert later == ["host of e1-moved", "reschedule of e1-moved"]
 
 
+@pytest.mark.parametrize("batch", [1, 30])
+@pytest.mark.parametrize("looks", [True, False], ids=["looked at between the moves", "not looked at"])
+@pytest.mark.parametrize(
+    ("back", "texts"),
+    [
+        (timedelta(0), []),
+        (-HOUR, ["host of e1-moved-moved", "reschedule of e1-moved-moved"]),
+        (HOUR, ["host of e1-moved-moved", "reschedule of e1-moved-moved"]),
+    ],
+    ids=["to the first time", "to an earlier one", "to a later one"],
+)
+def test_a_booking_between_two_moves_that_cannot_be_read_does_not_part_them(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, back: timedelta, texts: list[str], *, looks: bool, batch: int
+) -> None:
+    """Both of its neighbours name it: whoever knows the time is not told of it, and a move is no booking."""
+    monkeypatch.setattr("syncer.worker.BATCH", batch)
+    guest = book(stage, "e1", NOW + 3 * DAY, calendar="")
+    run(stage)
+    second = move(stage, guest, NOW + 4 * DAY)
+    refuse(stage, {second.event})
+    if looks:
+        assert run(stage, HOUR) == []
+    move(stage, second, NOW + 3 * DAY + back)
+
+    assert [*run(stage, HOUR), *run(stage, HOUR)] == texts
+
+
 def test_the_calendars_id_may_come_after_the_booking_was_read(stage: Stage) -> None:
     """The calendar's push takes two seconds: the snapshot learns the id without another request."""
     guest = book(stage, "e1", NOW + 3 * DAY, calendar="")

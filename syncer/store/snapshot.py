@@ -184,6 +184,16 @@ class Snapshot(Sql):
         ]
         return {booking.uri: booking for booking in halves}
 
+    def moved_to(self, uris: Sequence[str]) -> dict[str, Booking]:
+        """Find the bookings that say that they were moved to one of these, which need not be known."""
+        found = self._bookings("b.new_invitee != '' AND b.new_invitee", uris)
+        return {booking.uri: booking for booking in found}
+
+    def moved_from(self, uris: Sequence[str]) -> dict[str, Booking]:
+        """Find the bookings that say that they were moved from one of these, which need not be known."""
+        found = self._bookings("b.old_invitee != '' AND b.old_invitee", uris)
+        return {booking.uri: booking for booking in found}
+
     def bookings_by_email(self, emails: Sequence[str]) -> dict[str, Booking]:
         """Find the bookings with these e-mails, whatever the letter case."""
         lowered = [_ascii_lower(email) for email in emails]
