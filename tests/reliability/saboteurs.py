@@ -17,6 +17,7 @@ from variants import Change
 from syncer.errors import GuardRefused
 from syncer.http import Answer
 from syncer.model import State, utc_text
+from syncer.sandbox.shapes import question, stamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,6 +46,21 @@ offset = "0m"
 template = "1001"
 params = { name = "{name}" }
 """
+REMINDER = """
+[[rule]]
+name = "reminder"
+on = "before_start"
+offset = "1h"
+late = "send"
+template = "1001"
+params = { name = "in {offset}" }
+"""
+QUIET = """
+[quiet_hours]
+from = "{begin:%H:%M}"
+to = "{end:%H:%M}"
+"""
+EMERGENCY = "Emergency contact phone"
 SENDING = "syncer/sending.py"
 ENGAGELAB = "syncer/engagelab.py"
 MESSAGES = "syncer/store/messages.py"
@@ -189,6 +205,55 @@ def a_move(site: Site) -> Verdict:
     at = now().replace(microsecond=0)
     new = site.world.move(invitee, start, by="host")
     site.due[f"{new}/{RULE}/{utc_text(start)}"] = replace(old, at=at, expires=at + LIFE)
+    return afterwards(site, ambiguous=0)
+
+
+def an_emergency_contact(site: Site) -> Verdict:
+    """Two guests are asked whom to call in an emergency, by a question for a number; one tells their own, too."""
+    start = (now() + 3 * DAY).replace(microsecond=0)
+    own, stranger, at = "+13122000001", "+13123000000", now()
+    site.world.book(start=start, name="Ines A", answers=[(EMERGENCY, stranger)])
+    invitee = site.world.book(start=start, name="Ines B", answers=[(EMERGENCY, stranger), ("Mobile number", own)])
+    for kind in site.world.event_types.values():
+        kind["custom_questions"].insert(0, question(EMERGENCY, 0, "phone_number", required=True))
+    site.due[f"{invitee}/{RULE}/{utc_text(start)}"] = Due(
+        to=own, at=at, expires=at.replace(microsecond=0) + LIFE, template=TEMPLATE, params={"name": "Ines B"}
+    )
+    return afterwards(site, ambiguous=0)
+
+
+def a_distance_that_shrinks(site: Site) -> Verdict:
+    """A reminder is planned when twelve minutes are left, and leaves seconds later, when eleven are."""
+    add_rules(site, REMINDER)
+    site.be_born()  # once more, for the new rule
+    at = now()
+    twelve = (at + timedelta(seconds=4)).replace(microsecond=0)
+    start = twelve + timedelta(minutes=12)
+    site.provider.on_templates = lambda: time.sleep(max(0.0, (twelve - now()).total_seconds() + 0.5))
+    invitee = site.world.book(start=start, name="Ines A", phone="+13122000001")
+    for rule, words in (RULE, "Ines A"), ("reminder", "in 11 minutes"):
+        site.due[f"{invitee}/{rule}/{utc_text(start)}"] = Due(
+            to="+13122000001", at=at, expires=start, template=TEMPLATE, params={"name": words}
+        )
+    return afterwards(site, ambiguous=0)
+
+
+def a_late_run_before_a_night(site: Site) -> Verdict:
+    """A reminder was to leave in the hour before quiet hours; the run comes seconds after they began."""
+    begin = now().replace(second=0, microsecond=0)
+    start, booked = begin + timedelta(hours=7, minutes=30), begin - timedelta(minutes=30)
+    night = QUIET.format(begin=begin, end=begin + timedelta(hours=8))
+    add_rules(site, REMINDER.replace("in {offset}", "{name}") + night)
+    site.be_born()  # once more, for the new rule
+    invitee = site.world.book(start=start, name="Ines A", phone="+13122000001", timezone="UTC")
+    site.world.invitees[invitee]["created_at"] = stamp(booked)  # before birth: no confirmation is due
+    site.due[f"{invitee}/reminder/{utc_text(start)}"] = Due(
+        to="+13122000001",
+        at=booked,
+        expires=begin + timedelta(minutes=15),
+        template=TEMPLATE,
+        params={"name": "Ines A"},
+    )
     return afterwards(site, ambiguous=0)
 
 
@@ -403,6 +468,42 @@ SABOTEURS = [
             Change(SHAPES, 'old_invitee=(found.old_invitee or "").strip()', 'old_invitee=""'),
             Change(SHAPES, 'new_invitee=(found.new_invitee or "").strip()', 'new_invitee=""'),
             Change("syncer/moves.py", "for *_, old_uri, new_uri in pairs:", "for *_, old_uri, new_uri in ():"),
+        ),
+    ),
+    Saboteur(
+        "16 texts an emergency contact",
+        an_emergency_contact,
+        "unexpected",
+        (
+            Change(
+                "syncer/guest_number.py",
+                "    if questions.is_about_somebody_else(one.question):\n        return False\n",
+                "",
+            ),
+        ),
+    ),
+    Saboteur(
+        "17 says how far the meeting was when the text was planned",
+        a_distance_that_shrinks,
+        "unexpected",
+        (
+            Change(
+                SENDING,
+                "wording.at_leaving(message, rules[message.rule], bookings.get(message.booking), now, policy)",
+                "message.params",
+            ),
+        ),
+    ),
+    Saboteur(
+        "18 decides at delivery once more when a text leaves",
+        a_late_run_before_a_night,
+        "losses",
+        (
+            Change(
+                "syncer/delivery.py",
+                "at = quiet.leaves_at(message, now, policy)",
+                "at = quiet.next_allowed(now, message.timezone, policy.quiet_hours)",
+            ),
         ),
     ),
 ]

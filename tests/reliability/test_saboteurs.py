@@ -1,4 +1,4 @@
-"""Each of fifteen broken builds is caught by the one checker, in a story that the sound build comes through."""
+"""Each of the broken builds is caught by the one checker, in a story that the sound build comes through."""
 
 from __future__ import annotations
 
