@@ -38,6 +38,7 @@ __all__ = [
     "clean",
     "clean_name",
     "fill",
+    "guest_word",
     "in_words",
     "is_gsm",
     "preview",
@@ -229,12 +230,15 @@ def _one(text: str, texting: _Texting) -> str | Unfilled:
 
 def _fallback(name: str, texting: _Texting) -> str:
     """Say how a guest without a name is called in the reader's language; "" for other fields and languages."""
-    if name not in {"name", "first_name"}:
-        return ""
-    tag = texting.recipient.language.replace("_", "-").casefold()
+    return texting.own(guest_word(texting.recipient.language)) if name in {"name", "first_name"} else ""
+
+
+def guest_word(language: str) -> str:
+    """Say how a guest without a usable name is called in a language; "" = there is no word for it."""
+    tag = language.replace("_", "-").casefold()
     if tag.startswith("zh"):
         tag = "zh-tw" if tag.startswith(("zh-tw", *_TRADITIONAL)) else "zh-cn"
-    return texting.own(_GUEST.get(tag) or _GUEST.get(tag.partition("-")[0], ""))
+    return _GUEST.get(tag) or _GUEST.get(tag.partition("-")[0], "")
 
 
 def _value(name: str, texting: _Texting) -> str | Unfilled:

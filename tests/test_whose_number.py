@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -466,14 +466,50 @@ def test_a_hint_names_the_guests_own_before_others() -> None:
 # What `check` says of the event types.
 
 
+@dataclass
+class Facts:
+    """A checklist whose lines are kept."""
+
+    told: list[str]
+
+    def ok(self, fact: str) -> None:
+        """Keep what is good."""
+        self.told.append(f"ok {fact}")
+
+    def warn(self, fact: str, remedy: str) -> None:
+        """Keep what should be looked at."""
+        self.told.append(f"warn {fact}. {remedy}")
+
+
+@pytest.mark.parametrize(
+    ("typed", "plain", "sources", "warned"),
+    [
+        ((), ("Mobile number",), "", 1),
+        (("Emergency contact phone",), (), "", 1),
+        (("Emergency contact phone",), ("Mobile number",), "", 2),
+        (("Emergency contact phone", "Your mobile"), ("Work phone",), "", 0),
+        (("Emergency contact phone",), ("Mobile number",), '"question:mobile number"', 0),
+        ((), ("Why?",), "", 0),
+    ],
+)
+def test_check_warns_where_no_question_for_the_guests_own_number_is_read(
+    settings: Callable[..., Settings], typed: tuple[str, ...], plain: tuple[str, ...], sources: str, warned: int
+) -> None:
+    """Where another question is read, a line says so, and that is enough."""
+    told: list[str] = []
+    more = f", {sources}" if sources else ""
+    made = settings(f'[phones]\nsources = ["text_reminder_number", "question:*"{more}]')
+    kind = EventType(TYPE, "Consultation", frozenset(typed), frozenset(plain))
+
+    check_accounts._say_questions(Facts(told), made, [kind])  # type: ignore[arg-type]
+
+    assert sum(line.startswith("warn ") for line in told) == warned
+    assert all("phones.sources" in line for line in told)
+
+
 def test_check_names_questions_that_are_not_read(settings: Callable[..., Settings]) -> None:
     """Of another type, or about somebody else; with the setting that reads them, and not those that it reads."""
     told: list[str] = []
-
-    class Facts:
-        def ok(self, fact: str) -> None:
-            told.append(fact)
-
     phone = frozenset({"Your mobile", "Emergency contact phone"})
     kinds = [
         EventType(TYPE, "Consultation", phone, frozenset({"Why?", "Mobile number", "Parent's name", "WhatsApp"})),
@@ -481,9 +517,10 @@ def test_check_names_questions_that_are_not_read(settings: Callable[..., Setting
     ]
     made = settings('[phones]\nsources = ["question:*", "question:whatsapp"]')
 
-    check_accounts._say_questions(Facts(), made, kinds)  # type: ignore[arg-type]
+    check_accounts._say_questions(Facts(told), made, kinds)  # type: ignore[arg-type]
 
     assert len(told) == 2
+    assert all(line.startswith("ok ") for line in told)  # the guest's own question is read
     assert all('event type "Consultation"' in line for line in told)
     assert '"Emergency contact phone" is not read, as it seems to be about somebody else' in told[0]
     assert '"Mobile number" is not read, as it is not of the type phone number' in told[1]

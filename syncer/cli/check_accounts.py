@@ -133,6 +133,8 @@ def _say_questions(facts: Checklist, settings: Settings, found: Iterable[EventTy
         return plain(f"{QUESTION}{name}") in named
 
     for one in found:
+        own = [name for name in one.phone_questions if not questions.is_about_somebody_else(name)]
+        asked = bool(own) or any(map(is_read, one.phone_questions | one.other_questions))
         for name in sorted(one.phone_questions | one.other_questions):
             if is_read(name) or not (name in one.phone_questions or questions.asks_for_phone(name)):
                 continue
@@ -142,8 +144,12 @@ def _say_questions(facts: Checklist, settings: Settings, found: Iterable[EventTy
                 why = "is not read, as it is not of the type phone number"
             else:
                 continue
-            setting = f'if it is the guest\'s own number, add "{QUESTION}{name}" to phones.sources'
-            facts.ok(f'event type "{one.name}": the question "{name}" {why}; {setting}')
+            message = f'event type "{one.name}": the question "{name}" {why}'
+            remedy = f'If it is the guest\'s own number, add "{QUESTION}{name}" to phones.sources'
+            if asked:
+                facts.ok(f"{message}. {remedy}")
+            else:
+                facts.warn(message, remedy)
 
 
 def _check_hosts(facts: Checklist, settings: Settings, calendly: Calendly, me: Me) -> None:

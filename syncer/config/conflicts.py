@@ -53,8 +53,6 @@ NEEDS_OFFSET = frozenset({Trigger.AFTER_END, Trigger.BOOKED})
 
 NAMES = frozenset({"name", "first_name"})
 """Fields with a fallback word, where a guest has no usable name."""
-FALLBACK_LANGUAGES = frozenset({"en", "de", "es", "fr", "pt", "zh", "ja"})
-"""Languages that have the fallback word, without their regions."""
 
 MEETS = frozenset({Trigger.BOOKED, Trigger.RESCHEDULED, Trigger.CANCELED, Trigger.REASSIGNED})
 """Triggers that react to what happens to a booking at any time before the meeting."""
@@ -469,8 +467,10 @@ def _far_ahead(rule: Rule, given: Given) -> Iterator[Conflict]:  # noqa: ARG001 
 
 
 def _names_without_fallback(rule: Rule, given: Given) -> Iterator[Conflict]:
+    from syncer.wording import guest_word
+
     reached = languages_of(rule, given.settings)
-    bare = sorted({tag for tag in reached if _base(_written_in(rule, tag, given)) not in FALLBACK_LANGUAGES})
+    bare = sorted({tag for tag in reached if not guest_word(_written_in(rule, tag, given))})
     for variable, text in rule.params.items():
         names = [name for name in _fields_of(text, without_default=True) if name in NAMES]
         if bare and names:
