@@ -134,6 +134,8 @@ _BETWEEN_NUMBERS = re.compile(r"[\n,;|&]")
 _WRITTEN = re.compile(r"[\d\s()./-]*")
 _TRUNK = re.compile(r"(?P<code>[\s(]*(?:00)?\s*\d{1,3}[\s)./-]*)\(\s*0\s*\)")
 """The 0 in brackets of "+49 (0) 171": to be dialled at home only."""
+_INNER_ZERO = re.compile(r"\d\D*\(\s*0\s*\)")
+"""Such a 0 elsewhere than behind a country code."""
 _INTERNATIONAL = re.compile(r"\+[1-9]\d{6,14}")
 _AS_SEPARATORS = str.maketrans(
     dict.fromkeys("‐‑‒–—―−－ー﹣", "-")  # the long vowel mark of Japanese is typed for a dash
@@ -179,6 +181,10 @@ def read(text: str, home: str) -> Number | NoRecipient:
         text: as typed: blanks, dashes, dots, slashes, brackets, digits of any script, "mobile:" and the like.
         home: ISO 3166 code for numbers without a country code; "" = those are refused.
     """
+    return _read_text(text, home)
+
+
+def _read_text(text: str, home: str) -> Number | NoRecipient:
     if _INTERNATIONAL.fullmatch(text) and text.isascii():
         return _decided(_international(text[1:]), text[1:], home, international=True)
     if len(text) > _LONGEST or any(_is_odd_digit(character) for character in text):
@@ -226,9 +232,10 @@ def _read_part(text: str, home: str) -> Number | NoRecipient:
     rest = "(" * before.count("(") + rest
     if not _WRITTEN.fullmatch(rest) or not any(map(str.isdecimal, rest)):
         return NOT_VALID
-    ways = [rest]
-    if (found := _TRUNK.match(rest)) and (plus or _begins_with_code(rest, home)):
-        ways.insert(0, found["code"] + " " + rest[found.end() :])
+    trunk = _TRUNK.match(rest) if plus or _begins_with_code(rest, home) else None
+    if trunk is None and _INNER_ZERO.search(rest):
+        return UNSURE  # nobody can say whether this 0 is to be dialled
+    ways = [rest] if trunk is None else [f"{trunk['code']} {rest[trunk.end() :]}", rest]
     read_as = [_read_groups(way, home, international=bool(plus)) for way in ways]
     numbers = {way for way in read_as if isinstance(way, Number)}
     if len(numbers) > 1:
@@ -238,7 +245,7 @@ def _read_part(text: str, home: str) -> Number | NoRecipient:
 
 def _begins_with_code(text: str, home: str) -> bool:
     """Whether a text without a + begins with a country code all the same."""
-    digits = text.strip(" (")
+    digits = text.lstrip(" (")
     return digits.startswith("00") or (home != "" and digits.startswith(_code(home)))
 
 
@@ -300,7 +307,6 @@ class _Reading:
     is_whole: bool = True
 
 
-@lru_cache(maxsize=1024)
 def _readings(digits: str, home: str, *, international: bool) -> tuple[_Reading, ...]:
     """List the valid numbers that these digits may be.
 
@@ -321,7 +327,6 @@ def _readings(digits: str, home: str, *, international: bool) -> tuple[_Reading,
     return tuple({way.number: way for way in found}.values())
 
 
-@lru_cache(maxsize=1024)
 def _international(digits: str) -> tuple[_Reading, ...]:
     """Read digits that begin with a country code."""
     try:
@@ -332,11 +337,16 @@ def _international(digits: str) -> tuple[_Reading, ...]:
     return () if number is None else (_Reading(number, is_whole=_is_whole(number)),)
 
 
-@lru_cache(maxsize=1024)
 def _is_whole(number: Number) -> bool:
     """Whether a number has as many digits as the example of its country's mobile numbers."""
-    example = phonenumbers.example_number_for_type(number.country or None, PhoneNumberType.MOBILE)
-    return example is None or len(number.number) >= len(e164(example))
+    return len(number.number) >= _usual_length(number.country)
+
+
+@lru_cache(maxsize=256)
+def _usual_length(country: str) -> int:
+    """Count the digits, and the +, of the example of a country's mobile numbers; 0 = there is none."""
+    example = phonenumbers.example_number_for_type(country or None, PhoneNumberType.MOBILE)
+    return 0 if example is None else len(e164(example))
 
 
 def _national(digits: str, home: str) -> list[_Reading]:

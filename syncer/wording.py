@@ -292,7 +292,7 @@ def _of_person(name: str, booking: Booking) -> str | Unfilled:
         case "reschedule_url":
             return _url(name, invitee.reschedule_url)
         case "reason":
-            return _prose(name, invitee.cancel_reason, lambda raw: clean(raw, PROSE_LIMIT))
+            return _prose(name, invitee.cancel_reason, clean)
     return Unfilled(name)
 
 
@@ -315,7 +315,7 @@ def _answer(name: str, booking: Booking) -> str | Unfilled:
     wanted = question.strip().casefold()
     exact = [found for found in answers if found.question == question]
     alike = [found for found in answers if found.question.strip().casefold() == wanted]
-    given = [_prose(name, found.answer, lambda raw: clean(raw, PROSE_LIMIT)) for found in (*exact, *alike)]
+    given = [_prose(name, found.answer, clean) for found in (*exact, *alike)]
     refused = [value for value in given if isinstance(value, Unfilled) and value.reason is Reason.FIELD_REFUSED]
     return next((value for value in given if isinstance(value, str)), (refused or [Unfilled(name)])[0])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -111,6 +112,15 @@ def a_message(booking: Booking | None = None, **over: Any) -> Message:
         "changed_at": NOW,
     }
     return Message(**(fields | over))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def empty_caches() -> None:
+    """Forget what functions remember: a mutant shares a process with the sound program, whose answers it would give."""
+    modules = [module for name, module in sys.modules.items() if name.partition(".")[0] == "syncer"]
+    for function in [value for module in modules for value in vars(module).values()]:
+        if callable(clear := getattr(function, "cache_clear", None)):
+            clear()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -248,7 +248,12 @@ class Judge:
             self._since[chain] = seen if seen is not None and seen[0] == start else (start, now)
 
     def shifted_in_place(self, invitee: str, *, seen: bool) -> None:
-        """Note that a booking's event moved in place; whoever was not seen before the move is new, not moved."""
+        """Note that a booking's event moved in place; whoever was not seen before the move is new, not moved.
+
+        A seat that somebody moved to another event before stays where it is.
+        """
+        if invitee in self.world.moved:
+            return
         if seen:
             self.shifted[invitee] = self.clock()
         if invitee not in self.world.invitees:
@@ -265,6 +270,8 @@ class Judge:
 
         Of one that nobody has `seen` yet, all that can be known is when it was booked.
         """
+        if invitee in self.world.moved:
+            return
         chain = self.chain(invitee)
         now = self._host_number(self.world.events[self.world.invitees[invitee]["event"]])
         self._lost.setdefault(chain, set()).update({*self.numbers.values(), self.office} - {now})

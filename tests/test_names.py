@@ -140,6 +140,16 @@ FIRST = [
     ("スーパー ジェニファー", "スーパー ジェニファー", "スーパー"),
     ("Владимир Иванов", "Владимир", "Иванов"),
     ("Kim.Jo", "Kim.", "Jo"),
+    ("Dr. Weber, Anna", "Anna", "Weber"),
+    ("Weber, Dr. rer. nat.", "Weber, Dr. rer. nat.", "Weber"),
+    ("Anna Weber M.A.", "Anna", "Weber"),
+    ("Anna Maria Weber M.A.", "Anna", "Maria Weber"),
+    ("Dr., Jr.", "Dr.", ""),
+    ("Dr. PhD", "Dr. PhD", "PhD"),
+    ("Dr. anna weber", "anna", "weber"),
+    ("Anna Weber, PhD MBA", "Anna", "Weber"),
+    ("Anna Weber, Ph.D. M.B.A.", "Anna", "Weber"),
+    ("Dr. Dr. Anna Weber", "Anna", "Weber"),
 ]
 
 
@@ -348,6 +358,9 @@ def test_three_reasons(field: str, over: dict[str, object], expected: str | tupl
     [
         (Location("microsoft_teams_conference", "", TEAMS), "join_url", TEAMS),
         (Location("outbound_call", "+13125550142"), "location", Reason.FIELD_REFUSED),
+        (Location("outbound_call", "Ask for Mara"), "location", Reason.FIELD_REFUSED),
+        (Location("outbound_call", " "), "location", Reason.EMPTY_FIELD),
+        (Location("inbound_call", ""), "location", Reason.EMPTY_FIELD),
         (Location("zoom"), "location", Reason.EMPTY_FIELD),
         (Location("physical", "ASP.NET Lab, Room 3"), "location", "ASP. NET Lab, Room 3"),
         (Location("physical", "14 Harbor Street, " * 8), "location", ("14 Harbor Street, " * 8).strip(" ,")),
@@ -360,6 +373,8 @@ def test_places_and_links(location: Location | None, field: str, expected: str |
     found = written(f"{{{field}}}", a_booking(replace(EVENT, location=location), BOOKING.invitee))
 
     assert (found.reason if isinstance(found, Unfilled) else found) == expected
+    assert not isinstance(found, Unfilled) or found.field == field
+    assert not isinstance(found, Unfilled) or bool(found.detail) is (expected is Reason.FIELD_REFUSED)
 
 
 def test_the_reason_is_the_messages() -> None:

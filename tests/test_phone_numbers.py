@@ -5,6 +5,7 @@ The spellings of the large test are made from the countries' own notation (`phon
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -160,7 +161,24 @@ def test_a_number_that_is_read_is_made_of_the_typed_digits(text: str, home: str)
         ("(0) 171 1234567 / 9", "DE", "two_numbers"),
         ("312 555 0142 12345", "US", "extension"),
         ("312 555 0142 123456", "US", "two_numbers"),
+        ("312 555 0142 (12345)", "US", "extension"),
+        ("+39 (0) 347 1234567-8", "", "extension"),
         ("+1 312 555 0142" + " " * 90, "", "invalid_number"),
+        ("171 (0) 1234567", "DE", "invalid_number"),
+        ("0171 (0) 1234567", "DE", "invalid_number"),
+        ("+49 171 (0) 1234567", "", "invalid_number"),
+        ("312 (0) 555 0142", "US", "invalid_number"),
+        ("39 (0) 347 1234567", "DE", "invalid_number"),
+        ("49 (0) 171 1234567", "", "invalid_number"),
+        ("30123456", "DE", "invalid_number"),
+        ("66412345", "AT", "invalid_number"),
+        ("50123456", "AE", "invalid_number"),
+        ("5550142", "US", "invalid_number"),
+        ("5550142", "", "needs_country"),
+        ("+1 555 0142", "US", "invalid_number"),
+        ("+49171", "DE", "invalid_number"),
+        ("1", "DE", "invalid_number"),
+        ("+", "DE", "invalid_number"),
     ],
 )
 def test_what_was_written_apart_is_not_joined(text: str, home: str, expected: str) -> None:
@@ -218,6 +236,18 @@ def test_what_was_written_apart_is_not_joined(text: str, home: str, expected: st
         ("49 (0) 171 1234567", "DE", MOBILE_DE),
         ("(+49) (0) 171 1234567", "DE", MOBILE_DE),
         ("+39 (0) 347 1234567", "", "+393471234567"),
+        ("0039 (0) 347 1234567", "", "+393471234567"),
+        ("39 (0) 347 1234567", "IT", "+393471234567"),
+        ("+39 (0) 6 69812345", "", "+390669812345"),
+        ("0049 (0) 171 1234567", "", MOBILE_DE),
+        ("(0049) (0) 171 1234567", "US", MOBILE_DE),
+        ("(49) (0) 171 1234567", "DE", MOBILE_DE),
+        ("1 (0) 312 555 0142", "US", US),
+        ("(0) 171 1234567", "DE", MOBILE_DE),
+        ("171 1234567", "DE", MOBILE_DE),
+        ("664123456", "AT", "+43664123456"),
+        ("030123456", "DE", "+4930123456"),
+        ("912345678", "TW", "+886912345678"),
         ("+1 (3125550142)", "", US),
         ("  '+13125550142'", "", US),
         ("0664 123 45 67", "AT", MOBILE_AT),
@@ -374,3 +404,132 @@ def test_a_detail_holds_no_number() -> None:
 
     assert [why for why in details if any(map(str.isdecimal, why.detail))] == []
     assert {why.reason for why in details} <= {Reason.TWO_NUMBERS, Reason.EXTENSION, Reason.INVALID_NUMBER}
+
+
+@pytest.mark.parametrize(
+    ("text", "home", "expected"),
+    [
+        ("5550142", "US", phones.NO_AREA_CODE),
+        ("+1 555 0142", "", phones.NO_AREA_CODE),
+        ("+1 555 0142", "DE", phones.NO_AREA_CODE),
+        ("5550142", "", phones.NO_COUNTRY_CODE),
+        ("1234567", "DE", phones.NOT_VALID),
+        ("+39 555", "", phones.NOT_VALID),
+        ("+999 555 0142", "", phones.NOT_VALID),
+        ("30123456", "DE", phones.UNSURE),
+        ("171 (0) 1234567", "DE", phones.UNSURE),
+        ("", "DE", phones.NOT_VALID),
+    ],
+)
+def test_a_refusal_says_what_is_missing(text: str, home: str, expected: phones.NoRecipient) -> None:
+    """By its code, and by words that say what to write."""
+    assert phones.read(text, home) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("+49 171 1234567", "491711234567"),
+        ("(0171) 123-45.67", "01711234567"),
+        ("0171/1234567", "01711234567"),
+        ("٠١٧١ ١٢٣٤٥٦٧", "01711234567"),
+        (" 12 ", "12"),
+        ("1" * 150, "1" * 100),
+        ("0171 or 12", ""),
+        ("0171#", ""),
+        ("1+2", ""),
+        ("guest@example.com", ""),
+        ("", ""),
+    ],
+)
+def test_digits_of_what_is_written_as_a_number(text: str, expected: str) -> None:
+    """Of a name or an e-mail none."""
+    assert phones.digits_of(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "digits", "same"),
+    [
+        ("0171 12", "017112", True),
+        ("0171 12", "17112", True),
+        ("171-12", "0017112", True),
+        ("0171 120", "17112", False),
+        ("0171 12", "171120", False),
+        ("x0171y12", "17112", True),
+        ("0171 13", "17112", False),
+        ("", "", False),
+        ("0", "", False),
+    ],
+)
+def test_what_is_no_number_is_found_by_its_digits(text: str, digits: str, same: bool) -> None:
+    """But for zeros before them."""
+    assert phones.same_digits(text, digits) is same
+
+
+@pytest.mark.parametrize(
+    ("text", "home", "expected"),
+    [
+        ("+49 171 1234567", "", True),
+        (" +49 171 1234567 ", "", True),
+        ("0171 1234567", "DE", True),
+        ("0171 1234567", "", True),
+        ("0171 1234567/8", "DE", True),
+        ("0171 1234567 ext 5", "DE", True),
+        ("123456", "", False),
+        ("1234567", "", True),
+        ("12/5", "DE", False),
+        ("1234567", "DE", False),
+        ("order 1234567", "", False),
+    ],
+)
+def test_what_looks_like_a_number(text: str, home: str, expected: bool) -> None:
+    """What can be read, or is refused for what it lacks or what stands beside it; seven digits at least."""
+    assert phones.looks_like_number(text, home) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("0171 1234567 / 0172 7654321", {MOBILE_DE, "+491727654321"}),
+        ("0171 1234567/0172 7654321", {MOBILE_DE, "+491727654321"}),
+        ("0171-1234567 0172-7654321", {MOBILE_DE, "+491727654321"}),
+        ("+491711234567+491727654321", {MOBILE_DE, "+491727654321"}),
+        ("030 123456 0171 1234567", {MOBILE_DE, "+4930123456"}),
+        ("0171/1234567", {MOBILE_DE}),
+        ("order 17 0171 1234567", {MOBILE_DE}),
+        ("call 0171 1234567 or 68", {MOBILE_DE}),
+        ("1 2 3 4 5 6 7 8 9 10 11 0171 1234567", {MOBILE_DE}),
+        ("1 2 3 4 5 6 7 8 9 10 11 12 0171 1234567", set()),
+        ("nobody", set()),
+        ("", set()),
+    ],
+)
+def test_numbers_in_a_text(text: str, expected: set[str]) -> None:
+    """Each that may have been meant, whatever stands beside it; of so many groups only the first are looked at."""
+    assert phones.numbers_in(text, "DE") == expected
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [
+        (MOBILE_DE, "DE"),
+        ("+15550142", "US"),  # not assigned
+        ("+4411", "GB"),
+        ("+870773111632", ""),
+        ("+1", ""),
+        ("+", ""),
+    ],
+)
+def test_the_country_of_a_number(number: str, expected: str) -> None:
+    """Of one that is not assigned that of its country code."""
+    assert phones.country(number) == expected
+
+
+def test_words_beside_a_number_are_whole_and_the_longest_counts() -> None:
+    """A word that begins like another one does not hide it; in scripts without blanks a word may stand anywhere."""
+    assert re.findall(phones._words("ext extension a.b"), "5ext6 extensions extension next a.b axb") == [
+        "ext",
+        "extension",
+        "a.b",
+    ]
+    assert re.findall(phones._anywhere("手 手机 máy_lẻ"), "我的手机máy lẻ手") == ["手机", "máy lẻ", "手"]

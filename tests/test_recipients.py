@@ -12,12 +12,15 @@ from hypothesis import strategies as st
 
 from syncer.model import Answer, Audience, Booking, Event, Host, Invitee, Location
 from syncer.reasons import Reason
-from syncer.recipients import NoRecipient, Recipient, needs_questions, recipients, template_for
+from syncer.recipients import NoRecipient, Recipient, host_of, needs_questions, recipients, tag_of, template_for
 from syncer.rules import HostSettings, Policy, Rule, Trigger
 
 START = datetime(2026, 11, 25, 16, tzinfo=UTC)
 MARA = Host("https://api.calendly.com/users/2f6a9c10", "mara@northpier.example", "Mara Lindqvist")
 IDA = Host("https://api.calendly.com/users/77aa01/", "Ida@NorthPier.example", "Ida Berg")
+IDA_AT = "ida@northpier.example"
+IDAS = HostSettings(phone="0151 23456789", language="de", timezone="Europe/Berlin")
+WRONG = HostSettings(phone="+123")
 TO_INVITEE = Rule(name="confirmation", on=Trigger.BOOKED, templates={"": "1"})
 TO_HOST = replace(TO_INVITEE, name="host", to=Audience.HOST)
 US = "+13125550142"
@@ -543,6 +546,45 @@ def test_hosts(hosts: tuple[Host, ...], policy: Policy, expected: list[str]) -> 
     ]
 
     assert expected == written
+
+
+@pytest.mark.parametrize(
+    ("hosts", "host_phone", "fallback", "expected"),
+    [
+        pytest.param({IDA_AT: IDAS}, "", True, "+4915123456789 DE de Europe/Berlin 77aa01 own", id="their own"),
+        pytest.param({IDA_AT: IDAS}, US, False, "+4915123456789 DE de Europe/Berlin 77aa01 own", id="and no other"),
+        pytest.param({IDA_AT: WRONG}, US, True, "[invalid_number]", id="their own is none"),
+        pytest.param({}, US, True, f"{US} US en UTC  office", id="the fallback"),
+        pytest.param(
+            {IDA_AT: replace(IDAS, phone="")}, US, True, f"{US} US de Europe/Berlin  office", id="as they read"
+        ),
+        pytest.param({}, US, False, "[no_number]", id="where it is not wanted"),
+        pytest.param({}, "", True, "[no_number]", id="no fallback"),
+        pytest.param({}, "+123", True, "[invalid_number]", id="the fallback is none"),
+    ],
+)
+def test_one_host(hosts: dict[str, HostSettings], host_phone: str, fallback: bool, expected: str) -> None:
+    """Who takes a meeting over hears of it by their own number, or by the office's where that is wanted."""
+    to = host_of(IDA, Policy(hosts=hosts, host_phone=host_phone, country="DE"), fallback=fallback)
+    whose = "own" if isinstance(to, Recipient) and to.is_own else "office"
+    written = (
+        f"{to.number} {to.country} {to.language} {to.timezone} {to.tag} {whose}"
+        if isinstance(to, Recipient)
+        else shown(to)
+    )
+
+    assert written == expected
+
+
+def test_hosts_are_told_apart_by_their_uri_or_else_by_their_email() -> None:
+    """In keys of messages: no e-mail stands in one."""
+    nobody = replace(IDA, uri="")
+
+    assert tag_of(IDA) == tag_of(replace(IDA, uri=IDA.uri.rstrip("/"))) == "77aa01"
+    assert tag_of(replace(IDA, uri="XX/")) == "XX"
+    assert tag_of(nobody) == tag_of(replace(nobody, email=IDA_AT)) != tag_of(replace(nobody, email="x@example.com"))
+    assert len(tag_of(nobody)) == 12
+    assert "@" not in tag_of(nobody)
 
 
 def test_hosts_are_not_texted_about_an_erased_person() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from syncer.model import Answer, Audience, Booking, Event, Host, Invitee, Location
 from syncer.recipients import Recipient
 from syncer.rules import DEFAULT_PARAMS, FIELDS, HostSettings, Policy, Rule, Trigger
-from syncer.wording import Unfilled, fill, render, segments, unknown_fields, variables
+from syncer.wording import Unfilled, fill, render, render_one, segments, unknown_fields, variables
 
 START = datetime(2026, 11, 25, 16, tzinfo=UTC)
 MARA = Host("https://api.calendly.com/users/2f6a9c10", "mara@northpier.example", "Mara Lindqvist")
@@ -263,6 +263,23 @@ def test_the_hosts_zone(policy: Policy, recipient: Recipient, text: str) -> None
     rule = replace(RULE, to=Audience.HOST)
 
     assert text == filled("{start_time} {host_name}", booking(hosts=(MARA, IDA)), recipient, policy, rule)
+
+
+@pytest.mark.parametrize(
+    ("text", "left", "expected"),
+    [
+        ("in {offset}", None, "in 24 hours"),
+        ("in {offset}", timedelta(minutes=30), "in 30 minutes"),
+        ("{start_time} {host_name}", None, "10:00 AM Mara Lindqvist"),
+        ("{location}", None, Unfilled("location")),
+        ("  ", None, Unfilled("")),
+    ],
+)
+def test_one_param_alone(text: str, left: timedelta | None, expected: str | Unfilled) -> None:
+    """As `check` shows it: without a moment it is written as planned."""
+    at = None if left is None else START - left
+
+    assert render_one(text, RULE, booking(), THEO, CHICAGO, at) == expected
 
 
 @pytest.mark.parametrize(
