@@ -253,7 +253,8 @@ class Machine(RuleBasedStateMachine):
         self.figures["failed runs"] += 1
         happened = self.calendly.happened
         doubt = [fault for fault in happened if fault in IN_DOUBT]
-        active = {uri for uri, row in self.world.events.items() if row["status"] == "active"}
+        listed = {uri for uri in self.world.events if self._start(uri) > self.now - LOOKBACK}
+        active = {uri for uri in listed if self.world.events[uri]["status"] == "active"}
         nobody = not active - {*self.judge.unread()}
         assert doubt or "lost" in happened or nobody, f"a run failed without a cause: {error!r}"
         assert nobody or self.figures["texts"] == texts, f"a text left from a listing in doubt: {happened}"
