@@ -91,6 +91,7 @@ class Delivery:
             reason = "a guard holds texts about cancellations"
             self.run.tell("sending.deferred", reason=str(Reason.HELD_BY_GUARD), detail=reason, count=len(held))
         ready: list[Message] = []
+        halves = self._may_be_new_halves(due, listed)
         for row in due:
             if row in held:
                 continue
@@ -99,7 +100,7 @@ class Delivery:
             why = self._why_not_listed(row, listed)
             if why:
                 self.run.store.note(row.message, why, now)
-            if why or row.event in listed.pending:
+            if why or row.event in listed.pending or row.message.booking in halves:
                 self.run.report.deferred += 1
             else:
                 ready.append(row.message)
@@ -111,6 +112,13 @@ class Delivery:
         if rule is not None and rule.on is Trigger.CANCELED and listed.may_have_moved(row.external_id):
             return True
         return listed.guard is not None and listed.guard.keeps(row.message)
+
+    def _may_be_new_halves(self, due: Sequence[Due], listed: Listed) -> set[str]:
+        """Find bookings to be confirmed whose guest may have been moved there, from an event that is yet to be read."""
+        unread = listed.may_hold_old_halves()
+        rules = {rule.name for rule in self.run.settings.policy.rules if rule.on is Trigger.BOOKED}
+        bookings = [row.message.booking for row in due if row.message.rule in rules] if unread else []
+        return self.run.store.may_be_moved(bookings, unread)
 
     def _why_not_listed(self, row: Due, listed: Listed) -> Reason:
         if listed.until is not None and row.message.meeting_at > listed.until:

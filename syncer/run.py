@@ -60,6 +60,7 @@ class Listed:
         entries: URI -> the calendar's id, of events that are to be read or cannot be.
         guard: holds back cancellations that may be a mistake.
         pending: URIs of all that changed and were not read again yet, or could not be: nothing leaves about them.
+        left_by_guests: URIs of events to be read that somebody has left: the old half of a move may be there.
     """
 
     at: datetime
@@ -72,10 +73,13 @@ class Listed:
     entries: Mapping[str, str] = field(default_factory=dict)
     guard: CancellationGuard | None = None
     pending: set[str] = field(init=False)
+    left_by_guests: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
         """Nothing was read yet."""
         self.pending = {event.uri for event, _ in self.stale} | self.unreadable
+        left = (event.uri for event, _ in self.stale if event.canceled or event.active < event.total)
+        self.left_by_guests = frozenset(left)
 
     def take(self, count: int) -> list[tuple[Event, str]]:
         """Take the next so many events to ask for, and with them the other halves of moves.
@@ -92,6 +96,10 @@ class Listed:
     def may_have_moved(self, external_id: str) -> bool:
         """Whether an event with this entry in the calendar is listed and was not read: it may be the other half."""
         return external_id != "" and any(self.entries.get(uri) == external_id for uri in self.pending)
+
+    def may_hold_old_halves(self) -> set[str]:
+        """Give the events in which the old half of a move may be, and which are still going to be read."""
+        return (self.pending & self.left_by_guests) - self.unreadable
 
     def was_read(self, uris: Iterable[str]) -> None:
         """Note that these were read and committed."""

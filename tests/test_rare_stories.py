@@ -234,6 +234,29 @@ def test_halves_in_two_batches_are_joined_whatever_the_letter_case_of_the_e_mail
     assert stage.store.bookings([new.uri])[new.uri].invitee.old_invitee == guest.uri
 
 
+@pytest.mark.parametrize("halves", ["old first", "new first"])
+def test_whoever_may_have_been_moved_is_told_of_no_booking_before_the_old_half_is_read(
+    store: Store, settings: Maker, monkeypatch: pytest.MonkeyPatch, halves: str
+) -> None:
+    """A seat of a group is moved twice, the second time without a link, and the batches are small.
+
+    Somebody has left the new group, too: the listing does not say which event holds the old half. Others wait for
+    nobody.
+    """
+    monkeypatch.setattr("syncer.worker.BATCH", 1)
+    stage = a_stage(store, settings(MANY, GUESTS_ONLY | {"TEMPLATE_ID_RESCHEDULE": "1006"}))
+    guest = book(stage, "e1", NOW + 6 * DAY, calendar="")
+    run(stage)
+    second = move(stage, guest, NOW + 5 * DAY)
+    third = move(stage, second, NOW + (9 * DAY if halves == "old first" else 3 * DAY), linked=False)
+    event = stage.calendly.known[third.event]
+    stranger = an_invitee(event, "left", email="left@example.com", status="canceled", canceled_at=stage.now)
+    stage.calendly.put(replace(event, total=2), third, stranger)
+    book(stage, "e2", NOW + 2 * DAY, calendar="")
+
+    assert sorted([*run(stage), *run(stage)]) == ["confirmation of e2", "reschedule of e1-moved-moved"]
+
+
 def test_a_forgotten_guest_stays_forgotten_when_the_host_moves_them_without_links(stage: Stage) -> None:
     """The calendar's id says whose booking the new one is."""
     guest = book(stage, "e1", NOW + 3 * DAY)

@@ -194,6 +194,26 @@ class Snapshot(Sql):
         found = self._bookings("b.old_invitee != '' AND b.old_invitee", uris)
         return {booking.uri: booking for booking in found}
 
+    def may_be_moved(self, uris: Sequence[str], unread: Collection[str]) -> set[str]:
+        """Find those of these bookings that may be the new half of a move whose old half is yet to be read.
+
+        Args:
+            uris: of bookings.
+            unread: events that are yet to be read. An old half has the same e-mail: it is in one of these events, or
+                names a booking that nobody has read.
+        """
+        sql = (
+            "SELECT b.uri FROM bookings b WHERE b.uri IN (SELECT value FROM json_each(:uris))"
+            " AND b.old_invitee = '' AND b.email != '' AND EXISTS ("
+            "SELECT 1 FROM bookings o WHERE lower(o.email) = lower(b.email) AND o.uri != b.uri"
+            " AND (o.event IN (SELECT value FROM json_each(:unread)) OR (o.new_invitee != ''"
+            " AND NOT EXISTS (SELECT 1 FROM bookings n WHERE n.uri = o.new_invitee))))"
+        )
+        if not uris or not unread:
+            return set()
+        values = {"uris": json.dumps(list(uris)), "unread": json.dumps(list(unread))}
+        return {row["uri"] for row in self._query(sql, values)}
+
     def bookings_by_email(self, emails: Sequence[str]) -> dict[str, Booking]:
         """Find the bookings with these e-mails, whatever the letter case."""
         lowered = [_ascii_lower(email) for email in emails]
