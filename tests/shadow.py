@@ -226,6 +226,7 @@ class Judge:
     _since: dict[str, tuple[datetime, datetime]] = field(default_factory=dict)
     _as_seen: dict[str, tuple[datetime, datetime]] = field(default_factory=dict)
     _lost: dict[str, set[str]] = field(default_factory=dict)
+    _regained: set[str] = field(default_factory=set)
     _host_seen: dict[str, str] = field(default_factory=dict)
     _handed_over: dict[str, datetime] = field(default_factory=dict)
     _gave_away_at: dict[str, datetime] = field(default_factory=dict)
@@ -338,7 +339,9 @@ class Judge:
             assert invitee["status"] == event["status"] == "active", f"{rule} about a canceled booking"
             self._active(rule, sent, invitee, event)
         self.told.append(Told(sent.key, self.chain(uri), rule, sent.to, start))
-        self._lost.get(self.chain(uri), set()).discard(sent.to)
+        if sent.to in self._lost.get(self.chain(uri), ()):
+            self._lost[self.chain(uri)].discard(sent.to)
+            self._regained.add(sent.key)
 
     def _odd_rows(self) -> set[str]:
         return {
@@ -354,6 +357,8 @@ class Judge:
         gone = next(text for text in self.told if text.key == key)
         self.told.remove(gone)
         self._bounced.add((gone.chain, gone.to, gone.start))
+        if key in self._regained:
+            self._lost[gone.chain].add(gone.to)
 
     def last_told(self, chain: str, to: str, *, but_reminders_of: datetime | None = None) -> datetime | None:
         """Say which time of a booking a number was told last; None = it was told of none."""
@@ -375,7 +380,7 @@ class Judge:
             was, now = self.world.invitees.get(old), self.world.invitees.get(new)
             if now is not None and now["old_invitee"] is not None:
                 continue
-            if was is None or now is None or was["event"] in self.unread():
+            if was is None or now is None or {was["event"], now["event"]} & self.unread():
                 self.torn.add(old)
                 return False
         return True

@@ -723,7 +723,7 @@ def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_no_promise_is_broken(shard: int, figures: Callable[..., None]) -> None:
     """10,000 steps in CI."""
     wanted = min(steps(), A_SHARD)
-    played = Counter(play(wanted // 42, shard=shard))
+    played = Counter(play(wanted // 38, shard=shard))
     figures(f"state machine, shard {shard}", **{name.replace(" ", "_"): count for name, count in played.items()})
 
     assert played["steps"] >= wanted
