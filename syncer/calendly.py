@@ -7,6 +7,7 @@ Every call is a GET, so trying again is safe and done here. `calendly_answers` s
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import re
 import threading
 import time
@@ -233,7 +234,9 @@ class Calendly:
 
         One that cannot be read is left out.
         """
-        return tuple(self._list("/event_types", {**scope, "sort": "name:asc"}, _each_readable(accounts.event_type))[0])
+        return tuple(
+            self._list("/event_types", {**scope, "sort": "name:asc"}, _each_readable(accounts.listed_event_type))[0]
+        )
 
     def _list(self, path: str, query: Mapping[str, str], read: ReadPage[T]) -> tuple[list[T], int]:
         """Read all pages, from the beginning once more if a page's address had grown too old on the way."""
@@ -248,12 +251,23 @@ class Calendly:
         """Follow `next_page` exactly as given: rebuilt around its token it is refused, also a second later."""
         url = f"{self._url}{path}?{urlencode({**query, 'count': str(PER_PAGE)})}"
         seen: set[str] = set()
+        pages: set[bytes] = set()
         found: list[T] = []
+
+        def take(body: bytes) -> tuple[list[T], str]:
+            if (rows := _digest_of_rows(body)) in pages:
+                raise Unreadable(
+                    f"{path}: the listing repeats a page (page {len(seen)} has the rows of another)", UNREADABLE
+                )
+            answer = read(body, f"{path}, page {len(seen)}")
+            pages.update([rows] if rows else [])
+            return answer
+
         while url:
             if url in seen or len(seen) >= MOST_PAGES:
                 raise Unreadable(f"{path}: the listing repeats a page or never ends (page {len(seen) + 1})", UNREADABLE)
             seen.add(url)
-            rows, url = self._asker.get(url, lambda body: read(body, f"{path}, page {len(seen)}"))
+            rows, url = self._asker.get(url, take)
             found += rows
         return found, len(seen)
 
@@ -280,6 +294,12 @@ def _each_readable(read: Callable[[Record], T]) -> ReadPage[T]:
         return found, after
 
     return read_page
+
+
+def _digest_of_rows(body: bytes) -> bytes:
+    """Make a digest of a page's rows; empty for a page without any, whose like may come again."""
+    rows = bytes(fields_of(body).get("collection", b""))
+    return hashlib.blake2b(rows, digest_size=16).digest() if rows.strip(b"[] \n\r\t") else b""
 
 
 def _path_part(uri: str) -> str:

@@ -73,13 +73,14 @@ class _Question(msgspec.Struct):
 class _EventType(msgspec.Struct):
     uri: Text
     name: msgspec.Raw = ABSENT
-    custom_questions: list[_Question] | None = None
+    custom_questions: msgspec.Raw = ABSENT
 
 
 # Made at import: msgspec crashes when two threads build a type at once.
 _USER = msgspec.json.Decoder(_User)
 _MEMBERSHIP = msgspec.json.Decoder(_Membership)
 _EVENT_TYPE = msgspec.json.Decoder(_EventType)
+_QUESTIONS = msgspec.json.Decoder(list[_Question] | None)
 
 
 def me(record: Record) -> Me:
@@ -109,20 +110,43 @@ def event_type(record: Record) -> EventType:
     """Read an event type.
 
     Raises:
-        Unreadable: also if a question cannot be read: it may be the one that asks for a number.
+        Unreadable: also if a question cannot be read that may be the one that asks for a number.
     """
     return read_record(_event_type, record)
 
 
+def listed_event_type(record: Record) -> EventType:
+    """Read an event type of the catalogue: its questions are left out where one of them cannot be read.
+
+    Raises:
+        Unreadable: it has no URI.
+    """
+    return read_record(_listed_event_type, record)
+
+
 def _event_type(raw: msgspec.Raw) -> EventType:
     found = decode(_EVENT_TYPE, raw)
-    phone = [value(question.name) for question in found.custom_questions or () if question.type == "phone_number"]
-    if any(name is not None and not isinstance(name, str) for name in phone):
-        raise Malformed("the name of a phone question is no text")
-    other = [text_of(question.name) for question in found.custom_questions or () if question.type != "phone_number"]
-    return EventType(
-        found.uri, text_of(found.name), frozenset(filter(None, map(text, phone))), frozenset(filter(None, other))
-    )
+    phone, other = _questions(found.custom_questions)
+    return EventType(found.uri, text_of(found.name), phone, other)
+
+
+def _listed_event_type(raw: msgspec.Raw) -> EventType:
+    try:
+        return _event_type(raw)
+    except Malformed:
+        found = decode(_EVENT_TYPE, raw)
+        return EventType(found.uri, text_of(found.name))
+
+
+def _questions(raw: msgspec.Raw) -> tuple[frozenset[str], frozenset[str]]:
+    """Read the names of questions: those of type phone number, and all others."""
+    names: dict[bool, set[str]] = {True: set(), False: set()}
+    for question in () if raw is ABSENT else decode(_QUESTIONS, raw) or ():
+        is_phone, name = question.type == "phone_number", value(question.name)
+        if is_phone and name is not None and not isinstance(name, str):
+            raise Malformed("the name of a phone question is no text")
+        names[is_phone].add(text(name))
+    return frozenset(names[True] - {""}), frozenset(names[False] - {""})
 
 
 def zone(raw: msgspec.Raw) -> str:

@@ -78,6 +78,8 @@ class _Invitee(msgspec.Struct):
     invitee_scheduled_by: msgspec.Raw = ABSENT
 
 
+_FIRST_YEAR, _LAST_YEAR = 1970, 2200
+"""Between them lies every time that somebody may mean."""
 _NO_HOST = "deleted"
 """What Calendly calls a host whose account was deleted: no name to sign a text with."""
 
@@ -250,15 +252,23 @@ def _not_blank(given: str, name: str) -> str:
 
 
 def _status(given: str) -> str:
-    """Read a status, whatever its letter case: `Canceled` must not pass for one that is not."""
-    return _not_blank(given, "status").strip().lower()
+    """Read a status, whatever its letter case: what is neither active nor canceled must not pass for either."""
+    status = _not_blank(given, "status").strip().lower()
+    status = "canceled" if status == "cancelled" else status
+    if status not in {"active", "canceled"}:
+        raise Malformed("status is neither active nor canceled")
+    return status
 
 
 def _utc(moment: datetime) -> datetime:
+    """Read a moment; years far away stand for "never" somewhere, and no arithmetic is possible with the last one."""
     try:
-        return moment.astimezone(UTC).replace(microsecond=0)
+        at = moment.astimezone(UTC).replace(microsecond=0)
     except OverflowError:
         raise Malformed("a time beyond the calendar") from None
+    if not _FIRST_YEAR <= at.year <= _LAST_YEAR:
+        raise Malformed("a time beyond the calendar")
+    return at
 
 
 def _maybe_utc(moment: datetime | None) -> datetime | None:

@@ -46,6 +46,7 @@ LIST_ATTEMPTS: Final = 3
 FEW: Final = 2
 """How many refusals of the kind "try again" a message survives."""
 
+MONEY_REMEDY = "Top up the balance at EngageLab's console; the texts wait, and leave while they are in time"
 KEY_REMEDY = "Check ENGAGELAB_DEV_KEY and ENGAGELAB_DEV_SECRET, the key's expiry date and its list of allowed addresses"
 
 HALTING = frozenset({2001, 2002, 2004})
@@ -66,7 +67,7 @@ AMBIGUOUS = frozenset({1000})
 """Codes: an error on their side, at an unknown moment."""
 
 _MONEY = re.compile(
-    r"\bbalances?\b|\bcredits?\b|\binsufficient (?:funds?|amount|quota)\b|\barrears\b|\brecharge\b"
+    r"(?<![a-z])(?:balances?|credits?|insufficient[ _](?:funds?|amount|quota)|arrears|recharge)(?![a-z])"
     r"|余额|餘額|欠费|欠費|充值|儲值",
     re.IGNORECASE,
 )
@@ -264,6 +265,11 @@ class EngageLab:
                 raise RunHalted("EngageLab, or a firewall before it, refuses the request (HTTP 403)", WALL_REMEDY)
             if answer.status in {401, 403} or _code(fields.get("code")) in HALTING:
                 raise RunHalted(f"EngageLab refuses the login (HTTP {answer.status})", KEY_REMEDY)
+            refused = answer.status != 200 or _code(fields.get("code")) != 0  # noqa: PLR2004  OK
+            if answer.status == 402 or (refused and _MONEY.search(str(fields.get("message") or ""))):  # noqa: PLR2004
+                raise RunHalted(
+                    f"EngageLab says that the account is out of credit (HTTP {answer.status})", MONEY_REMEDY
+                )
             if answer.status != 200:  # noqa: PLR2004  OK
                 text = quoted(fields.get("message") or "")
                 raise NoUsableAnswer(

@@ -88,9 +88,12 @@ def was_told(past: Past, audience: Audience, policy: Policy) -> bool:
 def is_news(booking: Booking, past: Past, audience: Audience, policy: Policy) -> bool:
     """Whether a moved booking has another time than the one that this audience knows.
 
-    Whoever was told of no time by a text knows the one that was booked in the first place.
+    Whoever was told of no time by a text knows the one that was booked in the first place. Whoever was told last that
+    the meeting is canceled does not know that it takes place.
     """
     event = booking.event
+    if _heard_last_of_the_end(past, audience, policy):
+        return True
     if told := _told(past.messages, audience, policy):
         return told[-1].meeting_at != event.start
     for old in past.predecessors:
@@ -120,15 +123,18 @@ def is_news_to(host: Host, number: str, booking: Booking, past: Past, policy: Po
     return not same_time(taken_over, booking.event)
 
 
-def reminded(booking: Booking, past: Past, rule: str, number: str) -> bool:
-    """Whether a rule's text about this very time has left to a number for a booking that this one was moved from."""
+def reminded(reminder: Message, past: Past, policy: Policy) -> bool:
+    """Whether this very reminder has left: for a booking that this one was moved from, or by its rule's old name."""
+    before = [message for old in past.predecessors for message in old.messages if message.rule == reminder.rule]
+    # One that left before it was due is not older than the rule that has another name now.
+    renamed = [
+        message
+        for message in past.messages
+        if message.scheduled_at == reminder.scheduled_at and policy.rule(message.rule) is None
+    ]
     return any(
-        message.rule == rule
-        and message.to == number
-        and message.state in LEFT
-        and message.meeting_at == booking.event.start
-        for old in past.predecessors
-        for message in old.messages
+        (message.to, message.meeting_at) == (reminder.to, reminder.meeting_at) and message.state in LEFT
+        for message in (*before, *renamed)
     )
 
 
@@ -140,6 +146,21 @@ def knows(booking: Booking, past: Past, number: str, policy: Policy) -> bool:
     return False
 
 
+def _heard_last_of_the_end(past: Past, audience: Audience, policy: Policy) -> bool:
+    """Whether the last text to an audience said that the meeting is canceled."""
+    for messages in (past.messages, *(old.messages for old in past.predecessors)):
+        left = _in_order(m for m in messages if m.audience is audience and m.state in LEFT)
+        if left:
+            rule = policy.rule(left[-1].rule)
+            return rule is not None and rule.on is Trigger.CANCELED
+    return False
+
+
+def _in_order(messages: Iterable[Message]) -> list[Message]:
+    """Sort messages by when they left."""
+    return sorted(messages, key=lambda message: (message.changed_at, message.scheduled_at, message.key))
+
+
 def _told(messages: Iterable[Message], audience: Audience, policy: Policy) -> list[Message]:
     """List the messages by which an audience was told of a booking, in the order in which they left."""
 
@@ -147,8 +168,7 @@ def _told(messages: Iterable[Message], audience: Audience, policy: Policy) -> li
         rule = policy.rule(message.rule)
         return rule is None or rule.on in TELLING
 
-    left = [m for m in messages if m.audience is audience and m.state in LEFT and tells(m)]
-    return sorted(left, key=lambda message: (message.changed_at, message.scheduled_at, message.key))
+    return _in_order(m for m in messages if m.audience is audience and m.state in LEFT and tells(m))
 
 
 def new_hosts(booking: Booking, past: Past) -> list[HandOver]:

@@ -302,7 +302,7 @@ def _to(
     if isinstance(params, wording.Unfilled):
         return replace(blank, state=State.SKIPPED, reason=params.reason, detail=params.in_words)
     message = replace(blank, params=params, language=language, template=template)
-    if rule.on is Trigger.BEFORE_START and reminded(booking, context.past, rule.name, one.number):
+    if rule.on is Trigger.BEFORE_START and reminded(message, context.past, policy):
         return replace(message, state=State.SKIPPED, reason=Reason.ALREADY_SENT)
     if when.expires_at <= context.now:
         return replace(message, state=State.EXPIRED, reason=Reason.SEEN_LATE)

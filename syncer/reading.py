@@ -16,6 +16,7 @@ from syncer.errors import (
     NotThere,
     NoUsableAnswer,
     Overtaken,
+    Stopped,
     SyncerError,
     Unreadable,
 )
@@ -90,16 +91,19 @@ def follow(run: Run, batch: Sequence[Read]) -> dict[str, SyncerError]:
     return {one.event.uri: one.invitees for one in batch if isinstance(one.invitees, SyncerError)}
 
 
-def concerns_everybody(run: Run, failed: Mapping[str, SyncerError], pending: Collection[str]) -> bool:
+def concerns_everybody(
+    run: Run, failed: Mapping[str, SyncerError], pending: Collection[str], unread: Sequence[str] = ()
+) -> bool:
     """Decide, where no event of a batch could be read, whether that is about these events or about everything.
 
-    No connection is about everything. Otherwise some events are read that could be read before: if one of them can be,
-    the trouble is these events' own.
+    No connection is about everything. Otherwise some events are read that could be read before, and some that are next
+    to be read: if one of them can be, the trouble is these events' own.
 
     Args:
         run: this one.
         failed: the events of the batch, by URI, each with the reason.
         pending: events that changed: nobody knows whether they could be read.
+        unread: those of them that are still to be read, best tried first.
 
     Raises:
         LoginRefused: the token is not good any more.
@@ -110,16 +114,23 @@ def concerns_everybody(run: Run, failed: Mapping[str, SyncerError], pending: Col
     if (run.report.changed or run.reading_works) and not busy:
         return False
     known = run.store.readable_events(run.clock(), without={*pending, *failed}, most=PROBES)
-    for uri in known:
+    probes = [*known, *[uri for uri in unread if uri not in failed][:PROBES]]
+    for uri in probes:
         try:
             run.calendly.invitees(uri)
-        except LoginRefused:
+        except (LoginRefused, Stopped):
             raise
         except (NotThere, Unreadable):
-            pass  # an answer, and not the one that the others got
-        except (CalendlyBusy, NotConnected, NoUsableAnswer):
+            if uri not in known:
+                continue  # as odd as the others, perhaps
+            # An answer, and not the one that the others got.
+        except NotConnected:
             return True
-        except CalendlyRefused:
+        except CalendlyBusy as error:
+            if error.status == 429:  # noqa: PLR2004  Too Many Requests
+                return True
+            continue
+        except (CalendlyRefused, NoUsableAnswer):
             continue
         run.reading_works = True
         return False

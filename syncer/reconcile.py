@@ -36,7 +36,7 @@ BY_SETTINGS = frozenset(
         Reason.NO_NUMBER, Reason.NEEDS_COUNTRY, Reason.INVALID_NUMBER, Reason.TWO_NUMBERS, Reason.EXTENSION,
         Reason.LANDLINE, Reason.NOT_MOBILE, Reason.COUNTRY_NOT_ALLOWED, Reason.UNCLEAR_QUESTION, Reason.EMPTY_FIELD,
         Reason.FIELD_REFUSED, Reason.FIELD_TOO_LONG, Reason.BOOKED_LATE, Reason.OWN_CANCELLATION, Reason.NOT_TOLD,
-        Reason.NO_RULE, Reason.BEFORE_RULE,
+        Reason.NO_RULE, Reason.BEFORE_RULE, Reason.LATE, Reason.QUIET_HOURS,
     }
 )  # fmt: skip
 """Why a message was not wanted that other settings may want: they send nothing that was due before them."""
@@ -110,9 +110,12 @@ def _follow(old: Message, new: Message, now: datetime, policy_since: datetime | 
         if new.state is State.EXPIRED:
             if old.expires_at <= now:
                 return None  # the clock will do it
-            # Not by the old times and in the old words: by what is wanted now its life is over.
+            # Not by the old times and in the old words: by what is wanted now its life is over. Before the old time has
+            # come it is only canceled: settings that are put right may want it again.
+            state = State.CANCELED if old.scheduled_at > now else State.EXPIRED
             why = Reason.LATE if new.reason is Reason.SEEN_LATE else new.reason
-            return replace(new, reason=why, attempts=old.attempts, refusals=old.refusals, changed_at=now)
+            gone = replace(new, state=state, reason=why)
+            return replace(gone, attempts=old.attempts, refusals=old.refusals, changed_at=now)
         if new.state is State.SKIPPED:
             # The new one holds no number and no params: why it is skipped may be that the person was erased.
             return replace(new, attempts=old.attempts, refusals=old.refusals, changed_at=now)

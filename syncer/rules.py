@@ -97,11 +97,12 @@ FIELDS = frozenset(
 
 @lru_cache(maxsize=4096)
 def plain(name: str) -> str:
-    """Spell an event type's name so that letter case and blanks do not matter.
+    """Spell an event type's name so that letter case, blanks and what cannot be seen do not matter.
 
     An event keeps the name that its type had when it was booked: recordings have "Ai" where the catalogue has "AI".
     """
-    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+    shown = (character for character in name if unicodedata.category(character) != "Cf" and character != "\ufe0f")
+    return " ".join(unicodedata.normalize("NFKC", "".join(shown)).casefold().split())
 
 
 @lru_cache(maxsize=256)

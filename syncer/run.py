@@ -101,6 +101,11 @@ class Listed:
         """Give the events in which the old half of a move may be, and which are still going to be read."""
         return (self.pending & self.left_by_guests) - self.unreadable
 
+    def last_to_be_read(self) -> list[str]:
+        """List the events that are still to be read, the last one first; those that were asked for come at the end."""
+        last = [event.uri for event, _ in reversed(self.stale)]
+        return [*last, *sorted(self.pending - self.unreadable - set(last))]
+
     def was_read(self, uris: Iterable[str]) -> None:
         """Note that these were read and committed."""
         self.pending.difference_update(uris)

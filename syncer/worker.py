@@ -202,7 +202,11 @@ class Worker:
         """
         from syncer.reading import concerns_everybody
 
-        if failed and len(failed) == len(batch) and concerns_everybody(run, failed, listed.pending):
+        if (
+            failed
+            and len(failed) == len(batch)
+            and concerns_everybody(run, failed, listed.pending, listed.last_to_be_read())
+        ):
             raise next(iter(failed.values()))
 
     def run_forever(self, options: Options = LOOP) -> None:

@@ -24,7 +24,7 @@ from syncer.sandbox.shapes import API, unstamp
 from syncer.sieve import Sieve
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from fakes import Sent
 
@@ -380,7 +380,7 @@ class Judge:
             was, now = self.world.invitees.get(old), self.world.invitees.get(new)
             if now is not None and now["old_invitee"] is not None:
                 continue
-            if was is None or now is None or {was["event"], now["event"]} & self.unread():
+            if was is None or now is None or not self.unread().isdisjoint({was["event"], now["event"]}):
                 self.torn.add(old)
                 return False
         return True
@@ -495,7 +495,7 @@ class Judge:
         self._looks.append(self.clock())
         self._follow_ups.clear()
 
-    def unread(self) -> Collection[str]:
+    def unread(self) -> set[str]:
         """List the events that cannot be read, or could not be when they were last tried."""
         return {*self.odd, *self.store.unreadable_events()}
 

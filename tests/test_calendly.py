@@ -198,7 +198,7 @@ def test_odd_events() -> None:
     """An event may be bare, full of nulls, of an unknown status, or have half a host."""
     bare, nulls, half = events("events-odd")
 
-    assert (bare.status, bare.name, bare.hosts, bare.total, bare.canceled) == ("postponed", "", (), 0, False)
+    assert (bare.status, bare.name, bare.hosts, bare.total, bare.canceled) == ("canceled", "", (), 0, True)
     assert (bare.start, bare.end) == (utc("2026-11-25T16:00:00"), utc("2026-11-25T16:30:00"))
     assert (nulls.name, nulls.event_type, nulls.hosts, nulls.location) == ("", "", (), None)
     assert half.name == "Spaced"
@@ -286,7 +286,7 @@ def test_odd_invitees() -> None:
     """An invitee may be bare, full of nulls, erased, or typed by somebody in a hurry."""
     bare, nulls, erased, typed = people("invitees-odd")
 
-    assert (bare.status, bare.name, bare.event) == ("waitlisted", "", EVENT)
+    assert (bare.status, bare.name, bare.event) == ("active", "", EVENT)
     assert (nulls.timezone, nulls.answers, nulls.rescheduled, nulls.event) == ("America/New_York", (), False, EVENT)
     assert erased.erased
     assert erased.answers == (Typed("Handy", "+49 170 1"),)
@@ -507,6 +507,51 @@ def test_unreadable_questions(questions: object) -> None:
     """Which question asks for a number decides: then the questions' names are looked at instead."""
     with pytest.raises(Unreadable):
         accounts.event_type(raw({"uri": "t", "custom_questions": questions}))
+
+
+@pytest.mark.parametrize(
+    "question", [7, None, "x", {"type": 7}, {"type": []}, {"type": "phone_number", "name": ["Mobile"]}]
+)
+def test_an_event_type_of_the_catalogue_is_there_whatever_its_questions(question: object) -> None:
+    """Rules name it: only its questions are not known."""
+    kind = {"uri": "t", "name": "Intro", "custom_questions": [question, {"name": "Mobile", "type": "phone_number"}]}
+
+    assert accounts.listed_event_type(raw(kind)) == EventType("t", "Intro")
+
+
+@pytest.mark.parametrize(
+    ("status", "canceled"),
+    [("active", False), ("Active ", False), ("canceled", True), ("CANCELED", True), ("cancelled", True)],
+)
+def test_a_status_is_active_or_canceled(status: str, canceled: bool) -> None:
+    """However it is spelled."""
+    event = raw({**GOOD_EVENT, "status": status})
+
+    assert shapes.event(event).canceled is canceled
+    assert (shapes.invitee(raw({**GOOD_INVITEE, "status": status}), EVENT).status == "canceled") is canceled
+
+
+@pytest.mark.parametrize("status", ["", "deleted", "postponed", "inactive", "not canceled", "activ", "aktiv"])
+def test_another_status_is_unreadable(status: str) -> None:
+    """Nobody knows whether such a meeting takes place: nobody is texted about it."""
+    with pytest.raises(Unreadable, match="status"):
+        shapes.event(raw({**GOOD_EVENT, "status": status}))
+    with pytest.raises(Unreadable, match="status"):
+        shapes.invitee(raw({**GOOD_INVITEE, "status": status}), EVENT)
+
+
+@pytest.mark.parametrize(
+    "moment", ["9999-12-31T23:59:59Z", "9999-12-31T23:59:59-05:00", "0001-01-01T00:00:00Z", "1969-12-31T23:59:59Z"]
+)
+def test_a_time_that_nobody_means_is_unreadable(moment: str) -> None:
+    """Such a year stands for "never" in some program; adding an hour to it fails."""
+    for field in ("start_time", "end_time"):
+        with pytest.raises(Unreadable, match="beyond the calendar"):
+            shapes.event(raw({**GOOD_EVENT, field: moment}))
+    gone = {**GOOD_INVITEE, "status": "canceled", "cancellation": {"created_at": moment}}
+    for record in (gone, {**GOOD_INVITEE, "created_at": moment}):
+        with pytest.raises(Unreadable, match="beyond the calendar"):
+            shapes.invitee(raw(record), EVENT)
 
 
 def test_invitee_of_another_event() -> None:
@@ -884,6 +929,18 @@ def test_repeated_page() -> None:
         script.client().events(SCOPE, None, None)
 
     assert len(script.asked) == 2
+
+
+@pytest.mark.parametrize("pages", [2, 3])
+def test_a_page_with_the_rows_of_an_earlier_one_is_no_listing(pages: int) -> None:
+    """Under another address, and as the last page: what it should have held is missing."""
+    between = [listing(f"b{number}", next_page=f"{API}/{number}") for number in range(pages - 2)]
+    script = Script(listing("a", "c", next_page=f"{API}/x"), *between, listing("a", "c"))
+
+    with pytest.raises(Unreadable, match="repeats a page"):
+        script.client().events(SCOPE, None, None)
+
+    assert len(script.asked) == pages
 
 
 def test_row_seen_twice() -> None:

@@ -121,7 +121,7 @@ WAITS_AGAIN = AS_BEFORE | {"due": (State.SCHEDULED, Reason.HELD_TEMPLATE)}
 """Due and held, then put off by the change: why it was held is noted until it leaves."""
 
 CHANGES: list[tuple[str, dict[str, Any], dict[str, tuple[State, Reason]], dict[str, Any]]] = [
-    ("offset", {"offset": "48h"}, GONE_LATE, {"template": "1003"}),
+    ("offset", {"offset": "48h"}, GONE_LATE | {"ahead": (State.CANCELED, Reason.LATE)}, {"template": "1003"}),
     ("offset", {"offset": "26h"}, GONE_LATE | {"ahead": (State.SENT, Reason.NONE)}, {}),
     ("offset", {"offset": "12h"}, WAITS_AGAIN, {"scheduled_at": DUE + 12 * HOUR, "next_at": DUE + 12 * HOUR}),
     ("template", {"template": "1006"}, AS_BEFORE | {"retryable": (State.RETRYABLE, Reason.NONE)}, {"template": "1006"}),
@@ -144,6 +144,7 @@ CHANGES: list[tuple[str, dict[str, Any], dict[str, tuple[State, Reason]], dict[s
     ("on_unknown", {"on_unknown": "resend"}, AS_BEFORE, {}),
     ("name", {"name": "r2"}, NO_LONGER, {}),
 ]  # fmt: skip
+"""What a changed rule has made too late is only canceled before its time by the old rule."""
 ELSEWHERE = {"to_canceler", "canceled_by"}
 """Keys of rules for cancellations: below."""
 OTHER_SETTINGS = [
@@ -201,6 +202,45 @@ def test_all_that_waits_changes_with_its_rule(
     if change.get("to") == "host":
         assert found.to == HOST
     assert len(story.sent) == (found.state is State.SENT)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "tables"),
+    [
+        ({"offset": "48h"}, ""),
+        ({"offset": "40h", "max_lateness": "30m"}, ""),
+        ({"event_types": ["Another"]}, ""),
+        ({}, "[phones]\nallowed_countries = ['DE']\n"),
+    ],
+)
+def test_a_mistake_in_a_rule_that_is_put_right_in_time_costs_nothing(
+    story: Story, wrong: dict[str, Any], tables: str
+) -> None:
+    """The reminder leaves at its time, once, whatever the rule said for an hour."""
+    uri = story.meeting("e1", DUE + DAY, text_reminder_number=GUEST)
+    story.run(DUE - 3 * HOUR, toml(REMINDER))
+    story.run(DUE - 2 * HOUR, toml(REMINDER | wrong) + tables)
+    story.run(DUE - HOUR, toml(REMINDER))
+    assert story.sent == []
+    story.run(DUE)
+    story.run(DUE + HOUR)
+
+    assert story.sent == [("r", uri)]
+
+
+def test_a_rule_with_a_new_name_does_not_repeat_what_left_before_it_was_due(story: Story) -> None:
+    """Quiet hours pulled the reminder to the evening before; then the rule is renamed."""
+    quiet = '[quiet_hours]\nfrom = "21:00"\nto = "08:00"\n'
+    night = REMINDER | {"offset": "1h", "quiet_hours": True}
+    start = NOW.replace(hour=7) + 2 * DAY
+    uri = story.meeting("e1", start, text_reminder_number=GUEST)
+    story.run(NOW, toml(night, tables=quiet))
+    story.run(start - 11 * HOUR, toml(night, tables=quiet))
+    assert story.sent == [("r", uri)]
+    story.run(start - 10.5 * HOUR, toml(night | {"name": "r2"}, tables=quiet))
+    story.run(start - HOUR)
+
+    assert story.sent == [("r", uri)]
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -151,6 +151,7 @@ def test_later(status: int, code: int, expected: NotNow) -> None:
 
 MONEY = [
     "insufficient balance",
+    "insufficient_balance",
     "Your BALANCE is too low",
     "no credit left",
     "Insufficient funds",
@@ -611,6 +612,27 @@ def test_list_with_a_wrong_key(answer: Answer) -> None:
     assert len(script.asked) == 1
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(402, {}, b""),
+        Answer(402, {}, b'{"code": 3003, "message": "insufficient balance"}'),
+        Answer(200, {}, b'{"code": 3003, "message": "insufficient balance"}'),
+        Answer(400, {}, b'{"code": 5001, "message": "insufficient_balance"}'),
+        Answer(400, {}, '{"code": 3003, "message": "余额不足"}'.encode()),
+    ],
+)
+def test_a_list_that_is_refused_for_want_of_credit_halts_sending(answer: Answer) -> None:
+    """A person must act, at once: each run would say the same."""
+    script = Script(answer)
+
+    with pytest.raises(RunHalted) as caught:
+        script.gateway().templates()
+
+    assert "balance" in caught.value.remedy
+    assert len(script.asked) == 1
+
+
 @pytest.mark.parametrize("body", [b"", b"{}", b"<html>", b'{"code": 3002}', b'{"code": 2001}', b"error code: 1010"])
 def test_every_refusal_of_a_list_has_a_remedy(body: bytes) -> None:
     """Whatever the status: never none, and only a refused login speaks of the key."""
@@ -618,9 +640,10 @@ def test_every_refusal_of_a_list_has_a_remedy(body: bytes) -> None:
         with pytest.raises((RunHalted, NoUsableAnswer)) as caught:
             Script(*[Answer(status, {}, body)] * 3).gateway().templates()
 
-        login = status in {401, 403} or b"2001" in body
+        login, money = status in {401, 403} or b"2001" in body, status == 402 and b"2001" not in body
         assert caught.value.remedy
-        assert isinstance(caught.value, RunHalted) == login
+        assert isinstance(caught.value, RunHalted) == (login or money)
+        assert ("balance" in caught.value.remedy) == money
         assert ("ENGAGELAB_DEV_KEY" in caught.value.remedy) == login
         assert ("redirect" in caught.value.remedy) == (300 <= status < 400 and not login)
 

@@ -41,6 +41,8 @@ event_types = ["{name}"]
         ("Erstgespräch", "Erstgespra\u0308ch", True),
         ("Phone  consultation ", "Phone consultation", True),
         ("Phone\u00a0consultation", "Phone consultation", True),
+        ("\ufeffPhone con\u00adsultation\u200b", "Phone consultation", True),
+        ("Phone \u2764\ufe0f", "Phone \u2764", True),
         (URI, "whatever", True),
         (URI.upper(), "whatever", True),
         ("Phone", "Phone consultation", False),

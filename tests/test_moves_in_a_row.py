@@ -142,6 +142,31 @@ def test_a_hand_over_that_was_seen_too_late_keeps_no_later_move_from_the_host(st
     assert to_jonas(stage, before) == 1
 
 
+@pytest.mark.parametrize("by", ["host", "invitee"])
+@pytest.mark.parametrize("moved", [timedelta(0), HOUR], ids=["to the same time", "to another"])
+@pytest.mark.parametrize("later", [MINUTE, HOUR, DAY])
+def test_whoever_was_told_of_a_cancellation_hears_that_the_meeting_is_on_again(
+    stage: Stage, by: str, moved: timedelta, later: timedelta
+) -> None:
+    """It is booked again by the old link: the last word must not be "canceled"."""
+    guest = book(stage, "e1", NOW + 5 * DAY)
+    run(stage)
+    cancel(stage, guest, by=by)
+    canceled_at = stage.now
+    assert run(stage) == ["cancellation of e1"]
+    stage.now += later
+    move(stage, guest, NOW + 5 * DAY + moved, by="invitee")
+    [old] = stage.calendly.people[guest.event]
+    gone = replace(old, canceled_at=canceled_at, canceler_type=by)
+    stage.calendly.put(stage.calendly.known[guest.event], gone)
+
+    texts = [*run(stage), *run(stage)]
+
+    assert "reschedule of e1-moved" in texts
+    assert len(texts) == len(set(texts))
+    assert [text for text in texts if "confirmation" in text or "cancellation" in text] == []
+
+
 OWN_RULES = """
 [[rule]]
 name = "new-host"

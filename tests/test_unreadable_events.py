@@ -27,6 +27,7 @@ from syncer.model import State
 from syncer.reasons import Reason
 from syncer.run import Options
 from syncer.store.glance import glance
+from syncer.worker import BATCH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -128,7 +129,28 @@ def test_what_concerns_everything_ends_the_run(stage: Stage, store: Store, error
     with pytest.raises(type(error)):
         run(stage)
     assert store.unreadable_events() == {}
-    assert len([one for one in stage.calendly.calls if one[0] == "invitees"]) < 40
+    asked = [uri for method, uri in stage.calendly.calls if method == "invitees" and "/new" in uri]
+    assert len(set(asked)) < 40
+
+
+@pytest.mark.parametrize("error", OWN.values(), ids=OWN)
+@pytest.mark.parametrize("known", ["nothing", "one that cannot be read, either"])
+@pytest.mark.parametrize("count", [BATCH, BATCH + 1, 2 * BATCH + 3])
+def test_a_whole_batch_that_cannot_be_read_costs_itself_alone_although_nothing_else_was_read(
+    stage: Stage, error: SyncerError, known: str, count: int
+) -> None:
+    """What comes behind it is tried before anybody believes that nothing can be read."""
+    broken = {book(stage, "known", NOW + 9 * DAY).event} if known != "nothing" else set()
+    run(stage)
+    stage.gateway.sends.clear()
+    broken |= {book(stage, f"bad{number:02}", NOW + 2 * DAY + number * MINUTE).event for number in range(count)}
+    good = [book(stage, f"good{number}", NOW + 4 * DAY) for number in range(5)]
+    refuse(stage, broken, error)
+
+    texts = run(stage)
+
+    assert texts == sorted(f"confirmation of {guest.event.rpartition('/')[2]}" for guest in good)
+    assert len(stage.told("run.completed")) == 1
 
 
 def test_a_login_that_is_refused_ends_the_run_at_once(stage: Stage, store: Store) -> None:

@@ -127,6 +127,8 @@ def open_copy(path: Path, *, now: datetime) -> Database:
 
     A file that does not exist gives an empty database, born now.
     """
+    if path.exists():
+        check_kind(path)
     with errors(path), closed_on_failure(sqlite3.connect(":memory:", check_same_thread=False)) as copy:
         if path.exists():
             with contextlib.closing(connect_read_only(path)) as source:
