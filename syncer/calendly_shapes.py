@@ -254,7 +254,6 @@ def _not_blank(given: str, name: str) -> str:
 def _status(given: str) -> str:
     """Read a status, whatever its letter case: what is neither active nor canceled must not pass for either."""
     status = _not_blank(given, "status").strip().lower()
-    status = "canceled" if status == "cancelled" else status
     if status not in {"active", "canceled"}:
         raise Malformed("status is neither active nor canceled")
     return status
