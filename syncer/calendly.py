@@ -61,12 +61,14 @@ class Listing:
         count: how many events were listed, known and unreadable ones included.
         unreadable: URIs of events whose rows cannot be read, each with the reason, which holds no value; they are not
             among `events`.
+        entries: URIs of those to the id of their entry in the calendar, as far as it can be read.
     """
 
     events: tuple[Event, ...]
     pages: int
     count: int
     unreadable: Mapping[str, str] = field(default_factory=dict)
+    entries: Mapping[str, str] = field(default_factory=dict)
 
 
 class Calendly:
@@ -211,7 +213,7 @@ class Calendly:
             self.prepare_threads()
         pages = sum(side_by_side(walks, failed, lanes=lanes))
         count = known.seen + len(known.found) + known.dropped + len(known.unreadable)
-        return Listing(tuple(known.found), pages, count, known.unreadable)
+        return Listing(tuple(known.found), pages, count, known.unreadable, known.entries)
 
     def invitees(self, event_uri: str) -> tuple[Invitee, ...]:
         """Read all invitees of an event, active and canceled, by when they booked ("List Event Invitees").

@@ -119,6 +119,7 @@ def changed(body: bytes, at: str, sieve: Sieve) -> tuple[list[Event], dict[str, 
             if not uri:
                 raise Unreadable(f"{record.at}: {error}", UNREADABLE) from None
             unreadable[uri] = str(error)
+            sieve.entries[uri] = text(fields(fields(value(record.raw)).get("calendar_event")).get("external_id"))
             found.pop(uri, None)
         else:
             found[one.uri] = replace(one, mark=mark)

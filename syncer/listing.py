@@ -66,7 +66,7 @@ def read_listing(run: Run) -> Listed:
     rules = run.settings.policy.rules
     stale = diff.stale(known, events, now=now, reread=run.settings.reread, rules=rules)
     _renew_entries(run, known, events, stale)
-    entries = {event.uri: event.external_id for event, _ in stale if event.external_id}
+    entries = {event.uri: event.external_id for event, _ in stale} | dict(listing.entries)
     stale, unreadable = _set_unreadable_aside(run, stale, listing.unreadable, now)
     suspects = suspects_among((event for event, _ in stale), known, now)
     # What may hold the old half of a move is read first: the new half alone, without a link, is a booking.
@@ -80,7 +80,7 @@ def read_listing(run: Run) -> Listed:
         stale=stale,
         left=sieve.dropped,
         unreadable=unreadable,
-        entries=entries,
+        entries={uri: entry for uri, entry in entries.items() if entry},
         guard=guard,
     )
 

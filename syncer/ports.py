@@ -28,6 +28,10 @@ class Listing(Protocol):
     def unreadable(self) -> Mapping[str, str]:
         """URIs of events whose rows could not be read, each with the reason; they are not among `events`."""
 
+    @property
+    def entries(self) -> Mapping[str, str]:
+        """URIs of those to the id of their entry in the calendar, as far as it can be read."""
+
 
 class Me(Protocol):
     """Whose token it is."""

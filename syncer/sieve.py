@@ -59,6 +59,8 @@ class Sieve:
         self._changed: dict[str, Event] = {}
         self.dropped = 0
         self.unreadable: dict[str, str] = {}
+        self.entries: dict[str, str] = {}
+        """Of rows that cannot be read: URI -> the calendar's id, which joins the halves of a move all the same."""
 
     def marks(self, listed: Iterable[bytes]) -> array[int]:
         """Make the marks of events from what was listed of each."""

@@ -146,7 +146,9 @@ class FakeCalendly:
         count = len(found) + len(odd)
         pages = max(1, -(-count // PER_PAGE))
         self._called("events", json.dumps(dict(scope)), requests=pages)
-        return Listing(tuple(found), pages, count, odd)
+        return Listing(
+            tuple(found), pages, count, odd, {uri: self.known[uri].external_id for uri in odd.keys() & listed}
+        )
 
     def invitees(self, event_uri: str) -> tuple[Invitee, ...]:
         """The invitees of an event."""

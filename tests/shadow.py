@@ -133,7 +133,7 @@ class DirectCalendly:
             sieve.take(events, unreadable)
             if not following:
                 count = sieve.seen + len(sieve.found) + len(sieve.unreadable)
-                return Listing(tuple(sieve.found), at // PAGE, count, sieve.unreadable)
+                return Listing(tuple(sieve.found), at // PAGE, count, sieve.unreadable, sieve.entries)
             if self.between is not None:
                 self.between()
 

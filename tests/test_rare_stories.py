@@ -195,6 +195,21 @@ def test_a_booking_between_two_moves_that_cannot_be_read_does_not_part_them(
     assert [*run(stage, HOUR), *run(stage, HOUR)] == texts
 
 
+def test_the_old_half_waits_while_the_row_of_its_new_half_cannot_be_read(stage: Stage) -> None:
+    """Not even the listing says when the new meeting is; its entry in the calendar says that it is one."""
+    guest = book(stage, "e1", NOW + 3 * DAY)
+    book(stage, "e2", NOW + 3 * DAY)
+    run(stage)
+    new = move(stage, guest, NOW + 4 * DAY, linked=False, rescheduled=False)
+    stage.calendly.unreadable[new.event] = "status is neither active nor canceled"
+    waiting = [*run(stage, HOUR), *run(stage)]
+    stage.calendly.unreadable.clear()
+    later = [*run(stage, HOUR), *run(stage)]
+
+    assert waiting == []
+    assert later == ["host of e1-moved", "reschedule of e1-moved"]
+
+
 def test_the_calendars_id_may_come_after_the_booking_was_read(stage: Stage) -> None:
     """The calendar's push takes two seconds: the snapshot learns the id without another request."""
     guest = book(stage, "e1", NOW + 3 * DAY, calendar="")
