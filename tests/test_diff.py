@@ -13,7 +13,19 @@ from conftest import API, NOW, a_booking, an_event, an_invitee
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncer.diff import Known, News, diff, looks_after_end, missing, reread_at, settled, settles_at, stale, why_stale
+from syncer.diff import (
+    Known,
+    News,
+    diff,
+    looks_after_end,
+    missing,
+    reread_at,
+    retry_unreadable,
+    settled,
+    settles_at,
+    stale,
+    why_stale,
+)
 from syncer.model import Change, ChangeKind, Event, Host, Invitee, Location
 from syncer.rules import Rule, Trigger
 
@@ -49,6 +61,12 @@ def why(known: Known | None, listed: Event, *, now: datetime = NOW, reread: time
 def a_known(event: Event, **over: Any) -> Known:
     """Make an event of the snapshot, read just now."""
     return replace(Known(event=event, read_at=NOW), **over)
+
+
+@pytest.mark.parametrize(("failures", "minutes"), [(1, 0), (2, 1), (3, 2), (7, 32), (8, 60), (5000, 60)])
+def test_how_long_an_event_rests_that_cannot_be_read(failures: int, minutes: int) -> None:
+    """At most an hour."""
+    assert retry_unreadable(failures) == minutes * MINUTE
 
 
 ROOM = Location("physical", "12 Pier Road")

@@ -10,7 +10,6 @@ from calendly_moves import book, cancel, keys_of
 from conftest import NOW
 from stage import Stage
 
-from syncer.diff import retry_unreadable
 from syncer.errors import (
     AccessRefused,
     BadParameter,
@@ -201,12 +200,6 @@ def test_it_is_tried_again_ever_more_rarely_and_texted_when_it_can_be_read(stage
     [done] = stage.told("run.completed")
     assert done["events_unreadable"] == 0
     assert "warning" not in done
-
-
-@pytest.mark.parametrize(("failures", "minutes"), [(1, 0), (2, 1), (3, 2), (7, 32), (8, 60), (5000, 60)])
-def test_how_long_it_rests(failures: int, minutes: int) -> None:
-    """At most an hour."""
-    assert retry_unreadable(failures) == minutes * MINUTE
 
 
 def test_what_failed_last_comes_last(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
