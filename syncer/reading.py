@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from syncer.run import Run
 
 
-PROBES = 5
+PROBES, BUSY_PROBES = 5, 2
 """So many events are read, at most, to find out whether anything can be."""
 LOOK_FOR_MISSING = timedelta(hours=1)
 """How often an event is read in which somebody is missing whose messages wait: `reread` may be later than these."""
@@ -113,9 +113,9 @@ def concerns_everybody(
     busy = any(isinstance(error, (CalendlyBusy, NoUsableAnswer)) for error in failed.values())
     if (run.report.changed or run.reading_works) and not busy:
         return False
-    known = run.store.readable_events(run.clock(), without={*pending, *failed}, most=PROBES)
-    probes = [*known, *[uri for uri in unread if uri not in failed][:PROBES]]
-    for uri in probes:
+    most = BUSY_PROBES if busy else PROBES  # each of those has been tried several times before it is given up
+    known = run.store.readable_events(run.clock(), without={*pending, *failed}, most=most)
+    for uri in [*known, *[uri for uri in unread if uri not in failed][:most]]:
         try:
             run.calendly.invitees(uri)
         except (LoginRefused, Stopped):

@@ -60,6 +60,7 @@ class Listed:
         entries: URI -> the calendar's id, of events that are to be read or cannot be.
         guard: holds back cancellations that may be a mistake.
         pending: URIs of all that changed and were not read again yet, or could not be: nothing leaves about them.
+        order: URIs of those that were to be read, as they are read.
         left_by_guests: URIs of events to be read that somebody has left: the old half of a move may be there.
     """
 
@@ -74,12 +75,14 @@ class Listed:
     guard: CancellationGuard | None = None
     pending: set[str] = field(init=False)
     left_by_guests: frozenset[str] = field(init=False)
+    order: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         """Nothing was read yet."""
         self.pending = {event.uri for event, _ in self.stale} | self.unreadable
         left = (event.uri for event, _ in self.stale if event.canceled or event.active < event.total)
         self.left_by_guests = frozenset(left)
+        self.order = tuple(event.uri for event, _ in self.stale)
 
     def take(self, count: int) -> list[tuple[Event, str]]:
         """Take the next so many events to ask for, and with them the other halves of moves.
@@ -102,9 +105,9 @@ class Listed:
         return (self.pending & self.left_by_guests) - self.unreadable
 
     def last_to_be_read(self) -> list[str]:
-        """List the events that are still to be read, the last one first; those that were asked for come at the end."""
-        last = [event.uri for event, _ in reversed(self.stale)]
-        return [*last, *sorted(self.pending - self.unreadable - set(last))]
+        """List the events that are still to be read, the last one first."""
+        waiting = self.pending - self.unreadable
+        return [uri for uri in reversed(self.order) if uri in waiting]
 
     def was_read(self, uris: Iterable[str]) -> None:
         """Note that these were read and committed."""
