@@ -323,7 +323,7 @@ class Bookings(Directory):
         """Add an invitee to an active event; recorded some 20 ms after the event of a first booking."""
         event = self._open(event_uri)
         counter = event["invitees_counter"]
-        first = not self.by_event[event_uri]
+        first = counter["total"] == 0
         made = stamp(unstamp(event["created_at"]) + timedelta(milliseconds=20)) if first else self._stamp()
         invitee = shapes.invitee(event_uri=event_uri, ident=self._uuid(), made=made, typed=typed)
         self.invitees[invitee["uri"]] = invitee
