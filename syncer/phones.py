@@ -253,9 +253,9 @@ def _read_beside(remark: re.Match[str], rest: str, home: str) -> Number | NoReci
     if isinstance(found, NoRecipient):
         return found
     said = {name.removeprefix("last_"): word for name, word in remark.groupdict().items() if word}
-    names = _COUNTRIES.get(found.country, "").split()
-    # Without a country code the number may be one of the country that is named.
-    if "country" in said and said["country"] not in names and _read_text(rest, "") != found:
+    named = [one for one, names in _COUNTRIES.items() if said.get("country") in names.split()]
+    # It may be one of the country that is named: "+201 555 0148 USA" lacks its 1.
+    if named and _code(named[0]) != _code(found.country):
         return UNSURE
     return LETTERS if "elsewhere" in said and found.kind != PhoneNumberType.MOBILE else found
 

@@ -219,6 +219,9 @@ def test_a_number_that_is_read_is_made_of_the_typed_digits(text: str, home: str)
         ("F: 0171 1234567", "DE", "invalid_number"),
         ("0171 1234567 (Austria)", "DE", "invalid_number"),
         ("0664 1234567 AT", "DE", "invalid_number"),
+        ("+201 555 7585 USA", "", "invalid_number"),
+        ("00 201 555 7585 (US)", "DE", "invalid_number"),
+        ("+49 171 1234567 (Austria)", "", "invalid_number"),
         ("T: 030 123456 M: 0171 1234567", "DE", "two_numbers"),
         ("0171 1234567 p: 5", "DE", "extension"),
         ("30123456", "DE", "invalid_number"),
@@ -323,7 +326,7 @@ def test_what_was_written_apart_is_not_joined(text: str, home: str, expected: st
         ("C:(312) 555-0142", "US", US),
         ("+1 312 555 0142 USA", "", US),
         ("312 555 0142 (US)", "US", US),
-        ("+1 416 555 0142, USA", "", "+14165550142"),  # where somebody lives, and with a + no doubt
+        ("+1 416 555 0142, USA", "", "+14165550142"),  # one country code for both
         ("DE: 0171 1234567", "DE", MOBILE_DE),
         ("Germany +49 171 1234567", "US", MOBILE_DE),
         ("0171 1234567 (privat)", "DE", MOBILE_DE),
