@@ -160,10 +160,10 @@ _SOMEBODY_ELSE = """
     bevollmächtigt* vertreter* dritter dritten dritte_person dritte_personen pflegedienst* pflegekraft* pfleger*
     pflegerin* vertrauensperson* mitbewohner* mitreisend* begleiter* bürge bürgen versicherung* hausverwaltung*
     steuerberat* therapeut* hebamme* weiterer_teilnehmer* weitere_teilnehmer* weiteren_teilnehmer* zweiter_teilnehmer*
-    zweite_teilnehmer* zweiten_teilnehmer* weiterer_gast zweiter_gast zweite_person weitere_person andere_person
-    anderen_person anderer_person jemand* kontakt_vor_ort ansprechpartnerin* teamleit* rechnungskontakt*
-    rechnungsempfänger* omas opas uroma* mitarbeiter* kindsmutter* kindsvater* kindermädchen* tagesmutter*
-    babysitterin* hausmeister* treuhänder* notar*
+    zweite_teilnehmer* zweiten_teilnehmer* weiterer_gast zweiter_gast zweite_person zweiten_person weitere_person
+    weiteren_person andere_person anderen_person anderer_person jemand* kontakt_vor_ort ansprechpartnerin* teamleit*
+    rechnungskontakt* rechnungsempfänger* omas opas uroma* mitarbeiter* kindsmutter* kindsvater* kindermädchen*
+    tagesmutter* babysitterin* hausmeister* treuhänder* notar*
 
     emergencia* pariente* familiar* padre* madre* tutor* tutora* apoderad* cuidador* pareja* cónyuge* esposo* esposa*
     marido* mujer novio* novia* amigo* amiga* hermano* hermana* hijo* hija* abuelo* abuela* vecino* vecina* asistente*

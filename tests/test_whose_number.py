@@ -76,7 +76,7 @@ MORE_PEOPLE = (
     "|Telefon der Tante|Handy Cousin|Telefon Braut|Telefon Bräutigam|Telefon Bevollmächtigter"
     "|Telefon gesetzlicher Vertreter|Telefon Dritter|Telefon Pflegedienst|Telefon Trauzeuge"
     "|Handy weiterer Teilnehmer|Telefon zweiter Teilnehmer|Telefon Ihrer Hausbank|Handynummer deines Trainers"
-    "|Teilnehmer 2 Telefon|Móvil de tu mamá|Móvil de tu papá|Teléfono del acudiente"
+    "|Handynummer der zweiten Person|Teilnehmer 2 Telefon|Móvil de tu mamá|Móvil de tu papá|Teléfono del acudiente"
     "|Teléfono del representante legal|Teléfono representante|Celular de tu tío|Celular de la tía"
     "|Celular de tu primo|Teléfono de tu cuñado|Teléfono de la suegra|Teléfono de otra persona"
     "|Teléfono de un tercero|Teléfono de un conocido|Teléfono de tu entrenador|Portable de votre maman"
