@@ -94,6 +94,29 @@ _LABELS = (
     " נייד טלפון سلולרי هاتف جوال موبايل موبایل تلفن"
     " number no nr num número numéro numero nummer numer номер my mein meine mon mi meu mio"
 )
+_LETTERS_BEFORE = "mtpc"
+"""With a colon or a dot behind them: mobile, telephone, phone, cell. An f is a fax, a w or an o an office."""
+_PRIVATE = (
+    "private privat priv personal personnel perso personale privé prive privado particular pessoal prywatny личный"
+)
+_PRIVATE_FOR_ALL = "私人 個人 个人 개인"
+_NOT_AT_HAND = (
+    "work business dienstlich geschäftlich beruflich arbeit trabajo travail pro trabalho lavoro werk home zuhause"
+)
+"""A number for work or at home may be a switchboard's or a landline: a mobile one alone is read."""
+_COUNTRIES = {
+    "US": "us usa america", "CA": "ca canada kanada canadá", "GB": "gb uk england britain", "IE": "ie ireland irland",
+    "AU": "au australia", "NZ": "nz", "DE": "de germany deutschland alemania allemagne alemanha germania duitsland",
+    "AT": "at austria österreich autriche", "CH": "ch switzerland schweiz suisse suiza svizzera",
+    "FR": "fr france frankreich francia frança", "ES": "es spain spanien españa espagne espanha spagna",
+    "PT": "pt portugal", "IT": "it italy italien italia italie itália", "NL": "nl netherlands niederlande nederland",
+    "BE": "be belgium belgien belgique belgië", "PL": "pl poland polen polska", "SE": "se sweden schweden sverige",
+    "NO": "norway norwegen norge", "DK": "dk denmark dänemark danmark", "FI": "fi finland finnland suomi",
+    "BR": "br brazil brasilien brasil", "MX": "mx mexico mexiko méxico mexique", "AR": "ar argentina",
+    "IN": "india indien", "CN": "cn china", "TW": "tw taiwan", "HK": "hk", "SG": "sg singapore singapur",
+    "JP": "jp japan japón japon", "KR": "kr korea",
+}  # fmt: skip
+"""What people write of a country beside its number; codes that are words as well ("in", "no") are left out."""
 _LABELS_FOR_ALL = (
     "手机号码 手机号 手机 手機號碼 手機 行動電話 電話番号 電話號碼 电话号码 電話 电话 携帯電話 携帯番号 携帯 "
     "ケータイ スマホ 号码 號碼 番号 휴대폰 휴대전화 핸드폰 전화번호 전화 번호 มือถือ โทรศัพท์ เบอร์โทร โทร मोबाइल_नंबर "
@@ -130,12 +153,30 @@ def _label() -> re.Pattern[str]:
     return re.compile(rf"\(?\s*(?:{_words(_LABELS)}|{_anywhere(_LABELS_FOR_ALL)})\s*[.:=#]*\s*\)?")
 
 
+@cache
+def _letter_before() -> re.Pattern[str]:
+    return re.compile(rf"(?<![^\W_])[{_LETTERS_BEFORE}](?:\s?:|\.(?=[\s+(]))(?=[\s+(]*\d)")
+
+
+@cache
+def _remark() -> re.Pattern[str]:
+    """Say how a remark before or behind a number is written, in brackets or without."""
+    countries = " ".join(_COUNTRIES.values())
+    words = (
+        rf"(?:(?P<country>{_words(countries)})|(?P<elsewhere>{_words(_NOT_AT_HAND)})"
+        rf"|{_words(_PRIVATE)}|{_anywhere(_PRIVATE_FOR_ALL)})"
+    )
+    return re.compile(
+        rf"^\(?{words}\s*[:,-]?\)?[:,]?(?=[\s+(\d])|(?<=[\s\d,/-])\(?{words.replace('P<', 'P<last_')}\.?\)?$"
+    )
+
+
 _BETWEEN_NUMBERS = re.compile(r"[\n,;|&]")
 _WRITTEN = re.compile(r"[\d\s()./-]*")
-_TRUNK = re.compile(r"(?P<code>[\s(]*(?:00)?\s*\d{1,3}[\s)./-]*)\(\s*0\s*\)")
+_TRUNK = re.compile(r"(?P<code>[\s(]*(?:00\s*)?[1-9]\d{0,2}[\s)./-]*)\(\s*0\s*\)")
 """The 0 in brackets of "+49 (0) 171": to be dialled at home only."""
-_INNER_ZERO = re.compile(r"\d\D*\(\s*0\s*\)")
-"""Such a 0 elsewhere than behind a country code."""
+_INNER_ZERO = re.compile(r"\d\D*\(\s*0+\s*\)")
+"""Such a 0 elsewhere than behind a country code, or a second one."""
 _INTERNATIONAL = re.compile(r"\+[1-9]\d{6,14}")
 _AS_SEPARATORS = str.maketrans(
     dict.fromkeys("‐‑‒–—―−－ー﹣", "-")  # the long vowel mark of Japanese is typed for a dash
@@ -194,7 +235,9 @@ def _read_text(text: str, home: str) -> Number | NoRecipient:
         return EXTENSION
     if _several().search(text):
         return SEVERAL
-    text = _label().sub("\n", text)
+    if remark := _remark().search(text):
+        return _read_beside(remark, f"{text[: remark.start()]} {text[remark.end() :]}".strip(), home)
+    text = _label().sub("\n", _letter_before().sub("\n", text))
     if any(character.isalpha() for character in text):
         return LETTERS
     parts = [part.strip(" :.-/") for part in _BETWEEN_NUMBERS.split(text)]
@@ -202,6 +245,19 @@ def _read_text(text: str, home: str) -> Number | NoRecipient:
     if sum(any(map(str.isdecimal, part)) for part in parts) > 1:
         return SEVERAL
     return _read_part(parts[0], home) if len(parts) == 1 else NOT_VALID
+
+
+def _read_beside(remark: re.Match[str], rest: str, home: str) -> Number | NoRecipient:
+    """Read a number beside which stands a country, or that it is private, for work or at home."""
+    found = _read_text(rest, home)
+    if isinstance(found, NoRecipient):
+        return found
+    said = {name.removeprefix("last_"): word for name, word in remark.groupdict().items() if word}
+    named = [one for one, names in _COUNTRIES.items() if said.get("country") in names.split()]
+    # It may be one of the country that is named: "+201 555 0148 USA" lacks its 1.
+    if named and _code(named[0]) != _code(found.country):
+        return UNSURE
+    return LETTERS if "elsewhere" in said and found.kind != PhoneNumberType.MOBILE else found
 
 
 def _is_odd_digit(character: str) -> bool:
@@ -233,7 +289,7 @@ def _read_part(text: str, home: str) -> Number | NoRecipient:
     if not _WRITTEN.fullmatch(rest) or not any(map(str.isdecimal, rest)):
         return NOT_VALID
     trunk = _TRUNK.match(rest) if plus or _begins_with_code(rest, home) else None
-    if trunk is None and _INNER_ZERO.search(rest):
+    if _INNER_ZERO.search(rest if trunk is None else rest[trunk.end() :]):
         return UNSURE  # nobody can say whether this 0 is to be dialled
     ways = [rest] if trunk is None else [f"{trunk['code']} {rest[trunk.end() :]}", rest]
     read_as = [_read_groups(way, home, international=bool(plus)) for way in ways]
@@ -256,11 +312,15 @@ def _read_groups(text: str, home: str, *, international: bool) -> Number | NoRec
     # "+49 171 1234567 (2)": what stands in brackets at the end is no part of the number before.
     if "(" in between[-2] and len("".join(groups[:-1])) > _AREA:
         return EXTENSION if len(groups[-1]) <= _LONGEST_EXTENSION else SEVERAL
+    if not international and _is_code_and_pairs(groups, between[1:-1], home):
+        international = True
     beginnings = [_beginning(groups, at, home, international=international) for at in range(1, len(groups))]
     for at, beginning in enumerate(beginnings, 1):
         if why := _is_apart(groups, between[1:-1], at, beginning, international=international):
             return why
     digits = "".join(groups)
+    if _is_prefix_torn(groups, home):
+        return UNSURE
     found = _decided(_readings(digits, home, international=international), digits, home, international=international)
     if found == NOT_VALID:
         # Too long for one number, and it begins with one: say what it is.
@@ -268,6 +328,29 @@ def _read_groups(text: str, home: str, *, international: bool) -> Number | NoRec
             if beginning:
                 return EXTENSION if len("".join(groups[at:])) <= _LONGEST_EXTENSION else SEVERAL
     return found
+
+
+def _is_code_and_pairs(groups: list[str], between: list[str], home: str) -> bool:
+    """Whether groups are the home's country code and a whole number in pairs, with the same between all of them.
+
+    A country without a trunk prefix may have a shorter number that begins like its code: "47 40 66 55 82" is not
+    47406655 and an extension, which nobody writes as one more pair.
+    """
+    is_even = len(set(between)) == 1 and between[0] in {"", "-", "."} and {*map(len, groups[1:])} == {2}
+    if home == "" or not is_even or groups[0] != _code(home):
+        return False
+    return any(way.is_whole and way.number.country == home for way in _international("".join(groups)))
+
+
+def _is_prefix_torn(groups: list[str], home: str) -> bool:
+    """Whether a prefix for calls abroad is only made by joining groups: "0 0151" is a 0 and a number with its own."""
+    digits = "".join(groups)
+    metadata = phonenumbers.PhoneMetadata.metadata_for_region(home) if home else None
+    abroad = str(metadata.international_prefix) if metadata is not None and metadata.international_prefix else "00"
+    # Carriers' prefixes go on behind the 00. Russia and its neighbours wait for a tone after the 8 of 8 10.
+    if groups[0].startswith("00") or groups[:2] == ["8", "10"]:
+        return False
+    return any(found and found.end() > len(groups[0]) for found in (re.match(way, digits) for way in ("00", abroad)))
 
 
 def _beginning(groups: list[str], at: int, home: str, *, international: bool) -> list[_Reading]:
@@ -413,11 +496,13 @@ _OTHER_SPELLINGS = {
     # Argentina's mobiles have a 9 after the country code for whoever writes from abroad, as a gateway does; without it
     # only a call arrives. Area code and number together are ten digits and no other line has them. At home a 15
     # stands before the number.
-    54: ((r"(\d{10})", r"9\1"), (r"9(\d{2})15(\d{8})", r"9\1\2"), (r"9(\d{3})15(\d{7})", r"9\1\2"),
-         (r"9(\d{4})15(\d{6})", r"9\1\2")),
+    54: ((r"(\d{10})", r"9\1"), (r"90(\d{10})", r"9\1"), (r"9(\d{2})15(\d{8})", r"9\1\2"),
+         (r"9(\d{3})15(\d{7})", r"9\1\2"), (r"9(\d{4})15(\d{6})", r"9\1\2")),
     # Brazil put a 9 before all mobile numbers of eight digits until 2016. One that begins with 9 may as well be a new
     # one with a digit missing, and one that begins with 7 may be a radio's: those stay as they are.
     55: ((r"(\d{2})([68]\d{7})", r"\g<1>9\2"),),
+    # Gabon put a 6, a 7 or a 1 in place of the 0 before all numbers in November 2019; before a few it is still 0.
+    241: ((r"0?([256]\d{6})", r"6\1"), (r"0?([47]\d{6})", r"7\1"), (r"0?(1\d{6})", r"1\1"), (r"(\d{7})", r"0\1")),
     # Benin put 01 before all numbers in November 2024.
     229: ((r"(\d{8})", r"01\1"),),
 }  # fmt: skip

@@ -64,6 +64,137 @@ GUESTS_OWN = (
     "|เบอร์มือถือ|Số điện thoại di động|رقم الجوال|טלפון נייד"
 ).split("|")
 
+MORE_PEOPLE = (
+    "Phone of your plus one|Your grandma's phone|Your cousin's phone|Your PA's phone|Your therapist's phone"
+    "|Your realtor's phone|Who is your trusted contact? Phone|Phone of your insurance|Number of your co-founder"
+    "|Phone of your co-founder|Mam's phone|Groom's phone|Bride phone|Groom|Bride|Guarantor|Guarantor phone"
+    "|Co-signer phone|Second attendee phone|Guest 2 phone|Guest 2|Additional guest phone|Recipient phone"
+    "|On-site contact|On-site contact phone|Billing contact phone|EA phone|Team lead phone|Support worker phone"
+    "|plus one|Plus one phone|Attendee #2 phone|Caterer's phone|Phone of the caterer|Phone of your caterer"
+    "|Your caterer's phone|your caterer phone number|Your mobile and your caterer's|Handynummer deiner Mama"
+    "|Handy Mama|Telefon Ihrer Vertrauensperson|Telefon Papa|Handy Papas|Handy Mutti|Handy Vati|Telefon Onkel"
+    "|Telefon der Tante|Handy Cousin|Telefon Braut|Telefon Bräutigam|Telefon Bevollmächtigter"
+    "|Telefon gesetzlicher Vertreter|Telefon Dritter|Telefon Pflegedienst|Telefon Trauzeuge"
+    "|Handy weiterer Teilnehmer|Telefon zweiter Teilnehmer|Telefon Ihrer Hausbank|Handynummer deines Trainers"
+    "|Handynummer der zweiten Person|Teilnehmer 2 Telefon|Móvil de tu mamá|Móvil de tu papá|Teléfono del acudiente"
+    "|Teléfono del representante legal|Teléfono representante|Celular de tu tío|Celular de la tía"
+    "|Celular de tu primo|Teléfono de tu cuñado|Teléfono de la suegra|Teléfono de otra persona"
+    "|Teléfono de un tercero|Teléfono de un conocido|Teléfono de tu entrenador|Portable de votre maman"
+    "|Téléphone de la personne de confiance|Téléphone du représentant légal|Portable du papa|Téléphone d'un tiers"
+    "|Téléphone d'une autre personne|Téléphone du responsable|Portable oncle|Portable tante|Téléphone du cousin"
+    "|Téléphone mamie|Téléphone de l'aidant|Téléphone nounou|Téléphone de votre banque|Celular da mamãe"
+    "|Celular do papai|Telefone do tio|Telefone da tia|Telefone do primo|Telefone do sogro|Telefone de recado"
+    "|Telefone para recado|Telefone de outra pessoa|Telefone de terceiros|Telefone do representante"
+    "|Telefone da sua banca|爷爷电话|奶奶手机|外公电话|外婆电话|爺爺電話|同事电话|同學電話|主管電話|老板电话"
+    "|老闆電話|房東電話|房东电话|鄰居電話|邻居电话|親戚電話|亲戚电话|室友電話|保姆電話|同行者電話|您的教練電話"
+    "|您的教练的电话|你的水電工電話|ご主人の電話|奥さんの電話番号|ママの電話|パパの携帯|親の電話番号|兄の電話"
+    "|姉の携帯|弟の電話|妹の電話|彼氏の電話|彼女の電話|同僚の電話|職場の電話番号|勤務先の電話番号"
+    "|同行者の電話番号|付き添いの方の電話番号|保証人の電話番号|ご本人以外の電話番号|電話番号（ご本人以外）"
+    "|あなたのコーチの電話|Emergency (not your own)|Phone (your mother's)|Phone (not your own)|Phone (not yours)"
+    "|Phone (not your number)|Telefon (nicht Ihre eigene)|Phone (not a business line, a parent's)"
+    "|Phone (no. of your mother)|Tél. (no de votre mère)|Phone (for your child)"
+    "|Mobile (if under 18: your parent's)|Mobile (in case of emergency)|Phone (not yours but your mother's)"
+    "|Phone (not the office, but your assistant)|Phone so we can reach your parents|電話（請填家長）"
+    "|電話（非本人）|Telefono della mamma|Telefono dello zio|Telefono di terzi|Telefoon van uw collega"
+    "|Telefoon van je oom|Telefon babci|Telefon kolegi|Телефон бабушки|Телефон коллеги|할머니 전화번호|동료 전화"
+    "|เบอร์โทรเพื่อนร่วมงาน|هاتف الجدة|טלפון של סבתא|Mormors telefon|Kollegas telefon|Mummon puhelin"
+    "|Babaannenizin telefonu"
+).split("|")
+"""In more words and languages, and by words that nobody knows: "Your caterer's phone"."""
+ORDINARY = (
+    "What is your best phone number?|Your phone number so we can text you|Your WhatsApp"
+    "|Your name and phone number|Your phone|Your cell|Your 10-digit mobile number"
+    "|Your mobile number, including country code|Please enter your mobile number|Please share your phone number"
+    "|Phone number for your appointment|Phone number to confirm your booking"
+    "|Mobile number so we can send your e-ticket|Your mobile number (for reminders)|Attendee's phone"
+    "|Client's phone|Patient phone|Patient's phone|Client phone|Contact phone|Phone of the person attending"
+    "|My mobile number|Your contact phone|Your own mobile|Mobile number - we text you|Phone / mobile"
+    "|Mobile (optional)|Mobile (required)|Cell phone number (US only)|Enter your country code and phone number"
+    "|Mobile Number (for SMS updates about your appointment)|Phone number we can call you on|Guest phone"
+    "|Guest 1 phone|Primary phone|Your U.S. mobile number|Daytime phone|Phone (required for SMS)"
+    "|Phone number (no spaces)|Phone number (do not forget your country code)|Phone number (not required)"
+    "|Handynummer (bitte keine Firmennummer)|Ihre Mobilnummer|Deine Handynummer|Ihre aktuelle Telefonnummer"
+    "|Wie lautet Ihre Telefonnummer?|Handynummer für Ihren Termin|Bitte geben Sie Ihre Mobilnummer an"
+    "|Ihre Telefonnummer für Rückfragen|Telefon|Handy|Mobil|Ihre Kontaktdaten (Telefon)|Wie ist deine Handynummer"
+    "|Ihr Mobiltelefon|Ihr Name und Ihre Telefonnummer|Telefonnummer Patient|Su número de teléfono"
+    "|Su teléfono móvil|Tu número de WhatsApp|Teléfono de contacto|¿Cuál es su número de celular?"
+    "|Número de teléfono|Celular con WhatsApp|Teléfono móvil para recordatorios|Tu nombre y teléfono"
+    "|Teléfono para confirmar tu cita|Mi celular|Votre numéro de téléphone|Numéro de téléphone"
+    "|Votre numéro de mobile|Téléphone mobile|Mon portable|Seu número de WhatsApp|Telefone com DDD"
+    "|Qual é o seu telefone?|Seu melhor telefone|O seu telemóvel|Número de telemóvel|您的手机号码|您的联系电话"
+    "|您的聯絡電話|請輸入您的手機號碼|请留下您的手机号|方便聯絡您的電話|聯絡電話|联系人电话|聯絡人電話|你的手机号"
+    "|手機|您的姓名與電話|您的LINE或電話|聯繫方式電話|可接收簡訊的手機號碼|電話番号|あなたの電話番号"
+    "|日中連絡の取れる電話番号|ご連絡先電話番号|お客様の電話番号|携帯電話|Il suo numero di telefono"
+    "|Su quale numero possiamo contattarla? Telefono|Telefono cellulare|Numero di telefono|Uw mobiele nummer"
+    "|Jouw telefoonnummer|Telefoonnummer|Twój numer telefonu|Numer telefonu|Pani/Pana numer telefonu"
+    "|Ваш номер телефона|Ваш контактный телефон|Номер телефона|연락처 전화번호|귀하의 휴대폰 번호|เบอร์โทรศัพท์"
+    "|Số điện thoại của bạn|Nomor telepon|رقم الهاتف|رقم هاتفك|מספר טלפון|फ़ोन नंबर|Telefonnummer"
+    "|Ditt telefonnummer|Telefon numaranız|Puhelinnumero|Telefonní číslo|Telefonszám|Τηλέφωνο|Număr de telefon"
+    "|What phone number should we text?|Please provide your cell phone number so that we may text you a reminder"
+    "|Please leave your phone number and we will call you|Enter your mobile phone number below"
+    "|Your mobile phone number with country code|Your phone number (with area code)"
+    "|What is the best phone number to contact you at?|Your mobile #|Your cell #|Your tel.|Your tel no|Mobile no."
+    "|Phone No|Your phone / WhatsApp number|Your Whatsapp number|Your Telegram or WhatsApp|Your Skype or phone"
+    "|Your Zoom phone|Backup phone number|If you want SMS reminders, enter your number|Your current mobile"
+    "|Your valid phone number please|Your full phone number|Phone number you can be reached at"
+    "|Phone number on file|Phone number associated with your account|Phone number linked to your Airbnb account"
+    "|Your UK mobile number|Your Australian mobile number|Your US phone number|Your phone number 📱"
+    "|Your phone number:|Your Phone Number*|YOUR PHONE|Phone (yours)|Mobile telephone|Mobile for text reminders"
+    "|Cell phone for appointment reminders|Your mobile so your coach can call you|Phone number of applicant"
+    "|Applicant phone|Student's phone|Owner phone|Homeowner phone|Buyer phone|Customer mobile number|Member phone"
+    "|Your preferred phone number for texting|Your everyday phone number|Your number will never be shared. Mobile"
+    "|Phone (only used by our team)|Ihre Telefonnummer (Mobil bevorzugt)|Ihre Mobilnummer für die Erinnerung"
+    "|Deine Mobilnummer, falls etwas dazwischenkommt|Telefonnummer, unter der wir Sie erreichen können"
+    "|Ihre Nummer für SMS|Ihre WhatsApp-Nummer|Dein Handy|Deine Tel.-Nr.|Ihre Tel."
+    "|Mobilnummer (inkl. Ländervorwahl)|Handynummer des Kunden|Telefon Kunde"
+    "|Wie können wir Sie telefonisch erreichen? Ihre Nummer|Su número de celular, por favor"
+    "|Tu teléfono (con prefijo)|Tu teléfono personal|Tu celular con código de área"
+    "|Número de teléfono al que podamos llamarte|Su WhatsApp|Tu Whatsapp|Teléfono del paciente"
+    "|Teléfono del cliente|Votre téléphone portable|Votre n° de téléphone|Votre tél."
+    "|Votre mobile (pour le rappel SMS)|Votre numéro WhatsApp|Téléphone du patient|Seu telefone/WhatsApp"
+    "|Seu contato telefônico|Seu contacto telefónico|Seu WhatsApp|Telefone do cliente|Qual seu número de celular?"
+    "|Nº de telemóvel|您的行動電話|您的手機（接收簡訊）|您的常用手機|您本人的手机|请填写您的真实手机号码"
+    "|您的微信或电话|您的國際電話號碼|您的台灣手機號碼|請問您的聯絡電話是？|您的電話（含國碼）|您的最佳聯絡電話"
+    "|您平時使用的手機|預約人電話|訂位人電話|收簡訊的手機|您的国内手机号|客戶電話|病患電話|お客様の携帯番号"
+    "|あなたの携帯|ご本人様の電話番号|当日連絡がつく電話番号|SMSを受信できる携帯電話番号|あなたのLINEまたは電話"
+    "|電話番号（ハイフンなし）|お客様のご連絡先お電話番号|携帯番号（必須）|Il tuo numero di cellulare"
+    "|Il suo recapito telefonico|Il tuo WhatsApp|Numero di cellulare (per promemoria)|Je telefoonnummer"
+    "|Je mobiele nummer|Wat is je telefoonnummer?|Uw telefoonnummer (mobiel)|Twój numer komórkowy"
+    "|Twój nr telefonu|Podaj swój numer telefonu|Ваш мобильный телефон|Ваш номер WhatsApp"
+    "|Укажите ваш номер телефона"
+).split("|")
+REMARKED = (
+    "Mobile number (in case of delays)|Phone number in case of technical problems"
+    "|Your mobile number (not your assistant's)|Mobile (so our office can reach you)"
+    "|Mobile so our office can reach you|Handynummer (falls unser Büro Sie erreichen muss)"
+    "|手機號碼（請勿填公司電話）|携帯電話番号（会社の電話は不可）|Tél. portable (pas de bureau)"
+    "|Móvil (no el de la empresa)|Mobile number, not your office|Mobile - not the office|Handynummer (kein Büro)"
+    "|Celular (não o da empresa)|Cellulare (non dell'ufficio)|Мобильный (не офис)|手机号码（不要填公司电话）"
+    "|手機（以便我們公司聯絡您）|Téléphone (pour que notre bureau puisse vous joindre)"
+    "|Phone number in case we get disconnected|Phone number in case the video fails"
+    "|Phone number (in case our Zoom connection fails)|Your mobile number, just in case"
+    "|Please give us your phone number just in case|Phone (we won't share it with third parties)"
+    "|Phone number (never shared with other companies)|Mobile number - our office will text you a link"
+    "|Mobile number. Our office will call you|Telefonnummer (wird nicht an Dritte weitergegeben)"
+    "|Telefonnummer (keine Weitergabe an Dritte)|Deine Telefonnummer, damit unser Team dich anrufen kann"
+    "|Teléfono (no lo compartimos con terceros)|Numéro de téléphone (non communiqué à des tiers)"
+).split("|")
+"""The guest's own, beside which somebody else is spoken of: which number not to write, or what for."""
+ORDINARY_TYPED = (
+    "Your preferred contact number|Your number|Your best number|Your direct line|What's your number?"
+    "|What's the best number to reach you?|Best number to reach you Mon-Fri|Best number (Mon to Fri)|Text me at"
+    "|Deine Nummer|Unter welcher Nummer erreichen wir Sie?|Rückrufnummer|Tu mejor número|Introduce tu número"
+    "|Ton numéro|Numéro où vous joindre|À quel numéro puis-je vous joindre ?|Vos coordonnées téléphoniques"
+    "|Which number can we reach you at?|Your mob no.|Ph. no|Your contact details|Your contact number"
+    "|Your contact no.|Your reachable number|Number on your account|Your Canadian number|Your German number"
+    "|Text message number|Your primary contact number|Your usual contact number"
+    "|I agree to receive texts at your number|Deine Festnetznummer|Ihre Durchwahl|Ihre beste Nummer"
+    "|Tu número para enviarte recordatorios|Déjanos tu número|Votre meilleur numéro|Votre 06"
+    "|Quel est votre numéro ?|Seu número com DDD|Op welk nummer kunnen we je bereiken?|Numer kontaktowy"
+    "|Ваш номер для связи|Номер, по которому с вами связаться"
+).split("|")
+"""They are read where the question's type is known."""
+
 
 def booking(*answers: tuple[str, str], **over: Any) -> Any:
     """Make a booking without a number but in its answers."""
@@ -82,7 +213,7 @@ def found_in(made: Any, questions: frozenset[str] | None, **policy: Any) -> str:
 
 
 @pytest.mark.parametrize("is_known", [True, False], ids=["types known", "types not known"])
-@pytest.mark.parametrize("question", SOMEBODY_ELSE)
+@pytest.mark.parametrize("question", [*SOMEBODY_ELSE, *MORE_PEOPLE])
 def test_a_number_of_somebody_else_is_never_texted(question: str, is_known: bool) -> None:
     """Alone, before and after the guest's own; by its type and by its name; but where a source names it exactly."""
     for own in ("Your mobile", "Mobile number", "Phone"):
@@ -100,12 +231,87 @@ def test_a_number_of_somebody_else_is_never_texted(question: str, is_known: bool
     assert found_in(alone, known, phone_sources=(f"question:{question}",)) == THEIRS
 
 
-@pytest.mark.parametrize("question", GUESTS_OWN)
+@pytest.mark.parametrize("question", [*GUESTS_OWN, *ORDINARY, *REMARKED])
 def test_the_guests_own_number_is_texted(question: str) -> None:
     """By its type and by its name; no word about somebody else is seen in it."""
     assert not is_about_somebody_else(question)
     assert found_in(booking((question, OWN)), frozenset({question})) == OWN
     assert found_in(booking((question, OWN)), None) == OWN
+
+
+@pytest.mark.parametrize("question", ORDINARY_TYPED)
+def test_the_guests_own_number_is_texted_by_its_type(question: str) -> None:
+    """What is not called like a number is no source where types are not known."""
+    assert not is_about_somebody_else(question)
+    assert found_in(booking((question, OWN)), frozenset({question})) == OWN
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ("Your mobile number", Likeness.OWN),
+        ("Your best phone number", Likeness.OWN),
+        ("Your WhatsApp", Likeness.OWN),
+        ("Your phone number so we can text you", Likeness.OWN),
+        ("Tu móvil", Likeness.OWN),
+        ("Ihre aktuelle Handynummer", Likeness.OWN),
+        ("您的常用手機", Likeness.OWN),
+        ("あなたの電話番号", Likeness.OWN),
+        ("Mobile number so we can send your voucher", Likeness.MOBILE),
+        ("Phone number to confirm your voucher", Likeness.PLAIN),
+        ("Phone number linked to your account", Likeness.PLAIN),
+        ("Mobile number (not your landline)", Likeness.MOBILE),
+        ("Mobile number (in case of delays)", Likeness.MOBILE),
+        ("Best phone number, Mon-Fri", Likeness.PLAIN),
+        ("Phone of your caterer", Likeness.PLAIN),
+        ("Mobile of your caterer", Likeness.MOBILE),
+        ("Telefon Ihrer Hausbank", Likeness.PLAIN),
+        ("您的教练的电话", Likeness.PLAIN),
+    ],
+)
+def test_a_your_makes_it_the_guests_own_only_before_a_number(question: str, expected: Likeness) -> None:
+    """What "your" belongs to counts, not that it stands there."""
+    assert likeness(question) is expected
+
+
+@pytest.mark.parametrize(
+    ("question", "is_theirs"),
+    [
+        ("Phone (not your assistant's)", False),
+        ("Phone (your assistant's)", True),
+        ("Phone (please no assistants)", False),
+        ("Phone (not the office, but your assistant)", True),
+        ("Phone (not your own)", True),
+        ("Phone (not your phone number)", True),
+        ("Phone (don't forget your phone number)", False),
+        ("Phone (no. of your assistant)", True),
+        ("Phone (so our office can reach you)", False),
+        ("Phone (so our office can reach your parents)", True),
+        ("Phone. Our office will call you", False),
+        ("Phone (office)", True),
+        ("Phone (never shared with other companies)", False),
+        ("Phone (shared with other companies)", True),
+        ("Emergency (not your own)", True),
+        ("Emergency phone (not required)", True),
+        ("Phone of your contact", True),
+        ("Your contact", False),
+        ("電話（会社以外）", False),
+        ("電話（ご本人以外）", True),
+        ("電話（非本人）", True),
+        ("電話（非公司電話）", False),
+    ],
+)
+def test_a_remark_counts_unless_it_only_says_which_number_not_to_write(question: str, is_theirs: bool) -> None:
+    """Or who is to reach the guest."""
+    assert is_about_somebody_else(question) is is_theirs
+
+
+@pytest.mark.parametrize("words", ["your ", "phone of your contact ", "(not your own ", "您的可能", "Our office. "])
+def test_an_endless_name_is_read_at_once(words: str) -> None:
+    """Only its words count; and somebody else is seen at its end."""
+    assert not is_about_somebody_else("word " * 500 + "phone")
+    assert is_about_somebody_else(words * 5000 + " parent")
+    assert likeness(words * 5000) in Likeness
 
 
 @pytest.mark.parametrize("is_known", [True, False], ids=["types known", "types not known"])
@@ -153,7 +359,10 @@ def test_a_later_source_helps_where_a_question_is_unclear() -> None:
     assert found_in(made, None, phone_sources=("question:*", "text_reminder_number")) == THIRD
 
 
-@pytest.mark.parametrize("question", [*GUESTS_OWN, *SOMEBODY_ELSE, "Order", "Why?", "", "Name of your partner"])
+@pytest.mark.parametrize(
+    "question",
+    [*GUESTS_OWN, *SOMEBODY_ELSE, *ORDINARY, *REMARKED, *MORE_PEOPLE, "Order", "Why?", "", "Name of your partner"],
+)
 def test_a_name_is_read_whatever_its_case_and_accents(question: str) -> None:
     """As a form's author types it."""
     for other in (question.upper(), f"  {question}  ", question.replace(" ", "_")):
