@@ -1,4 +1,4 @@
-"""What is planned when a meeting gets another host: in place, by a move, there and back; who of them is told, and when."""
+"""What is planned when a meeting gets another host: in place, by a move, there and back; who is told, and when."""
 
 from __future__ import annotations
 
