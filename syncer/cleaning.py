@@ -84,7 +84,12 @@ _SPOKEN_LINK = re.compile(
     re.IGNORECASE,
 )
 _SPELT_OUT = re.compile(r"(?<!\w)(?:\w(?!\w)[\s.]*){5,}")
-_DOT_LABEL = re.compile(r"\.(?=([^\W\d_]+))")
+_DOT_LABEL = re.compile(
+    r"\.(?!(?:(?<=\bdott\.)|(?<=\bprof\.)|(?<=\bdr\.))ssa(?![\w./:?#\\]))(?=([^\W\d_]+))", re.IGNORECASE
+)
+"""A full stop with a label behind it; not that of "Dott.ssa"."""
+_GERSHAYIM = re.compile("(?<=[\u05d0-\u05ea])[\"'](?=[\u05d0-\u05ea])")
+"""What keyboards write for the marks of Hebrew; in prose these are quotes as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,6 +299,8 @@ def _fold(text: str, kind: _Kind) -> str:
             " " * (disguised and behind.isdecimal()),
         ]
     text = _INVISIBLE.sub("", unicodedata.normalize("NFC", "".join(folded)))
+    if not kind.prose:
+        text = _GERSHAYIM.sub(lambda mark: "\u05f4" if mark[0] == '"' else "\u05f3", text)
     return "".join(map(_visible, text))
 
 

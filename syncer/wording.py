@@ -268,7 +268,7 @@ def _value(name: str, texting: _Texting) -> str | Unfilled:
         case _ if name.startswith(ANSWER):
             return _answer(name, booking)
         case _:
-            return _of_person(name, booking)
+            return _of_person(name, booking, texting.recipient.language)
 
 
 def _offset(texting: _Texting) -> str:
@@ -286,12 +286,12 @@ def _prose(name: str, raw: str, cleaned: Callable[[str], str]) -> str | Unfilled
     return Unfilled(name, Reason.FIELD_REFUSED, ONLY_LINKS) if raw.strip() else Unfilled(name)
 
 
-def _of_person(name: str, booking: Booking) -> str | Unfilled:
+def _of_person(name: str, booking: Booking, language: str) -> str | Unfilled:
     """Write a field of the invitee's record."""
     invitee = booking.invitee
     match name:
         case "name" | "first_name" | "last_name":
-            return _name(name, booking) or Unfilled(name)
+            return _name(name, booking, language) or Unfilled(name)
         case "email":
             return _address(name, invitee.email, _EMAIL, EMAIL_LIMIT, NO_EMAIL)
         case "cancel_url":
@@ -303,16 +303,16 @@ def _of_person(name: str, booking: Booking) -> str | Unfilled:
     return Unfilled(name)
 
 
-def _name(name: str, booking: Booking) -> str:
+def _name(name: str, booking: Booking, language: str) -> str:
     """Write the guest's name, or the first or last of it; "" when nothing of it may stand in a text."""
     invitee = booking.invitee
     # first_name and last_name are null when the form asks for one name only (doc: list-event-invitees).
     whole = clean_name(invitee.name) or clean_name(f"{invitee.first_name} {invitee.last_name}")
     match name:
         case "first_name":
-            return names.without_titles(clean_name(invitee.first_name)) or names.first_name(whole)
+            return names.without_titles(clean_name(invitee.first_name), language) or names.first_name(whole, language)
         case "last_name":
-            return clean_name(invitee.last_name) or names.last_name(whole)
+            return clean_name(invitee.last_name) or names.last_name(whole, language)
     return whole
 
 

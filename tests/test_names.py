@@ -150,6 +150,71 @@ FIRST = [
     ("Anna Weber, PhD MBA", "Anna", "Weber"),
     ("Anna Weber, Ph.D. M.B.A.", "Anna", "Weber"),
     ("Dr. Dr. Anna Weber", "Anna", "Weber"),
+    # Titles of more languages, and with more in them.
+    ("Dott.ssa Anna Bianchi", "Anna", "Bianchi"),
+    ("Dott. ssa Anna Bianchi", "Anna", "Bianchi"),
+    ("DOTT.SSA ANNA BIANCHI", "ANNA", "BIANCHI"),
+    ("Prof.ssa Anna Bianchi", "Anna", "Bianchi"),
+    ("Dr.ssa Bianchi", "Dr.ssa Bianchi", "Bianchi"),
+    ("Avv. Anna Bianchi", "Anna", "Bianchi"),
+    ("Sr.ª Ana Silva", "Ana", "Silva"),
+    ("Prof.ª Dr.ª Ana Silva", "Ana", "Silva"),
+    ("D.ª Ana López", "Ana", "López"),
+    ("D.A. John Smith", "D.A.", "John Smith"),
+    ("Dña. Ana", "Dña. Ana", "Ana"),
+    ("Dña. Ana López", "Ana", "López"),
+    ("Lic. Ana López", "Ana", "López"),
+    ("Pr. Anne Dupont", "Anne", "Dupont"),
+    ("Fam. Weber", "Fam. Weber", "Weber"),
+    ("Familie Weber", "Familie Weber", "Weber"),
+    ("Dipl.-Psych. Anna Weber", "Anna", "Weber"),
+    ("Dipl.-Kfm. Hans", "Dipl.-Kfm. Hans", "Hans"),
+    ("Dipl-Ing Hans Weber", "Hans", "Weber"),
+    ("Dipl. Psych. Anna Weber", "Anna", "Weber"),
+    ("Dipl. H. Weber", "H.", "Weber"),
+    ("Anna Weber, Dipl.-Psych.", "Anna", "Weber"),
+    ("Mag. (FH) Anna Weber", "Anna", "Weber"),
+    ("PD Dr. Anna Weber", "Anna", "Weber"),
+    ('ד"ר כהן', "ד״ר כהן", "כהן"),
+    ('ד"ר דוד כהן', "דוד", "כהן"),
+    # Two people.
+    ("Herr und Frau Weber", "Herr und Frau Weber", "Weber"),
+    ("Herr u. Frau Weber", "Herr u. Frau Weber", "Weber"),
+    ("Herr & Frau Weber", "Herr Frau Weber", "Weber"),
+    ("Mr and Mrs Smith", "Mr and Mrs Smith", "Smith"),
+    ("Mr. and Mrs. John Smith", "John", "Smith"),
+    ("Monsieur et Madame Dupont", "Monsieur et Madame Dupont", "Dupont"),
+    ("M. et Mme Dupont", "M. et Mme Dupont", "Dupont"),
+    ("Sr. y Sra. López", "Sr. y Sra. López", "López"),
+    ("Sr. e Sra. Silva", "Sr. e Sra. Silva", "Silva"),
+    ("Herr Weber und Frau Schmidt", "Herr Weber und Frau Schmidt", "Weber und Frau Schmidt"),
+    ("Anna und Peter Weber", "Anna und Peter", "Weber"),
+    ("Anna and Peter", "Anna and Peter", ""),
+    ("Ana Ortega y Gasset", "Ana", "Ortega y Gasset"),
+    ("Und Weber", "Und", "Weber"),
+    # One letter.
+    ("M. Dupont", "M. Dupont", "Dupont"),
+    ("D. García", "D. García", "García"),
+    ("J. Smith", "J.", "Smith"),
+    ("Shyamalan, M. Night", "M.", "Shyamalan"),
+    ("Don Draper", "Don", "Draper"),
+    # Behind a comma.
+    ("Anna Weber, LMFT", "Anna", "Weber"),
+    ("Anna Weber, LCSW, PMP", "Anna", "Weber"),
+    ("Anna Weber, LCSW & MPH", "Anna", "Weber"),
+    ("Anna Weber, DVM", "Anna", "Weber"),
+    ("Anna Weber, D.O.", "Anna", "Weber"),
+    ("Anna Weber, XYZW", "Anna", "Weber"),
+    ("Anna Weber LMFT", "Anna", "Weber"),
+    ("Dr. Weber, LMFT", "Dr. Weber", "Weber"),
+    ("Dr. Weber, ANNA", "ANNA", "Weber"),
+    ("VAN BRANDT, THEO", "THEO", "VAN BRANDT"),
+    ("van Brandt, THEO", "THEO", "van Brandt"),
+    ("Weber, ANNA", "ANNA", "Weber"),
+    ("Van Brandt, Theo", "Theo", "Van Brandt"),
+    ("Weber Berg, ANNELI", "ANNELI", "Weber Berg"),
+    ("Anna Weber, geb. Schmidt", "Anna", "Weber"),
+    ("Anna Weber, née Schmidt", "Anna", "Weber"),
 ]
 
 
@@ -160,10 +225,38 @@ def test_first_and_last_names(name: str, first: str, last: str) -> None:
     assert written("{last_name|}!", of(name)) == f"{last}!"
 
 
+@pytest.mark.parametrize(
+    ("name", "language", "first"),
+    [
+        ("M. Jean Dupont", "fr", "Jean"),
+        ("M. Jean Dupont", "fr-CA", "Jean"),
+        ("M. Jean Dupont", "en", "M."),
+        ("Dupont, M. Jean", "fr", "Jean"),
+        ("Dupont, M.", "fr", "M."),
+        ("Me Jean Dupont", "fr", "Jean"),
+        ("Me Jean Dupont", "en", "Me"),
+        ("D. José García", "es", "José"),
+        ("D. José García", "es-MX", "José"),
+        ("D. José García", "en", "D."),
+        ("Don José", "es", "Don José"),
+        ("Don José García", "es", "José"),
+        ("Don Draper", "en", "Don"),
+        ("Dona Maria Silva", "pt_BR", "Maria"),
+        ("Dona Maria Silva", "en", "Dona"),
+        ("M.", "fr", "M."),
+    ],
+)
+def test_titles_of_one_language(name: str, language: str, first: str) -> None:
+    """What is a title in one language is a name, or a letter of one, in others: the text's language decides."""
+    assert written("{first_name}", of(name), language) == first
+
+
 def test_a_first_name_of_its_own_field() -> None:
     """As typed, both of them; without a title."""
     assert written("{first_name}", of("Dr. Anna Maria Weber", first_name="Dr. Anna Maria")) == "Anna Maria"
     assert written("{first_name}", of("Anna Weber", first_name="Dr.")) == "Anna"
+    assert written("{first_name}", of("x", first_name="M. Night")) == "M. Night"
+    assert written("{first_name}", of("x", first_name="M. Jean"), "fr") == "Jean"
 
 
 @given(st.text(max_size=30).map(clean_name))
@@ -182,6 +275,8 @@ AS_TYPED = [
     "Anna Ph.D.",
     "Dr. h.c. Anna",
     "Ph.D. Anna",
+    "Dott.ssa Anna Bianchi",
+    "Prof.ssa Bianchi",
     "卡尔·马克思",
     "ジャン・レノ",
     "བཀྲ་ཤིས་",
@@ -215,6 +310,12 @@ def test_names_of_all_scripts_stay(name: str) -> None:
         ("Gaŀla", "Gal·la"),
         ("ﾊﾅｺ", "ハナコ"),
         ("Ｋｉｍ", "Kim"),
+        ('ד"ר כהן', "ד״ר כהן"),
+        ("ד”ר כהן", "ד״ר כהן"),
+        ("צ'רלי", "צ׳רלי"),
+        ("ג’ורג'", "ג׳ורג'"),
+        ('"דוד"', "דוד"),
+        ('O"Neil', "O Neil"),
     ],
 )
 def test_what_is_folded_is_folded_to_a_look_alike(typed: str, name: str) -> None:
