@@ -77,7 +77,7 @@ _CALL_SCHEME = re.compile(r"(?:^|\W)(?:mailto|tel|smsto|sms|whatsapp):", re.IGNO
 _EMAIL = re.compile(r"@.*\.")
 _OCTET = r"(?:25[0-5]|2[0-4]\d|1\d\d|\d\d?)"
 _IP = re.compile(rf"(?<!\d){_OCTET}(?:\.{_OCTET}){{3}}(?!\d)([/:]\w)?")
-_DOMAIN = re.compile(r"([\w-]+)\.(?=([^\W\d_]{2,})(?![^\W_])([/:?#\\]?))")
+_DOMAIN = re.compile(r"([\w-]+)\.(?=([^\W\d_]{2,})(?![^\W_])((?:/|[?#\\](?=\w))?))")
 """Each label is looked at, whatever stands before it: the last of "login.evil.ru" is the one that counts."""
 _SPOKEN_LINK = re.compile(
     r"\w+(?:[\s()]*\.[\s()]*|[\s()]+(?:dot|punkt|punto|point)[\s()]+)(?:com|net|org|biz|xyz)(?![^\W_])\S*",
@@ -141,10 +141,19 @@ _FULL_DATE = "|".join(
 )
 _SHORT_DATE = "|".join(rf"{_DAY}{dot}{_DAY}{dot}\d\d" for dot in (r"\.", "/"))
 _DATE = re.compile(
-    rf"(?<![\d.+/])(?:(?:{_FULL_DATE})(?:\s?[-/]\s?(?:{_FULL_DATE}))?(?:[-/]{_TIME}){{0,2}}"
+    rf"(?<![\d.+/])(?:(?:{_DAY}\.(?:{_DAY}\.)?\s?[-/]\s?)?(?:{_FULL_DATE})(?:\s?[-/]\s?(?:{_FULL_DATE}))?(?:[-/]{_TIME}){{0,2}}"
     rf"|(?:{_SHORT_DATE})(?:\s?-\s?(?:{_SHORT_DATE}))?|{_DAY}-{_DAY}-\d\d)(?![\d/]|[.-]\d)"
 )
-"""A date in digits alone, in the orders that people write; the one until which it lasts, and its hours."""
+"""A date in digits alone, in the orders that people write; what lasts from one to another; hours behind it."""
+_DAYS = re.compile(
+    "|".join(
+        rf"{one}{dot}{two}{end}\s?-\s?{one}{dot}{two}"
+        for one, two in ((_DAY, _MONTH), (_MONTH, _DAY))
+        for dot, end in ((r"\.", r"\.?"), ("/", ""))
+    )
+    + rf"|{_DAY}\.{_MONTH}\.\s?/\s?{_DAY}\.{_MONTH}"
+)
+"""The same without any year."""
 _NO_DATE = re.compile(r"(?:\+(?:[\s\-./()']*\d){0,6}[\s\-./()']*|\d\s?[-./]\s?)$")
 """What stands before a date that is rather the end of a number."""
 _AMOUNT = (
@@ -175,7 +184,7 @@ def _is_callable(text: str) -> bool:
     if len(groups) == 1:
         long = _LONGEST_ID < len(digits) <= _MOST_PHONE_DIGITS
         return long and (digits[0] == "0" or bool(_NORTH_AMERICAN.fullmatch(digits)) or _is_valid(digits))
-    if _HARMLESS.fullmatch(text) or _are_hours(text) or _MEASURES.fullmatch(text):
+    if _are_hours(text) or any(shape.fullmatch(text) for shape in (_HARMLESS, _DAYS, _MEASURES)):
         return False
     lengths = [len(group) for group in groups]
     written = digits[0] == "0" or "(" in text or len(groups) > 2 or lengths in ([3, 4], [4, 4])  # noqa: PLR2004  two groups
@@ -369,7 +378,6 @@ def _is_link_word(word: str, kind: _Kind) -> bool:
 def _is_domain(found: re.Match[str], kind: _Kind) -> bool:
     """Whether `word.word` goes as a whole; what is no domain ("3.OG/Zi. 12") is only taken apart."""
     before, label, after = found.groups()
-    after = after.strip(":")
     if after and not kind.prose:
         return True
     initial = len(before) == 1 or before.casefold() in _TITLES

@@ -325,6 +325,7 @@ def test_prose(text: str, guest: str, own: str | None) -> None:
         ("evil.соm/x", ""),
         ("169.254.169.254/x", ""),
         ("evil.museum/x", "evil. museum/x"),
+        ("Hat Eva.Li?", "Hat Eva. Li?"),
     ],
 )
 def test_places_and_event_names_keep_their_words(text: str, cleaned: str) -> None:
