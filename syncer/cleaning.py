@@ -139,12 +139,14 @@ _FULL_DATE = "|".join(
         rf"{_YEAR}\s?{dot}\s{_MONTH}\s?{dot}\s{_DAY}",
     )
 )
+_FROM = rf"(?:{_DAY}\.)?{_DAY}\.\s?[-/]\s?|(?:{_DAY}[./])?{_DAY}\s?-\s?"
+_FRACTION = r"(?<!\S)(?:1/[2-8]|2/[35]|3/[458]|4/5|5/[68]|7/8)(?!\S)"
 _SHORT_DATE = "|".join(rf"{_DAY}{dot}{_DAY}{dot}\d\d" for dot in (r"\.", "/"))
 _DATE = re.compile(
-    rf"(?<![\d.+/])(?:(?:{_DAY}\.(?:{_DAY}\.)?\s?[-/]\s?)?(?:{_FULL_DATE})(?:\s?[-/]\s?(?:{_FULL_DATE}))?(?:[-/]{_TIME}){{0,2}}"
-    rf"|(?:{_SHORT_DATE})(?:\s?-\s?(?:{_SHORT_DATE}))?|{_DAY}-{_DAY}-\d\d)(?![\d/]|[.-]\d)"
+    rf"(?<![\d+])(?<![\d)][./])(?:(?:{_FROM})?(?:{_FULL_DATE})(?:\s?[-/]\s?(?:{_FULL_DATE}))?(?:[-/]{_TIME}){{0,2}}"
+    rf"|(?:{_SHORT_DATE})(?:\s?-\s?(?:{_SHORT_DATE}))?|{_DAY}-{_DAY}-\d\d|{_FRACTION})(?![\d/]|[.-]\d)"
 )
-"""A date in digits alone, in the orders that people write; what lasts from one to another; hours behind it."""
+"""A date in digits alone, in the orders that people write; from one to another, with hours; or a fraction."""
 _DAYS = re.compile(
     "|".join(
         rf"{one}{dot}{two}{end}\s?-\s?{one}{dot}{two}"
@@ -154,7 +156,7 @@ _DAYS = re.compile(
     + rf"|{_DAY}\.{_MONTH}\.\s?/\s?{_DAY}\.{_MONTH}"
 )
 """The same without any year."""
-_NO_DATE = re.compile(r"(?:\+(?:[\s\-./()']*\d){0,6}[\s\-./()']*|\d\s?[-./]\s?)$")
+_NO_DATE = re.compile(r"(?:\+(?:[\s\-./()']*\d){0,6}[\s\-./()']*|(?<![\d:./-])0\d+\s?[-./]\s?)$")
 """What stands before a date that is rather the end of a number."""
 _AMOUNT = (
     r"(?:[1-9]\d?(?:(?: \d{3}){1,2}|(?:\.\d{3}){1,2}|(?:'\d{3}){1,2}|(?:,\d\d){1,2},\d{3})"
