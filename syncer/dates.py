@@ -23,6 +23,46 @@ TWO_DAYS = timedelta(days=2)
 ENDLESS = 10**9
 """A threshold no value reaches: format_timedelta would say "1 week" for seven days."""
 
+_LETTERS = frozenset(
+    (letters, timedelta(hours=hours))
+    for hours, row in (
+        (-10, "HST HAST HNHA"),
+        (-9, "AKST HNAK HADT HEHA"),
+        (-8, "PST HNP AKDT HEAK"),
+        (-7, "MST HNR PDT HAP HEP"),
+        (-6, "CST HNC MDT HAR HER"),
+        (-5, "EST HNE CDT HAC HEC COT ACT"),
+        (-4, "AST HNA EDT HAE HEE AMT"),
+        (-3.5, "NST HNT HNTN"),
+        (-3, "ADT HEA BRT ART"),
+        (-2.5, "NDT HAT HETN"),
+        (-1, "AZOT"),
+        (0, "GMT UTC TU WET WEZ AZOST"),
+        (1, "BST IST CET MEZ SEČ WEST WESZ WAT"),
+        (2, "CEST MESZ SELČ EET OEZ CAT SAST"),
+        (3, "EEST OESZ EAT"),
+        (4, "GST"),
+        (5.5, "IST"),
+        (7, "WIB"),
+        (8, "WITA AWST SGT HKT MYT"),
+        (9, "WIT JST KST"),
+        (9.5, "ACST"),
+        (10, "AEST"),
+        (10.5, "ACDT LHST"),
+        (11, "AEDT LHDT"),
+        (12, "NZST"),
+        (12.75, "CHAST"),
+        (13, "NZDT"),
+        (13.75, "CHADT"),
+    )
+    for letters in row.split()
+)
+"""What a zone is called in letters, each with the distance from GMT that its readers take it for.
+
+Babel's letters alone are not enough. French ones call Lisbon's winter "WEST", which is summer time to everybody else.
+And where a country changes its standard time, Babel learns of it years later.
+"""
+
 
 @lru_cache(maxsize=1024)  # the reminders of a booking name the same moment
 def when(start: datetime, *, language: str, zone: str, name_zone: bool, year: bool = True) -> str:
@@ -141,13 +181,13 @@ def _local(moment: datetime, zone: str) -> datetime:
 
 
 def _zone_name(local: datetime, locale: Locale) -> str:
-    """Name a zone by letters its readers know, else by its distance from GMT."""
+    """Name a zone by letters that say the distance from GMT that it has then, else by that distance."""
     # Trap: Babel asks dst(), which for Dublin is zero in summer and negative in winter, and names the wrong half.
     halves = [local.replace(month=month, day=1).utcoffset() or timedelta() for month in (1, 7)]
     offset = local.utcoffset() or timedelta()
     variant: Literal["daylight", "standard"] = "daylight" if offset > min(halves) else "standard"
     name = get_timezone_name(local, width="short", locale=locale, zone_variant=variant)
-    if name.isalpha():
+    if (name, offset) in _LETTERS:
         return name
     hours, minutes = divmod(abs(offset) // timedelta(minutes=1), 60)
     distance = f"{'-' if offset < timedelta() else '+'}{hours}" + (f":{minutes:02d}" if minutes else "")

@@ -7,62 +7,121 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from itertools import pairwise
 
 _TITLES = frozenset(
-    "dr dra prof profa professor professorin professeur doctor doktor mr mrs ms miss mx sir madam frau herr herrn hr fr"
-    " mme mlle madame mademoiselle monsieur sr sra srta señor señora señorita senhor senhora dott dottssa sig signor"
-    " signora signorina mevrouw meneer dhr mw pani rev rabbi pastor".split()
+    "dr dra drs prof profa professor professorin professeur doctor doktor mr mrs ms miss mx sir madam frau herr herrn"
+    " hr hrn fr mme mlle madame mademoiselle monsieur maître sr sra srta sres señor señora señores señorita senhor"
+    " senhora dott dottssa dottor dottoressa sig signor signora signorina mevrouw meneer dhr mw pani rev rabbi pastor"
+    " dña doña fam familie famille familia família famiglia eheleute"
+    " מר גברת גב' גב׳ ד״ר פרופ' פרופ׳ פרופסור עו״ד".split()
 )
-_TITLES_WITH_A_DOT = frozenset("dipl ing mag med univ priv doz ra mgr bc mudr judr phdr".split())
+_TITLES_WITH_A_DOT = frozenset(
+    "dipl ing mag med univ priv doz ra mgr bc mudr judr phdr pr lic lcda lcdo arq abg mtro mtra eng exmo exma avv arch"
+    " geom rag ir د أ".split()
+)
 """Without the dot these may be names."""
-_BEHIND_TITLES = frozenset("med dent vet habil jur phil nat".split())
-_SUFFIXES = frozenset("jr sr ii iii iv phd md esq dds mba msc bsc ba ma rn cpa llm dipl inc llc ltd gmbh".split())
-_SURE_SUFFIXES = frozenset({"phd", "jr", "esq", "iii"})
+_TITLES_IN = {
+    "m.": {"fr"},
+    "me": {"fr"},
+    "d.": {"es", "pt", "gl"},
+    "don": {"es", "it", "gl", "ca"},
+    "dona": {"pt", "gl", "ca"},
+}
+"""In texts of other languages these are names, or initials of one."""
+_LETTERS = frozenset({"m.", "d."})
+"""Before one word it is all the same: nobody is called by one letter."""
+_FEMININE = re.compile(r"\.(?:a|ssa|SSA)$")
+"""Of a title: "Dott.ssa", "Sr.ª" (which was folded)."""
+_DIPLOMA = re.compile(r"dipl\.?-\w+\.?", re.IGNORECASE)
+_BEFORE_TITLES = frozenset({"PD", "RA", "DI"})
+_BEHIND_TITLES = frozenset("med dent vet habil jur phil nat ssa FH".split())
+_AND = frozenset("und u and et y e en i och og".split())
+_SUFFIXES = frozenset(
+    "jr sr ii iii iv phd md esq dds mba msc bsc ba ma rn cpa llm dipl inc llc ltd gmbh lmft lcsw mph pmp dvm cfp psyd"
+    " edd".split()
+)
+_SURE_SUFFIXES = frozenset({"phd", "jr", "esq", "iii", "lmft", "lcsw", "psyd"})
 """Of those, what is nobody's family name: "Ma" is."""
+_BORN = frozenset("geb. geborene née né nata born".split())
+"""Before the name that somebody had once."""
+_CREDENTIAL = range(2, 6)
+"""So many letters has one that is in no list."""
 _FAMILY_FIRST = ("CJK ", "HIRAGANA ", "KATAKANA ", "HANGUL ")
 
 
-def first_name(whole: str) -> str:
+def first_name(whole: str, language: str = "") -> str:
     """Take the first name: "Anna" of "Dr. Anna Weber", "Weber, Anna" and "Frau Anna Weber".
 
     A name in a script that writes the family name first stays whole. So does a title with one word behind it: that is
-    the family name ("Frau Weber"), which nobody is called by alone.
+    the family name ("Frau Weber", "Herr und Frau Weber"), which nobody is called by alone. Of two people who share a
+    family name both are named: "Anna und Peter".
 
     Args:
         whole: cleaned, on one line.
+        language: of the text: "M. Jean Dupont" has a title in French, and an initial elsewhere.
     """
-    return _parts(whole)[0]
+    return _parts(whole, _base(language))[0]
 
 
-def last_name(whole: str) -> str:
-    """Take the last name; "" where there is one word."""
-    return _parts(whole)[1]
+def last_name(whole: str, language: str = "") -> str:
+    """Take the last name; "" where there is one word. Arguments as of `first_name`."""
+    return _parts(whole, _base(language))[1]
 
 
-def without_titles(text: str) -> str:
+def without_titles(text: str, language: str = "") -> str:
     """Take titles off the beginning of a name: "Dr. med. Anna" is "Anna"; "" when there is nothing else."""
     words = text.split()
+    return " ".join(words[_count_titles(words, _base(language)) :])
+
+
+def _base(language: str) -> str:
+    return language.replace("_", "-").partition("-")[0].casefold()
+
+
+def _count_titles(words: list[str], language: str) -> int:
     count = 0
-    while count < len(words) and (_is_title(words[count]) or (count and _goes_with_titles(words[count]))):
-        count += 1
-    return " ".join(words[count:])
+    while count < len(words) and (step := _step(words, count, language)):
+        count += step
+    return count
 
 
-def _parts(whole: str) -> tuple[str, str]:
+def _step(words: list[str], at: int, language: str) -> int:
+    """Say how many words of a name belong to its titles from here on: none, one, or "und Frau"."""
+    word, behind = words[at], words[at + 1 :]
+    if _is_title(word) or (at and _goes_with_titles(word, words[at - 1])):
+        return 1
+    if behind and language in _TITLES_IN.get(word.casefold(), ()):
+        return 1
+    if behind and _is_title(behind[0]):
+        if word in _BEFORE_TITLES:
+            return 1
+        return 2 if at and _is_and(word) else 0
+    couple = len(behind) > 1 and _is_and(behind[0]) and _is_title(behind[1])
+    return int(couple and word.casefold() in _LETTERS)
+
+
+def _parts(whole: str, language: str) -> tuple[str, str]:
     if _is_family_first(whole):
         return whole, whole.split(maxsplit=1)[0] if " " in whole else ""
     head, *behind = (part.strip() for part in whole.split(","))
-    names = [part for part in behind if not _is_suffix(part)]
+    words = head.split()
+    words = words[_count_titles(words, language) :]
+    names = [part for part in behind if not _is_suffix(part) and not _is_credential(part, head, words)]
     if names and head:
-        given = without_titles(names[0])
-        return (given.split()[0], without_titles(head) or head) if given else (whole, head)
-    words = without_titles(head).split()
+        given = without_titles(names[0], language)
+        return (given.split()[0], " ".join(words) or head) if given else (whole, head)
     while len(words) > 1 and _is_suffix(words[-1]) and ("." in words[-1] or words[-1].casefold() in _SURE_SUFFIXES):
         words.pop()
+    if words[1:] and not words[2:] and words[0].casefold() in _LETTERS:
+        words = words[1:]
+    titled = bool(words) and head.split()[0] != words[0]
     if len(words) <= 1:
-        titled = words and head.split()[0] != words[0]
         return (head, words[0]) if titled else (words[0] if words else head or whole, "")
-    return words[0], " ".join(words[1:])
+    if titled and any(_is_and(word) and _is_title(title) for word, title in pairwise(words)):
+        return head, " ".join(words)
+    count = 3 if words[2:] and _is_and(words[1]) else 1
+    return " ".join(words[:count]), " ".join(words[count:])
 
 
 def _is_family_first(whole: str) -> bool:
@@ -75,18 +134,41 @@ def _pieces(word: str) -> list[str]:
 
 
 def _is_title(word: str) -> bool:
+    if _DIPLOMA.fullmatch(word):
+        return True
     known = _TITLES | _TITLES_WITH_A_DOT if "." in word else _TITLES
-    pieces = _pieces(word)
+    pieces = _pieces(_FEMININE.sub("", word))
+    if _FEMININE.search(word):
+        known |= {"d"}
     return bool(pieces) and all(piece in known for piece in pieces)
 
 
-def _goes_with_titles(word: str) -> bool:
-    """Whether a word behind a title belongs to it: "med.", "h.c.", "rer. nat."."""
-    return (word.endswith(".") and word.islower()) or word in _BEHIND_TITLES
+def _is_and(word: str) -> bool:
+    return word.removesuffix(".") in _AND
+
+
+def _goes_with_titles(word: str, before: str) -> bool:
+    """Whether a word behind a title belongs to it: "med.", "h.c.", "rer. nat.", "Psych." of "Dipl. Psych."."""
+    if word.endswith(".") and (word.islower() or (before.casefold() == "dipl." and len(word) > len("Th."))):
+        return not _is_and(word)
+    return word in _BEHIND_TITLES
 
 
 def _is_suffix(part: str) -> bool:
-    """Whether what stands behind a comma is no name: "Jr.", "Ph.D.", "M.Sc."."""
-    if "".join(_pieces(part.replace(" ", "."))) in _SUFFIXES:
+    """Whether what stands behind a comma is no name: "Jr.", "Ph.D.", "M.Sc.", "geb. Schmidt"."""
+    if "".join(_pieces(part.replace(" ", "."))) in _SUFFIXES or part.split(" ", maxsplit=1)[0] in _BORN:
         return True
     return all("".join(_pieces(word)) in _SUFFIXES or _is_title(word) for word in part.split())
+
+
+def _is_credential(part: str, head: str, words: list[str]) -> bool:
+    """Whether what stands behind a comma is a degree or a licence that no list has: "Anna Weber, LMFT".
+
+    Behind one word, or in a name all in capitals, it may be the first name.
+    """
+    if len(words) < 2 or head.isupper() or head[0].islower():  # noqa: PLR2004  first and last name
+        return False
+    return all(
+        len(letters) in _CREDENTIAL and letters.isascii() and letters.isalpha() and letters.isupper()
+        for letters in (re.sub(r"[.\-]", "", word) for word in part.split())
+    )

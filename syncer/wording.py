@@ -11,9 +11,11 @@ when it leaves (`at_leaving`).
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from syncer import dates, gsm, names, zone_names, zones
 from syncer.cleaning import clean, clean_name, clean_own
@@ -62,8 +64,13 @@ NO_LINK = "it is no plain http(s) address"
 NO_EMAIL = "it is no plain e-mail address"
 
 _VARIABLE = re.compile(r"\{\{\s*([^{}]+?)\s*\}\}|\{\s*([^{}]+?)\s*\}")
-_URL = re.compile(r"https?://(?:[A-Za-z0-9-]+\.)+[A-Za-z0-9-]+(?::\d{1,5})?(?:[/?#][A-Za-z0-9._~:/?#@!$&'()*+,;=%-]*)?")
-_EMAIL = re.compile(r"[A-Za-z0-9.!#$&'*+/=?^_~-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,}")
+_BLANKS = " \t\u00a0"
+_SITE = r"(?i:https?)://(?:[A-Za-z0-9-]+\.)+[A-Za-z0-9-]+(?::[0-9]{1,5})?"
+_URL = re.compile(rf"{_SITE}(?:[/?#][A-Za-z0-9._~:/?#@!$&'()*+,;=%-]*)?")
+_BEHIND_SITE = re.compile(rf"({_SITE})([/?#].*)")
+_EMAIL = re.compile(
+    r"[A-Za-z0-9.!#$&'*+/=?^_~-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.)+(?:[A-Za-z]{2,}|(?i:xn--)[A-Za-z0-9-]{2,59})"
+)
 
 _GUEST = {
     "en": "guest",
@@ -261,7 +268,7 @@ def _value(name: str, texting: _Texting) -> str | Unfilled:
         case _ if name.startswith(ANSWER):
             return _answer(name, booking)
         case _:
-            return _of_person(name, booking)
+            return _of_person(name, booking, texting.recipient.language)
 
 
 def _offset(texting: _Texting) -> str:
@@ -279,12 +286,12 @@ def _prose(name: str, raw: str, cleaned: Callable[[str], str]) -> str | Unfilled
     return Unfilled(name, Reason.FIELD_REFUSED, ONLY_LINKS) if raw.strip() else Unfilled(name)
 
 
-def _of_person(name: str, booking: Booking) -> str | Unfilled:
+def _of_person(name: str, booking: Booking, language: str) -> str | Unfilled:
     """Write a field of the invitee's record."""
     invitee = booking.invitee
     match name:
         case "name" | "first_name" | "last_name":
-            return _name(name, booking) or Unfilled(name)
+            return _name(name, booking, language) or Unfilled(name)
         case "email":
             return _address(name, invitee.email, _EMAIL, EMAIL_LIMIT, NO_EMAIL)
         case "cancel_url":
@@ -296,16 +303,16 @@ def _of_person(name: str, booking: Booking) -> str | Unfilled:
     return Unfilled(name)
 
 
-def _name(name: str, booking: Booking) -> str:
+def _name(name: str, booking: Booking, language: str) -> str:
     """Write the guest's name, or the first or last of it; "" when nothing of it may stand in a text."""
     invitee = booking.invitee
     # first_name and last_name are null when the form asks for one name only (doc: list-event-invitees).
     whole = clean_name(invitee.name) or clean_name(f"{invitee.first_name} {invitee.last_name}")
     match name:
         case "first_name":
-            return names.without_titles(clean_name(invitee.first_name)) or names.first_name(whole)
+            return names.without_titles(clean_name(invitee.first_name), language) or names.first_name(whole, language)
         case "last_name":
-            return clean_name(invitee.last_name) or names.last_name(whole)
+            return clean_name(invitee.last_name) or names.last_name(whole, language)
     return whole
 
 
@@ -334,11 +341,19 @@ def _place(event: Event) -> str | Unfilled:
 
 
 def _url(name: str, text: str) -> str | Unfilled:
-    return _address(name, text, _URL, URL_LIMIT, NO_LINK)
+    found = _BEHIND_SITE.fullmatch(text.strip(_BLANKS))
+    return _address(name, found[1] + "".join(map(_encoded, found[2])) if found else text, _URL, URL_LIMIT, NO_LINK)
+
+
+def _encoded(character: str) -> str:
+    """Write what shows and is not ASCII as browsers send it: it looks like nothing else, and costs no UCS-2."""
+    encode = character in "[]|^" or (not character.isascii() and unicodedata.category(character)[0] in "LMNPS")
+    return quote(character) if encode else character
 
 
 def _address(name: str, text: str, pattern: re.Pattern[str], limit: int, why_not: str) -> str | Unfilled:
-    """Take an address as it is, whole or not at all."""
+    """Take an address as it is, whole or not at all; blanks around it are none of it."""
+    text = text.strip(_BLANKS)
     if not text.strip():
         return Unfilled(name)
     if len(text) > limit:

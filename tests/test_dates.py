@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import unicodedata
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
+from importlib import resources
+from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from syncer import zones
 from syncer.dates import clock, day, differs, in_words, plain, when
 
 ROWS = [
@@ -62,6 +64,14 @@ ROWS = [
     ("2027-11-07 04:30", "pt-BR", "America/Sao_Paulo", True, "dom., 7 de nov. de 2027 01:30 BRT"),
     ("2026-11-25 16:00", "es", "America/Mexico_City", True, "mié, 25 nov 2026, 10:00 GMT-6"),
     ("2026-11-25 16:00", "fr", "Europe/Paris", True, "mer. 25 nov. 2026, 17:00 GMT+1"),
+    # Babel's letters there are those of summer time elsewhere.
+    ("2026-11-25 16:00", "fr", "Europe/Lisbon", True, "mer. 25 nov. 2026, 16:00 GMT"),
+    ("2027-07-01 16:00", "fr", "Europe/Lisbon", True, "jeu. 1 juil. 2027, 17:00 GMT+1"),
+    ("2026-11-25 16:00", "fr", "Europe/Athens", True, "mer. 25 nov. 2026, 18:00 GMT+2"),
+    ("2027-07-01 16:00", "fr", "Africa/Cairo", True, "jeu. 1 juil. 2027, 19:00 GMT+3"),
+    ("2026-11-25 16:00", "pt-PT", "Europe/Lisbon", True, "quarta, 25/11/2026, 16:00 WET"),
+    ("2026-11-25 16:00", "fr-CA", "America/Toronto", True, "mer. 25 nov. 2026, 11 h 00 HNE"),
+    ("2026-11-25 16:00", "sv", "Pacific/Honolulu", True, "ons 25 nov. 2026 06:00 GMT-10"),
     ("2026-11-25 16:00", "co", "Europe/Paris", False, "mer. 25 nuv. 2026 à 17:00"),
     ("2026-11-25 16:00", "it", "Europe/Rome", False, "mer 25 nov 2026, 17:00"),
     ("2026-11-25 16:00", "nl", "Europe/Amsterdam", False, "wo 25 nov 2026, 17:00"),
@@ -193,3 +203,72 @@ def test_no_guess_about_naive_times() -> None:
 def test_plain_parts_persian_words() -> None:
     """What shows nothing goes; the joiner that parts Persian words becomes a blank."""
     assert plain("\u202a 10:00\u202fAM \u200e\u00a0 پنج\u200cشنبه\r\n") == "10:00 AM پنج شنبه"
+
+
+THEIRS = {
+    "MEZ MESZ WEZ WESZ OEZ OESZ": (1, 2, 0, 1, 2, 3),
+    "HNHA HEHA HNAK HEAK HNP HAP HEP": (-10, -9, -9, -8, -8, -7, -7),
+    "HNR HAR HER HNC HAC HEC HNE HAE HEE": (-7, -6, -6, -6, -5, -5, -5, -4, -4),
+    "HNA HEA HNT HNTN HAT HETN TU": (-4, -3, -3.5, -3.5, -2.5, -2.5, 0),
+    "HAST HADT BRT AMT ACT ART COT AZOT AZOST": (-10, -9, -3, -4, -5, -3, -5, -1, 0),
+    "GST SGT HKT MYT CHAST CHADT LHST LHDT": (4, 8, 8, 8, 12.75, 13.75, 10.5, 11),
+}
+"""Letters that the zones' data do not have, or do not have any more."""
+
+
+def meanings() -> dict[str, set[timedelta]]:
+    """Collect what letters stand for: by the zones' own data of years long past change, and by the table above."""
+    found = {
+        letters: {timedelta(hours=hours)}
+        for row, offsets in THEIRS.items()
+        for letters, hours in zip(row.split(), offsets, strict=True)
+    }
+    for name in available_timezones() - {"localtime", "Factory"}:
+        for month in range(1, 13):
+            local = datetime(2019, month, 15, tzinfo=UTC).astimezone(ZoneInfo(name))
+            found.setdefault(local.tzname() or "", set()).add(local.utcoffset() or timedelta())
+    return found
+
+
+@pytest.mark.parametrize(
+    "language",
+    "en en-GB en-CA en-AU en-NZ en-IE en-IN en-ZA de de-AT de-CH es es-MX es-US es-AR es-CO"
+    " fr fr-CA fr-CH pt pt-PT zh-TW zh-CN zh-HK ja".split(),
+)
+def test_no_letters_contradict_the_clock(language: str) -> None:
+    """In any zone and month, what names the zone says the distance from GMT that it has then."""
+    meant = meanings()
+    for name in sorted(available_timezones() - {"localtime", "Factory"}):
+        seen = set()
+        for month in range(1, 13):
+            moment = datetime(2027, month, 15, 12, tzinfo=UTC)
+            offset = moment.astimezone(ZoneInfo(name)).utcoffset() or timedelta()
+            if offset in seen:
+                continue
+            seen.add(offset)
+            written = clock(moment, language=language, zone=name, name_zone=True).rpartition(" ")[2]
+            hours, _, minutes = written.removeprefix("GMT").partition(":")
+            if written.startswith("GMT") and hours:
+                told = timedelta(hours=int(hours), minutes=int(f"{hours[0]}{minutes or 0}"))
+                assert told == offset, (name, written)
+            else:
+                assert offset in meant[written], (name, written)
+
+
+@pytest.mark.parametrize(
+    ("name", "like", "text"),
+    [
+        ("America/Vancouver", "Etc/GMT+7", "9:00 AM GMT-7"),
+        ("America/Edmonton", "Etc/GMT+6", "10:00 AM GMT-6"),
+        ("America/Winnipeg", "Etc/GMT+5", "11:00 AM GMT-5"),
+        ("America/Chicago", "Etc/GMT+6", "10:00 AM CST"),
+        ("Europe/Lisbon", "Etc/GMT-1", "5:00 PM GMT+1"),
+    ],
+)
+def test_a_zone_with_another_standard_time(monkeypatch: pytest.MonkeyPatch, name: str, like: str, text: str) -> None:
+    """Babel's letters are older than the zones' data: those of a time that was given up are not written."""
+    with resources.files("tzdata.zoneinfo").joinpath(like).open("rb") as file:
+        moved = ZoneInfo.from_file(file, key=name)
+    monkeypatch.setattr(zones, "zone", lambda _: moved)
+
+    assert clock(datetime(2027, 1, 20, 16, tzinfo=UTC), language="en", zone=name, name_zone=True) == text

@@ -150,6 +150,71 @@ FIRST = [
     ("Anna Weber, PhD MBA", "Anna", "Weber"),
     ("Anna Weber, Ph.D. M.B.A.", "Anna", "Weber"),
     ("Dr. Dr. Anna Weber", "Anna", "Weber"),
+    # Titles of more languages, and with more in them.
+    ("Dott.ssa Anna Bianchi", "Anna", "Bianchi"),
+    ("Dott. ssa Anna Bianchi", "Anna", "Bianchi"),
+    ("DOTT.SSA ANNA BIANCHI", "ANNA", "BIANCHI"),
+    ("Prof.ssa Anna Bianchi", "Anna", "Bianchi"),
+    ("Dr.ssa Bianchi", "Dr.ssa Bianchi", "Bianchi"),
+    ("Avv. Anna Bianchi", "Anna", "Bianchi"),
+    ("Sr.ª Ana Silva", "Ana", "Silva"),
+    ("Prof.ª Dr.ª Ana Silva", "Ana", "Silva"),
+    ("D.ª Ana López", "Ana", "López"),
+    ("D.A. John Smith", "D.A.", "John Smith"),
+    ("Dña. Ana", "Dña. Ana", "Ana"),
+    ("Dña. Ana López", "Ana", "López"),
+    ("Lic. Ana López", "Ana", "López"),
+    ("Pr. Anne Dupont", "Anne", "Dupont"),
+    ("Fam. Weber", "Fam. Weber", "Weber"),
+    ("Familie Weber", "Familie Weber", "Weber"),
+    ("Dipl.-Psych. Anna Weber", "Anna", "Weber"),
+    ("Dipl.-Kfm. Hans", "Dipl.-Kfm. Hans", "Hans"),
+    ("Dipl-Ing Hans Weber", "Hans", "Weber"),
+    ("Dipl. Psych. Anna Weber", "Anna", "Weber"),
+    ("Dipl. H. Weber", "H.", "Weber"),
+    ("Anna Weber, Dipl.-Psych.", "Anna", "Weber"),
+    ("Mag. (FH) Anna Weber", "Anna", "Weber"),
+    ("PD Dr. Anna Weber", "Anna", "Weber"),
+    ('ד"ר כהן', "ד״ר כהן", "כהן"),
+    ('ד"ר דוד כהן', "דוד", "כהן"),
+    # Two people.
+    ("Herr und Frau Weber", "Herr und Frau Weber", "Weber"),
+    ("Herr u. Frau Weber", "Herr u. Frau Weber", "Weber"),
+    ("Herr & Frau Weber", "Herr Frau Weber", "Weber"),
+    ("Mr and Mrs Smith", "Mr and Mrs Smith", "Smith"),
+    ("Mr. and Mrs. John Smith", "John", "Smith"),
+    ("Monsieur et Madame Dupont", "Monsieur et Madame Dupont", "Dupont"),
+    ("M. et Mme Dupont", "M. et Mme Dupont", "Dupont"),
+    ("Sr. y Sra. López", "Sr. y Sra. López", "López"),
+    ("Sr. e Sra. Silva", "Sr. e Sra. Silva", "Silva"),
+    ("Herr Weber und Frau Schmidt", "Herr Weber und Frau Schmidt", "Weber und Frau Schmidt"),
+    ("Anna und Peter Weber", "Anna und Peter", "Weber"),
+    ("Anna and Peter", "Anna and Peter", ""),
+    ("Ana Ortega y Gasset", "Ana", "Ortega y Gasset"),
+    ("Und Weber", "Und", "Weber"),
+    # One letter.
+    ("M. Dupont", "M. Dupont", "Dupont"),
+    ("D. García", "D. García", "García"),
+    ("J. Smith", "J.", "Smith"),
+    ("Shyamalan, M. Night", "M.", "Shyamalan"),
+    ("Don Draper", "Don", "Draper"),
+    # Behind a comma.
+    ("Anna Weber, LMFT", "Anna", "Weber"),
+    ("Anna Weber, LCSW, PMP", "Anna", "Weber"),
+    ("Anna Weber, LCSW & MPH", "Anna", "Weber"),
+    ("Anna Weber, DVM", "Anna", "Weber"),
+    ("Anna Weber, D.O.", "Anna", "Weber"),
+    ("Anna Weber, XYZW", "Anna", "Weber"),
+    ("Anna Weber LMFT", "Anna", "Weber"),
+    ("Dr. Weber, LMFT", "Dr. Weber", "Weber"),
+    ("Dr. Weber, ANNA", "ANNA", "Weber"),
+    ("VAN BRANDT, THEO", "THEO", "VAN BRANDT"),
+    ("van Brandt, THEO", "THEO", "van Brandt"),
+    ("Weber, ANNA", "ANNA", "Weber"),
+    ("Van Brandt, Theo", "Theo", "Van Brandt"),
+    ("Weber Berg, ANNELI", "ANNELI", "Weber Berg"),
+    ("Anna Weber, geb. Schmidt", "Anna", "Weber"),
+    ("Anna Weber, née Schmidt", "Anna", "Weber"),
 ]
 
 
@@ -160,10 +225,38 @@ def test_first_and_last_names(name: str, first: str, last: str) -> None:
     assert written("{last_name|}!", of(name)) == f"{last}!"
 
 
+@pytest.mark.parametrize(
+    ("name", "language", "first"),
+    [
+        ("M. Jean Dupont", "fr", "Jean"),
+        ("M. Jean Dupont", "fr-CA", "Jean"),
+        ("M. Jean Dupont", "en", "M."),
+        ("Dupont, M. Jean", "fr", "Jean"),
+        ("Dupont, M.", "fr", "M."),
+        ("Me Jean Dupont", "fr", "Jean"),
+        ("Me Jean Dupont", "en", "Me"),
+        ("D. José García", "es", "José"),
+        ("D. José García", "es-MX", "José"),
+        ("D. José García", "en", "D."),
+        ("Don José", "es", "Don José"),
+        ("Don José García", "es", "José"),
+        ("Don Draper", "en", "Don"),
+        ("Dona Maria Silva", "pt_BR", "Maria"),
+        ("Dona Maria Silva", "en", "Dona"),
+        ("M.", "fr", "M."),
+    ],
+)
+def test_titles_of_one_language(name: str, language: str, first: str) -> None:
+    """What is a title in one language is a name, or a letter of one, in others: the text's language decides."""
+    assert written("{first_name}", of(name), language) == first
+
+
 def test_a_first_name_of_its_own_field() -> None:
     """As typed, both of them; without a title."""
     assert written("{first_name}", of("Dr. Anna Maria Weber", first_name="Dr. Anna Maria")) == "Anna Maria"
     assert written("{first_name}", of("Anna Weber", first_name="Dr.")) == "Anna"
+    assert written("{first_name}", of("x", first_name="M. Night")) == "M. Night"
+    assert written("{first_name}", of("x", first_name="M. Jean"), "fr") == "Jean"
 
 
 @given(st.text(max_size=30).map(clean_name))
@@ -182,6 +275,8 @@ AS_TYPED = [
     "Anna Ph.D.",
     "Dr. h.c. Anna",
     "Ph.D. Anna",
+    "Dott.ssa Anna Bianchi",
+    "Prof.ssa Bianchi",
     "卡尔·马克思",
     "ジャン・レノ",
     "བཀྲ་ཤིས་",
@@ -215,6 +310,12 @@ def test_names_of_all_scripts_stay(name: str) -> None:
         ("Gaŀla", "Gal·la"),
         ("ﾊﾅｺ", "ハナコ"),
         ("Ｋｉｍ", "Kim"),
+        ('ד"ר כהן', "ד״ר כהן"),
+        ("ד”ר כהן", "ד״ר כהן"),
+        ("צ'רלי", "צ׳רלי"),
+        ("ג’ורג'", "ג׳ורג'"),
+        ('"דוד"', "דוד"),
+        ('O"Neil', "O Neil"),
     ],
 )
 def test_what_is_folded_is_folded_to_a_look_alike(typed: str, name: str) -> None:
@@ -249,6 +350,75 @@ PROSE = [
     "שאלה־תשובה",
     "Room 12, 2nd floor (left)",
     "14 Harbor Street, 60601 Chicago",
+    # Dates until dates, and times behind them.
+    "24.12.2026-26.12.2026",
+    "24.12.2026 - 26.12.2026",
+    "24.12.26-26.12.26",
+    "12/24/2026-12/26/2026",
+    "2026-12-24-2026-12-26",
+    "25.11.2026/26.11.2026",
+    "Zimmer 12 24.12.2026-26.12.2026",
+    "24.-26.12.2026",
+    "24./25.12.2026",
+    "23-25.11.2026",
+    "23 - 25.11.2026",
+    "09-12.11.2026",
+    "24.12-26.12.2026",
+    "11/23-11/25/2026",
+    "11/23 - 11/25/2026",
+    "25.11.2026 14:30 - 26.11.2026 15:30",
+    "25.11.2026 14.30 - 26.11.2026 15.30",
+    "14:30 - 25.11.2026",
+    "25.11.2026 - 14 Personen",
+    "12 - 25 - 11 - 2026",
+    "24.12./26.12.2026",
+    "24.12.-26.12.",
+    "24.12./26.12.",
+    "24.12-26.12",
+    "12/24 - 12/26",
+    "Termin/25.11.2026",
+    "3.OG/25. 11. 2026",
+    "25.11.2026-14:30",
+    "25.11.2026-14:30-15:30",
+    "25.11.2026-14.30",
+    "25.11.2026 14.30-15.30",
+    "2026-11-25T14:30:00",
+    "25. 11. 2026",
+    "25. 11. 2026 - 27. 11. 2026",
+    "2026. 11. 25.",
+    "25 / 11 / 2026",
+    "25 - 11 - 2026",
+    "٢٥/١١/٢٠٢٦",
+    # Hours.
+    "14.30-15.30 Uhr",
+    "14.30 - 15.30 Uhr",
+    "9.00-10.30",
+    "09.00-10.30",
+    "1400-1530",
+    "8-12/13-17",
+    "9-12 14-18",
+    "8.30-12.00/13.00-17.30",
+    # Amounts.
+    "12.500,00 €",
+    "$12,500.00",
+    "12 500,00 €",
+    "12'500.00",
+    "1.234.567,89",
+    "250,000,000",
+    "250.000.000",
+    "12,50,000",
+    "10.000-20.000 €",
+    "12.500,00/13.000,00",
+    # Orders, measures.
+    "4711-0815",
+    "4711-0815 / 26.11.26",
+    "1430 1/2, 1 1/2 1430",
+    "2026-0042",
+    "2026/0042",
+    "RG-2026-0042",
+    "RG-2026-11-0042",
+    "180/75/32",
+    "120/80/72",
 ]
 
 
@@ -282,6 +452,30 @@ CALLS = [
     "+49/151/23456789",
     "٠١٥١٢٣٤٥٦٧٨٩",
     "１２３-４５６-７８９０",
+    "9123-4567",
+    "612.345.678",
+    "611-1253",
+    "0800-1236",
+    "0 800 12 186",
+    "01.12.23.34.45",
+    "06-12-34-56-78",
+    "+49 25.11.2026",
+    "0171-25.11.2026",
+    "0171 - 25 - 11 - 2026",
+    "+1 250,000,000",
+    "(030) 12.500,00",
+    "0043 2026-0042",
+    "312,555,0142",
+    "312/555/0142",
+    "3/1/2/5/5/5/0/1/4/2",
+    "2/345/657",
+    "21/234/561",
+    "12 345 67 890",
+    "15.30-14.30",
+    "20.12-15.30",
+    "1530-1400",
+    "24.30-26.31",
+    "13/24-13/26",
 ]
 
 
@@ -313,6 +507,17 @@ def test_no_international_number_survives(number: phonenumbers.PhoneNumber, form
     left = "".join(filter(str.isdigit, clean(around.format(phonenumbers.format_number(number, form)))))
 
     assert digits not in left
+
+
+@pytest.mark.parametrize("typed", ["24.12.2026–26.12.2026", "2026-12-24–2026-12-26", "14.30–15.30 Uhr"])
+def test_a_long_dash_between_dates(typed: str) -> None:
+    """It is folded to a hyphen, and nothing else is lost."""
+    assert clean(typed) == typed.replace("–", "-")
+
+
+def test_a_small_digit_hides_no_number() -> None:
+    """A number with its last digit written small is one."""
+    assert clean("call 555-014² now") == "call now"
 
 
 TEAMS = "https://teams.microsoft.com/l/meetup-join/19%3ameeting_" + "M" * 96 + "%40thread.v2/0?context=%7b%22Tid%22%3a"

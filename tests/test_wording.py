@@ -336,6 +336,54 @@ def test_links(url: str, good: bool) -> None:
 
 
 @pytest.mark.parametrize(
+    ("typed", "url"),
+    [
+        (" https://example.com/x ", "https://example.com/x"),
+        ("\u00a0https://example.com/x\t", "https://example.com/x"),
+        ("HTTPS://Example.com/X", "HTTPS://Example.com/X"),
+        ("https://example.com/für/張?q=ж#é", "https://example.com/f%C3%BCr/%E5%BC%B5?q=%D0%B6#%C3%A9"),
+        ("https://example.com/a[0]|b", "https://example.com/a%5B0%5D%7Cb"),
+        ("https://example.com/%C3%BC", "https://example.com/%C3%BC"),
+        ("https://example.com/٣", "https://example.com/%D9%A3"),
+        ("https://example.com/e\u0301", "https://example.com/e%CC%81"),
+        ("https://example.com?q=ü", "https://example.com?q=%C3%BC"),
+        ("https://example.com:8080/", "https://example.com:8080/"),
+        ("https://example.com:٨٠٨٠/", "[join_url]"),
+        ("https://exаmple.com/ü", "[join_url]"),
+        ("https://user@example.com/ü", "[join_url]"),
+        ("https://example.com/ü\u202e", "[join_url]"),
+        ("https://example.com/ü\u200b", "[join_url]"),
+        ("https://example.com/ü x", "[join_url]"),
+        ("https://example.com/ü\nx", "[join_url]"),
+        ("https://example.com/ü{x}", "[join_url]"),
+        ("https://example.com/ü\\x", "[join_url]"),
+        ("https://example.com/<ü>", "[join_url]"),
+        ("https://example.com/🌸–x", "https://example.com/%F0%9F%8C%B8%E2%80%93x"),
+        ("https://example.com/\ud83d", "[join_url]"),
+        ("https://example.com/" + "ü" * 170, "[join_url]"),  # too long when written so
+    ],
+)
+def test_harmless_links(typed: str, url: str) -> None:
+    """Blanks around it, capitals, and letters of other scripts behind the site's name make no link dangerous."""
+    assert filled("{join_url}", booking(location=Location("zoom", "", typed))) == url
+
+
+@pytest.mark.parametrize(
+    ("typed", "email"),
+    [
+        (" theo@example.com ", "theo@example.com"),
+        ("theo@xn--e1afmkfd.xn--p1ai", "theo@xn--e1afmkfd.xn--p1ai"),
+        ("theo@example.XN--P1AI", "theo@example.XN--P1AI"),
+        ("theo@example.xn--", "[email]"),
+        ("theo@example.c1", "[email]"),
+    ],
+)
+def test_harmless_emails(typed: str, email: str) -> None:
+    """Blanks around it and the end of a domain of another script."""
+    assert filled("{email}", booking(replace(INVITEE, email=typed))) == email
+
+
+@pytest.mark.parametrize(
     "email", ["", "theo", "a b@example.com", "{x}@example.com", "x@" + "a" * 80 + ".com", "ü@x.example"]
 )
 def test_no_email(email: str) -> None:
