@@ -378,9 +378,11 @@ class Judge:
             if old in self.torn:
                 return False
             was, now = self.world.invitees.get(old), self.world.invitees.get(new)
-            if now is not None and now["old_invitee"] is not None:
+            # Either half names the other, where it can be read.
+            seen = [half for half in (was, now) if half is not None and half["event"] not in self.unread()]
+            if seen and now is not None and now["old_invitee"] is not None:
                 continue
-            if was is None or now is None or not self.unread().isdisjoint({was["event"], now["event"]}):
+            if was is None or now is None or len(seen) < len((was, now)):
                 self.torn.add(old)
                 return False
         return True
