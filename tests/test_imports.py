@@ -55,8 +55,8 @@ MAY_IMPORT = {
 """One way only: adapters never import each other, the worker knows clients by their protocols, the sandbox nobody."""
 
 PURE_LIBRARIES = frozenset(
-    "__future__ array bisect collections dataclasses datetime enum functools hashlib heapq re sys types typing"
-    " unicodedata zlib zoneinfo babel phonenumbers syncer".split()
+    "__future__ array bisect collections dataclasses datetime enum functools hashlib heapq itertools re sys types typing"
+    " unicodedata urllib.parse zlib zoneinfo babel phonenumbers syncer".split()
 )
 """All that a pure module may import: nothing here opens a file, asks a server, reads a clock or writes a log."""
 
@@ -154,7 +154,7 @@ def wrong_imports(module: Module) -> list[str]:
 
 def impure_imports(module: Module) -> list[str]:
     """List the libraries that a pure module must not import."""
-    return sorted({name for name in imports(module) if name.split(".")[0] not in PURE_LIBRARIES})
+    return sorted({name for name in imports(module) if not {name, name.split(".")[0]} & PURE_LIBRARIES})
 
 
 def misplaced_libraries(module: Module) -> list[str]:
