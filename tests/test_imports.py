@@ -55,8 +55,8 @@ MAY_IMPORT = {
 """One way only: adapters never import each other, the worker knows clients by their protocols, the sandbox nobody."""
 
 PURE_LIBRARIES = frozenset(
-    "__future__ array bisect collections dataclasses datetime enum functools hashlib heapq itertools re sys types typing"
-    " unicodedata urllib.parse zlib zoneinfo babel phonenumbers syncer".split()
+    "__future__ array bisect collections dataclasses datetime enum functools hashlib heapq itertools re sys types"
+    " typing unicodedata urllib.parse zlib zoneinfo babel phonenumbers syncer".split()
 )
 """All that a pure module may import: nothing here opens a file, asks a server, reads a clock or writes a log."""
 
