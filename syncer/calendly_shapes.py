@@ -253,11 +253,9 @@ def _not_blank(given: str, name: str) -> str:
 
 
 def _status(given: str) -> str:
-    """Read a status, whatever its letter case: what is neither active nor canceled must not pass for either."""
+    """Read a status, however it is spelled: `Canceled` and the like must not pass for one that is not."""
     status = _not_blank(given, "status").strip().lower()
-    if status not in {"active", "canceled"}:
-        raise Malformed("status is neither active nor canceled")
-    return status
+    return "canceled" if status.startswith("cancel") else status
 
 
 def _utc(moment: datetime) -> datetime:

