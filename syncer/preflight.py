@@ -43,7 +43,7 @@ class Preflight:
                 course.templates = {template.id: template for template in self.gateway.templates()}
                 course.listed_at = now
         except RunHalted as error:
-            halt(self.run, self.course, str(error))
+            halt(self.run, self.course, str(error), error.remedy or "syncer check")
             return None
         except (NotConnected, NoUsableAnswer) as error:
             # Not the end of all sending in this run: the next batch asks again.

@@ -11,6 +11,7 @@ from conftest import NOW, NUMBER
 from stage import CONTENTS, Stage, states, wait_for
 
 from syncer.engagelab import Template
+from syncer.errors import RunHalted
 from syncer.model import State
 from syncer.reasons import Reason, in_words
 from syncer.templates import covers, holes, spare
@@ -150,3 +151,23 @@ def test_other_templates_of_the_account_are_nobodys_business(stage: Stage) -> No
     assert known == {"1001", "1002", "1003", "1004", "1005"}
     assert changed == []
     assert stage.store.db.conn.total_changes - before == 1  # 1006, which no rule used
+
+
+@pytest.mark.parametrize(
+    ("remedy", "told"), [("Top up the balance", "Top up the balance"), ("", "syncer check")], ids=["its own", "none"]
+)
+def test_what_halts_at_the_list_of_templates_says_what_to_do(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, remedy: str, told: str
+) -> None:
+    """A login, credit, a firewall: each has another remedy, and the operator reads this line."""
+    [message] = wait_for(stage, {})
+
+    def refuse() -> None:
+        raise RunHalted("no", remedy)
+
+    monkeypatch.setattr(stage.gateway, "templates", refuse)
+    with pytest.raises(RunHalted):
+        stage.run()
+
+    assert [row["remedy"] for row in stage.told("gateway.halted")] == [told]
+    assert states(stage, [message]) == [State.SCHEDULED]
