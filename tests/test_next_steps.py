@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import signal
 import sqlite3
 import stat
 import subprocess
@@ -216,14 +217,19 @@ def test_an_answer_at_a_terminal_still_counts(shop: Shop) -> None:
         stdin=theirs,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
         start_new_session=True,
     )
-    time.sleep(2)
-    process.send_signal(2)
+    assert process.stdout is not None
+    asked = b""
+    while b"[y/N]" not in asked and (part := os.read(process.stdout.fileno(), 4096)):
+        asked += part
+    # Python loses a signal that comes just before it begins to read: wait until it sleeps in there.
+    while Path(f"/proc/{process.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0] != "S":
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     for descriptor in (ours, theirs):
         os.close(descriptor)
 
-    assert process.returncode == 1, (out, err)
-    assert "stopped; nothing was changed" in err
+    assert process.returncode == 1, (asked, out, err)
+    assert b"stopped; nothing was changed" in err
