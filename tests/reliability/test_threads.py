@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from harness import Site
 
 EVENTS, TEXTS = 45, 20
+MOST_TRIES = 500
+"""Processes of the control: on a busy machine threads change places more rarely, and some hundred may pass unharmed."""
 HURRIED = "import sys; sys.setswitchinterval(1e-6); from syncer.cli import main; main()"
 """Threads take turns five thousand times as often as usual: what can meet does meet."""
 WATCHED = """
@@ -133,11 +135,11 @@ def test_fresh_processes_do_not_crash(
 
 @pytest.mark.skipif(msgspec.__version__ != "0.22.0", reason="the crash was seen with msgspec 0.22.0")
 def test_the_control_with_a_late_decoder_crashes(booked: Site, tmp_path: Path, figures: Callable[..., None]) -> None:
-    """Else the fresh processes would prove nothing: one in five of these dies."""
+    """Else the fresh processes would prove nothing: on a quiet machine one in five of these dies."""
     code = variant(tmp_path / "code", *LATE_DECODER)
     tried = 0
     crashed = False
-    while not crashed and tried < 60:
+    while not crashed and tried < MOST_TRIES:
         crashed = run(booked, tmp_path / f"run{tried}", HURRIED, code=code)[0] < 0
         tried += 1
 
