@@ -14,7 +14,16 @@ from freezegun import freeze_time
 from stage import Stage, known_in
 
 from syncer.calendly import Listing
-from syncer.errors import CalendlyBusy, GuardRefused, LoginRefused, NotConnected, NotThere, StoreError, SyncerError
+from syncer.errors import (
+    CalendlyBusy,
+    GuardRefused,
+    LoginRefused,
+    NotConnected,
+    NotThere,
+    Stopped,
+    StoreError,
+    SyncerError,
+)
 from syncer.listing import lookback
 from syncer.model import State
 from syncer.outbox import NoAnswer
@@ -458,11 +467,12 @@ def test_a_signal_while_waiting_ends_the_run_quietly(settings: Callable[..., Set
     worker = stage.worker()
     stage.gateway.on_send = lambda _: worker.stop.set()
 
-    run = worker.run_once()
+    with pytest.raises(Stopped):
+        worker.run_once()
 
     assert len(stage.gateway.sends) == 1  # the message in hand
-    assert run.report.deferred == 5
-    assert store.counts()["sending"] == 0
+    assert [one["error"] for one in stage.told("run.skipped")] == ["Stopped"]
+    assert (store.counts()["sending"], store.counts()["unknown"]) == (0, 0)
 
 
 @pytest.mark.parametrize(
