@@ -256,9 +256,9 @@ class Case(NamedTuple):
 
 
 CASES = [
-    Case("messages", ["messages", "--json"], 0, to_stdout=True, in_short_form=(">&-", ">/dev/full", ">&9")),
-    Case("run", ["run", "--once"], 0, to_stderr=True, in_short_form=("2>&-", "2>&9", "<&-")),
-    Case("dry run", ["run", "--once", "--dry-run"], 0, to_stdout=True, to_stderr=True, in_short_form=(">/dev/full",)),
+    Case("messages", ["messages", "--json"], 0, to_stdout=True, in_short_form=(">&-", ">/dev/full")),
+    Case("run", ["run", "--once"], 0, to_stderr=True, in_short_form=("2>&9",)),
+    Case("dry run", ["run", "--once", "--dry-run"], 0, to_stdout=True, to_stderr=True, in_short_form=(">&9",)),
     Case("explain", ["explain", "nobody@example.com"], 1, to_stdout=True),
     Case("usage", ["run", "--nonsense"], 2, to_stderr=True),
     Case("guard", ["run", "--once"], 3, to_stderr=True),
