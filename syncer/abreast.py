@@ -6,6 +6,8 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextvars import copy_context
 from typing import TYPE_CHECKING, TypeVar
 
+from syncer.errors import NoThreads
+
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Sequence
@@ -30,12 +32,18 @@ def side_by_side(calls: Sequence[Callable[[], T]], failed: threading.Event, *, l
 
     Raises:
         Exception: what the first one to fail raised.
+        NoThreads: there is none for one of them.
     """
     if lanes == 1 or len(calls) == 1:
         return [call() for call in calls]
     trouble: list[BaseException] = []
     with ThreadPoolExecutor(max_workers=min(lanes, len(calls))) as pool:
-        asked = [pool.submit(copy_context().run, call) for call in calls]
+        try:
+            asked = [pool.submit(copy_context().run, call) for call in calls]
+        except RuntimeError:  # the others must not go on for nothing
+            failed.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise NoThreads from None
         for one in as_completed(asked):
             if (error := one.exception()) is not None:
                 failed.set()

@@ -15,26 +15,55 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import httpcore
 
+from syncer.errors import NoThreads, Stopped
+
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 _SocketOptions: TypeAlias = "Iterable[httpcore.SOCKET_OPTION] | None"
+
+LOOK = 0.5
+"""Seconds after which a wait for an answer looks whether the answer is still wanted."""
+LONGEST_STEP = 10.0
+"""Seconds that connecting and TLS may take each, if the request may be given up: neither can be interrupted."""
 
 
 class Deadline(threading.local):
     """When the exchange of this thread must be over; a thread has one exchange at a time."""
 
     end: float | None = None
+    given_up: Callable[[], bool] | None = None
 
     @contextmanager
-    def within(self, seconds: float) -> Iterator[None]:
-        """Let everything in the `with` block take so many seconds together."""
-        self.end = time.monotonic() + seconds
+    def within(self, seconds: float, given_up: Callable[[], bool] | None = None) -> Iterator[None]:
+        """Let everything in the `with` block take so many seconds together.
+
+        Args:
+            seconds: how many.
+            given_up: whether nobody wants the answer any more; None = the exchange goes on to its end in any case.
+        """
+        self.end, self.given_up = time.monotonic() + seconds, given_up
         try:
+            self.check_wanted()
             yield
         finally:
-            self.end = None
+            self.end = self.given_up = None
+
+    def check_wanted(self) -> None:
+        """Look whether the answer is still wanted.
+
+        Raises:
+            Stopped: it is not.
+        """
+        if self.given_up is not None and self.given_up():
+            raise Stopped("asked to stop")
+
+    def step(self, seconds: float | None, longest: float) -> float | None:
+        """Say how many of so many seconds a step may take before it must look whether the answer is still wanted."""
+        if self.given_up is None:
+            return seconds
+        return longest if seconds is None else min(seconds, longest)
 
     def left(self, timeout: float | None, error: type[Exception]) -> float | None:
         """Say how many seconds the next step may take, at most `timeout`.
@@ -66,11 +95,12 @@ class TimedBackend(httpcore.NetworkBackend):
         socket_options: _SocketOptions = None,
     ) -> httpcore.NetworkStream:
         """Connect to the first address that answers; each gets its share of the time, not all of it."""
-        addresses = _look_up(host, port, self._deadline.left(timeout, httpcore.ConnectTimeout))
+        addresses = _look_up(host, port, self._deadline, timeout)
         failure: Exception = httpcore.ConnectError("no address")
         for tried, address in enumerate(addresses):
+            self._deadline.check_wanted()
             left = self._deadline.left(timeout, httpcore.ConnectTimeout)
-            share = None if left is None else left / (len(addresses) - tried)
+            share = self._deadline.step(None if left is None else left / (len(addresses) - tried), LONGEST_STEP)
             try:
                 stream = self._inner.connect_tcp(address, port, share, local_address, socket_options)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
@@ -80,8 +110,15 @@ class TimedBackend(httpcore.NetworkBackend):
         raise failure
 
 
-def _look_up(host: str, port: int, seconds: float | None) -> list[str]:
-    """Look a name up. In a thread, as the system's resolver takes no timeout and may take a minute."""
+def _look_up(host: str, port: int, deadline: Deadline, timeout: float | None) -> list[str]:
+    """Look a name up. In a thread, as the system's resolver takes no timeout and may take a minute.
+
+    Raises:
+        ConnectTimeout: it took too long.
+        ConnectError: it is not known.
+        NoThreads: there is no thread for it.
+        Stopped: nobody wants it any more.
+    """
     found: list[str] = []
     failed: list[OSError | UnicodeError] = []
 
@@ -94,10 +131,14 @@ def _look_up(host: str, port: int, seconds: float | None) -> list[str]:
             failed.append(error)
 
     thread = threading.Thread(target=ask, name="look-up", daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if thread.is_alive():
-        raise httpcore.ConnectTimeout("name look-up")
+    try:
+        thread.start()
+    except RuntimeError:
+        raise NoThreads from None
+    while thread.is_alive():
+        deadline.check_wanted()
+        left = deadline.left(timeout, httpcore.ConnectTimeout)
+        thread.join(deadline.step(left, LOOK))
     if failed:
         raise httpcore.ConnectError(str(failed[0]))
     return found
@@ -111,7 +152,15 @@ class _TimedStream(httpcore.NetworkStream):
         self._deadline = deadline
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._inner.read(max_bytes, self._deadline.left(timeout, httpcore.ReadTimeout))
+        while True:
+            left = self._deadline.left(timeout, httpcore.ReadTimeout)
+            step = self._deadline.step(left, LOOK)
+            try:
+                return self._inner.read(max_bytes, step)
+            except httpcore.ReadTimeout:
+                if step == left:
+                    raise
+            self._deadline.check_wanted()
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         self._inner.write(buffer, self._deadline.left(timeout, httpcore.WriteTimeout))
@@ -122,7 +171,8 @@ class _TimedStream(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        left = self._deadline.left(timeout, httpcore.ConnectTimeout)
+        self._deadline.check_wanted()
+        left = self._deadline.step(self._deadline.left(timeout, httpcore.ConnectTimeout), LONGEST_STEP)
         return _TimedStream(self._inner.start_tls(ssl_context, server_hostname, left), self._deadline)
 
     def get_extra_info(self, info: str) -> object:

@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from syncer import quiet
-from syncer.errors import Overtaken
+from syncer.errors import Overtaken, Stopped
 from syncer.flights import Flights
 from syncer.log import mask
 from syncer.model import Audience, State
@@ -176,6 +176,8 @@ class Delivery:
                     room = self._room(listed) if sending.wait_for_turn(waiting[0], self.stopping) else 0
                     if not room:
                         self.run.report.deferred += len(waiting)
+                        if self.stopping():
+                            raise Stopped("asked to stop")
                         return
                     sending.send(self._wave(waiting, flights, room))
 

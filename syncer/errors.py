@@ -15,6 +15,7 @@ SyncerError                   one line for the operator, with a remedy; exit 1
 ├── RunHalted                 a login refused, the account out of credit: sending stopped, nothing lost
 ├── Unsendable                a request that cannot be built: a setting or our own bug; nothing left
 ├── Stopped                   a signal came while waiting; exit 0
+├── NoThreads                 this machine lets the process start no more threads; nothing left
 ├── NotConnected              no byte of the request left: safe to try again
 ├── NoUsableAnswer            the request may have arrived, and its answer is not to be had
 ├── Unreadable                an answer that does not decode: the listing fails, nothing changes
@@ -126,6 +127,14 @@ class Stopped(SyncerError):
     """A signal asked the worker to stop while it waited or read; nothing is lost."""
 
     exit_code = 0
+
+
+class NoThreads(SyncerError):
+    """This machine lets the process start no more threads. What was to run in one did not begin."""
+
+    def __init__(self) -> None:
+        remedy = "Raise TasksMax, the container's limit of pids or `ulimit -u`, or lower limits.concurrency"
+        super().__init__("this machine lets syncer start no more threads", remedy)
 
 
 class NotConnected(SyncerError):

@@ -6,13 +6,15 @@ A request runs on a thread of its own, which touches nothing but the gateway; it
 from __future__ import annotations
 
 import queue
+from concurrent.futures import Future
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from syncer.outbox import NoAnswer
+from syncer.errors import NoThreads
+from syncer.outbox import NoAnswer, NotNow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from concurrent.futures import Future
 
     from syncer.model import Message
     from syncer.outbox import Outcome
@@ -28,15 +30,19 @@ TOGETHER = 0.003
 class Executor(Protocol):
     """Runs calls, side by side or not; `concurrent.futures.ThreadPoolExecutor` does."""
 
-    def submit(self, call: Callable[[], Outcome], /) -> Future[Outcome]:
-        """Run a call some time soon."""
+    def submit(self, call: Callable[[], None], /) -> object:
+        """Run a call some time soon.
+
+        Raises:
+            RuntimeError: there is no thread for it. It may run nevertheless, in another one.
+        """
 
 
 class Flights:
     """What one delivery has in flight.
 
     Attributes:
-        begun: how many requests have left so far.
+        no_threads: why a request could not begin: this machine lets no more threads start; None = all could.
     """
 
     def __init__(
@@ -62,6 +68,7 @@ class Flights:
         self._next = ticks()
         self._landed: queue.SimpleQueue[tuple[Message, Future[Outcome]]] = queue.SimpleQueue()
         self._flying: dict[str, Message] = {}
+        self.no_threads: NoThreads | None = None
 
     def __len__(self) -> int:
         """Count what is in flight."""
@@ -76,10 +83,18 @@ class Flights:
         return self._wait() <= 0 and (not after or (len(after) + 1) * self._gap <= BURST)
 
     def begin(self, claimed: Message, send: Callable[[], Outcome]) -> None:
-        """Let a claimed message leave."""
+        """Let a claimed message leave. If there is no thread for it, that is its answer: it did not leave."""
         self._flying[claimed.key] = claimed
         self._next = max(self._next, self._ticks()) + self._gap
-        future = self._executor.submit(send)
+        future: Future[Outcome] = Future()
+        try:
+            self._executor.submit(partial(_run, future, send))
+        except RuntimeError:
+            # `ThreadPoolExecutor` puts a call into its queue and then starts a thread. If it cannot, a thread that is
+            # there may take the call all the same. A future that can be canceled has surely not begun, and never will.
+            if future.cancel():
+                future = Future()
+                future.set_exception(NoThreads())
         future.add_done_callback(lambda done: self._landed.put((claimed, done)))
 
     def landed(self, *, wait: bool = False) -> Iterator[tuple[Message, Outcome]]:
@@ -105,11 +120,30 @@ class Flights:
             elif patience > 0:
                 patience = until - self._ticks()
             del self._flying[claimed.key]
-            fault = future.exception()
-            if fault is not None and not isinstance(fault, Exception):
-                raise fault
-            yield claimed, future.result() if fault is None else NoAnswer(f"unexpected {type(fault).__name__}")
+            yield claimed, self._outcome(future)
+
+    def _outcome(self, future: Future[Outcome]) -> Outcome:
+        """Return what a request led to."""
+        fault = future.exception()
+        if isinstance(fault, NoThreads):  # to run in, or to look a name up
+            self.no_threads = fault
+            return NotNow(f"not sent: {fault}", unreached=True)
+        if fault is not None and not isinstance(fault, Exception):
+            raise fault
+        return future.result() if fault is None else NoAnswer(f"unexpected {type(fault).__name__}")
 
     def _wait(self) -> float:
         """Seconds until the next request may begin."""
         return self._next - self._ticks()
+
+
+def _run(future: Future[Outcome], send: Callable[[], Outcome]) -> None:
+    """Run a request and put what it returns or raises into its future, unless that was canceled before."""
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        outcome = send()
+    except BaseException as fault:  # noqa: BLE001  as an executor does
+        future.set_exception(fault)
+    else:
+        future.set_result(outcome)

@@ -154,6 +154,7 @@ class Http:
         keepalive: float = 5.0,
         connections: int = 16,
         on_end: Callable[[], None] = lambda: None,
+        stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         """Make the pool; nothing connects yet.
 
@@ -162,6 +163,7 @@ class Http:
             keepalive: seconds an idle connection is kept; `SENDS_KEEPALIVE` for sends.
             connections: most connections at once; more exchanges than that wait for each other.
             on_end: called when an exchange has ended, however it ended, in its thread.
+            stopping: whether the process was asked to stop: then a GET is given up. A POST is never.
 
         Raises:
             SettingsError: the proxy cannot be used.
@@ -184,7 +186,7 @@ class Http:
             )
         except (ValueError, httpx.InvalidURL, ImportError):
             raise SettingsError([Problem("proxy", "not a usable proxy URL", "Write http://host:port")]) from None
-        self._on_end = on_end
+        self._on_end, self._stopping = on_end, stopping
         self._deadline = Deadline()
         pool = transport._pool  # noqa: SLF001  httpx has no public way to put a clock under its streams
         pool._network_backend = TimedBackend(pool._network_backend, self._deadline)  # noqa: SLF001  likewise
@@ -215,6 +217,8 @@ class Http:
             NotConnected: no byte of the request left.
             NoUsableAnswer: it may have arrived; the answer is missing, broken, late or too large.
             Unsendable: it could not be written down (`prepare` finds this earlier).
+            NoThreads: this machine has no thread for the name look-up; no byte of the request left.
+            Stopped: the process was asked to stop, and this is a GET.
         """
         request = httpx.Request(
             prepared.method,
@@ -224,7 +228,7 @@ class Http:
             extensions={"timeout": dict.fromkeys(("connect", "read", "write", "pool"), deadline)},
         )
         host = prepared.target.host
-        with self._deadline.within(deadline):
+        with self._deadline.within(deadline, self._stopping if prepared.method == "GET" else None):
             # The causes are cut off (`from None`): their texts may quote the answer.
             try:
                 response = self._transport.handle_request(request)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TextIO
 from syncer.lean import without
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, MutableMapping
+    from collections.abc import Callable, Iterable, MutableMapping
 
 with without("rich"):
     import structlog
@@ -160,10 +160,37 @@ def _first_things_first(_: object, __: str, event_dict: MutableMapping[str, Any]
     return front | dict(event_dict)
 
 
+class _Losses:
+    """A structlog processor that says with the next line how many lines could not be written so far."""
+
+    def __init__(self, lost: Callable[[], int]) -> None:
+        self._lost, self._told = lost, 0
+
+    def __call__(self, _: object, __: str, event_dict: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        """Add the field `lines_lost` if there are more than the last time."""
+        if (lost := self._lost()) > self._told:
+            self._told = lost
+            event_dict["lines_lost"] = lost
+        return event_dict
+
+
 def configure(
-    *, log_format: str | None = None, level: str = "info", secrets: Iterable[str] = (), stream: TextIO | None = None
+    *,
+    log_format: str | None = None,
+    level: str = "info",
+    secrets: Iterable[str] = (),
+    stream: TextIO | None = None,
+    lost: Callable[[], int] = lambda: 0,
 ) -> None:
-    """Set the log up: `json` one object a line, `console` for people; None = by whether stderr is a terminal."""
+    """Set the log up.
+
+    Args:
+        log_format: `json` one object a line, `console` for people; None = by whether stderr is a terminal.
+        level: the least important level that is written.
+        secrets: never written.
+        stream: where to write; None = stderr.
+        lost: counts the lines that could not be written so far.
+    """
     out: Any = _Stderr() if stream is None else stream
     console = (log_format or ("console" if out.isatty() else "json")) == "console"
     # httpx logs whole URLs at INFO, with whatever stands in their query.
@@ -180,10 +207,11 @@ def configure(
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             Redactor(secrets),
+            _Losses(lost),
             _first_things_first,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(out),
+        logger_factory=structlog.WriteLoggerFactory(out),  # one write a line
         cache_logger_on_first_use=False,
     )

@@ -13,6 +13,7 @@ from syncer.errors import (
     CalendlyRefused,
     LoginRefused,
     NotConnected,
+    NoThreads,
     NotThere,
     NoUsableAnswer,
     Overtaken,
@@ -67,9 +68,16 @@ class Reader:
         self._run, self._pool = run, pool
 
     def ask(self, batch: Sequence[tuple[Event, str]]) -> list[Future[Read]]:
-        """Ask for the invitees of these events, each with the reason why it is read."""
+        """Ask for the invitees of these events, each with the reason why it is read.
+
+        Raises:
+            NoThreads: there is none to ask in.
+        """
         # Each in a copy of the context, so that what is logged on the way carries the run's id.
-        return [self._pool.submit(copy_context().run, _read, self._run, event, why) for event, why in batch]
+        try:
+            return [self._pool.submit(copy_context().run, _read, self._run, event, why) for event, why in batch]
+        except RuntimeError:
+            raise NoThreads from None
 
 
 def follow(run: Run, batch: Sequence[Read]) -> dict[str, SyncerError]:
@@ -268,6 +276,7 @@ def plan_again_if_rules_changed(run: Run, now: datetime) -> None:
     since, _ = window(run, now)
     planning = planner(run, now)
     for bookings in run.store.bookings_since(since):
+        run.check_stop()
         rows = planning.remember_numbers(bookings, now)
         changed = [new for old, new in zip(bookings, rows, strict=True) if new is not old]
         _commit(run, Batch(bookings=changed), planning.todo(rows, now), now)

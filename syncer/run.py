@@ -127,6 +127,8 @@ class Run:
         changes: what was noticed so far, likewise.
         unreadable: event types that could not be read.
         halted: why nothing can be sent until a person acts; empty = it can.
+        failure: what fails the run once everything in hand is finished; None = nothing.
+        stopping: whether the process was asked to stop.
         refused: what a guard holds back, and why; empty = nothing.
         reading_works: whether an event that was read before could be read again when others could not.
     """
@@ -143,8 +145,19 @@ class Run:
     changes: list[Change] = field(default_factory=list)
     unreadable: set[str] = field(default_factory=set)
     halted: str = ""
+    failure: SyncerError | None = None
     refused: str = ""
     reading_works: bool = False
+    stopping: Callable[[], bool] = lambda: False
+
+    def check_stop(self) -> None:
+        """End the run here if the process was asked to stop.
+
+        Raises:
+            Stopped: it was.
+        """
+        if self.stopping():
+            raise Stopped("asked to stop")
 
     def check_clock(self, listed: Listed) -> None:
         """Compare the clock with the one that nobody sets.

@@ -242,6 +242,9 @@ class Sending:
     def _take(self, *, wait: bool) -> None:
         for claimed, outcome in self.flights.landed(wait=wait):
             self._settle(claimed, outcome)
+            if self.flights.no_threads is not None:  # the trouble is this machine's, not EngageLab's
+                self.run.failure = self.flights.no_threads
+                self.course.over, self.course.unanswered = str(self.run.failure), 0
 
     def _check(self) -> None:
         if self.course.broken is not None:

@@ -168,8 +168,7 @@ class Worker:
             # One batch in any case: a listing may take longer than the time there is, and every run must come further.
             asked = reader.ask(listed.take(BATCH))
             while asked:
-                if self.stop.is_set():
-                    raise Stopped("asked to stop")
+                run.check_stop()
                 goes_on = listed.stale and not self._takes_too_long(listed, run.options)
                 ahead = reader.ask(listed.take(BATCH)) if goes_on else []
                 batch = [one.result() for one in asked]
@@ -280,12 +279,14 @@ class Worker:
         """Put a run's events and its row around it."""
         run_id, began, started = secrets.token_hex(6), self.ticks(), self.clock()
         parts = {name: getattr(self, name) for name in ("settings", "store", "calendly", "clock", "ticks", "tell")}
-        run = Run(options=options, **parts)
+        run = Run(options=options, stopping=self.stop.is_set, **parts)
         requests, outcome, failure = self.calendly.requests, "failed", ""
         bind(run_id=run_id, **({"dry_run": True} if options.dry_run else {}))
         try:
             self.tell("run.started", dry_run=options.dry_run)
             yield run
+            if run.failure is not None:
+                raise run.failure
             if run.halted:
                 raise RunHalted(f"sending is halted: {run.halted}", "syncer check")
             outcome = "completed"

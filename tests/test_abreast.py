@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from syncer.abreast import Abandoned, side_by_side
-from syncer.errors import CalendlyBusy, LoginRefused
+from syncer.errors import CalendlyBusy, LoginRefused, NoThreads
 
 WHO = contextvars.ContextVar("WHO", default="nobody")
 
@@ -75,3 +75,26 @@ def test_one_lane_raises_as_it_comes() -> None:
         side_by_side([lambda number=number: call(number) for number in range(4)], threading.Event(), lanes=1)  # type: ignore[misc]
 
     assert begun == [0, 1]
+
+
+def test_without_a_thread_the_others_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They look at the flag; nobody waits for what they would have brought, and none begins any more."""
+    failed, begun, ended = threading.Event(), [], []
+    real = threading.Thread.start
+
+    def start(thread: threading.Thread) -> None:
+        if threading.active_count() > before + 1:
+            raise RuntimeError("can't start new thread")
+        real(thread)
+
+    def call() -> None:
+        begun.append(1)
+        ended.append(failed.wait(60))
+        raise Abandoned
+
+    before = threading.active_count()
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with pytest.raises(NoThreads):
+        side_by_side([call] * 8, failed, lanes=4)
+
+    assert (len(begun), ended) == (2, [True, True])

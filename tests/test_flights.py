@@ -11,11 +11,12 @@ import pytest
 from conftest import a_message
 from fakes import InlineExecutor
 
+from syncer.errors import NoThreads
 from syncer.flights import Flights
-from syncer.outbox import Accepted, NoAnswer, Refused
+from syncer.outbox import Accepted, NoAnswer, NotNow, Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from syncer.model import Message
     from syncer.outbox import Outcome
@@ -221,3 +222,62 @@ def test_answers_that_come_nearly_together_are_taken_together(pool: ThreadPoolEx
     assert left >= 1
     while len(flights):
         list(flights.landed(wait=True))
+
+
+class Exhausted:
+    """A pool whose threads cannot start: what it was given may wait in its queue, and run later in another thread."""
+
+    def __init__(self, *, runs: bool = False) -> None:
+        self.runs, self.queue = runs, []  # type: ignore[var-annotated]
+
+    def submit(self, call: Callable[[], None], /) -> object:
+        """Queue the call, as `ThreadPoolExecutor` does, and fail."""
+        self.queue.append(call)
+        if self.runs:
+            call()
+        raise RuntimeError("can't start new thread")
+
+
+def test_without_a_thread_a_text_did_not_leave() -> None:
+    """It lands as one that may be tried again, nothing waits for it, and it never leaves, also not later."""
+    pool, sent = Exhausted(), []
+    flights = Flights(pool, lanes=8, per_second=500, ticks=Timeline(), sleep=lambda _: None)
+
+    def send() -> Outcome:
+        sent.append("left")
+        return TAKEN
+
+    flights.begin(to(1), send)
+    landed = list(flights.landed(wait=True))
+    for call in pool.queue:
+        call()
+
+    assert [(claimed.key, isinstance(outcome, NotNow) and outcome.unreached) for claimed, outcome in landed] == [
+        ("k1", True)
+    ]
+    assert (len(flights), sent) == (0, [])
+    assert isinstance(flights.no_threads, NoThreads)
+
+
+def test_what_another_thread_took_all_the_same_counts_as_it_ended() -> None:
+    """The pool has put the call into its queue before it found that no thread can be started."""
+    flights = Flights(Exhausted(runs=True), lanes=8, per_second=500, ticks=Timeline(), sleep=lambda _: None)
+    flights.begin(to(1), lambda: TAKEN)
+
+    assert [outcome for _, outcome in flights.landed(wait=True)] == [TAKEN]
+    assert flights.no_threads is None
+
+
+def test_without_a_thread_for_the_look_up_of_a_name_a_text_did_not_leave() -> None:
+    """The request had its thread, and did not even connect."""
+    flights = Flights(InlineExecutor(), lanes=8, per_second=500, ticks=Timeline(), sleep=lambda _: None)
+
+    def no_look_up() -> Outcome:
+        raise NoThreads
+
+    flights.begin(to(1), no_look_up)
+    [(_, outcome)] = flights.landed()
+
+    assert isinstance(outcome, NotNow)
+    assert outcome.unreached
+    assert flights.no_threads is not None

@@ -20,7 +20,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncer.addresses import same_origin
-from syncer.errors import NotConnected, NoUsableAnswer, SettingsError, SyncerError, Unsendable
+from syncer.errors import (
+    NotConnected,
+    NoThreads,
+    NoUsableAnswer,
+    SettingsError,
+    Stopped,
+    SyncerError,
+    Unsendable,
+)
 from syncer.http import Answer, Http, http_date, json_object, prepare, quoted, retry_after
 
 if TYPE_CHECKING:
@@ -656,3 +664,93 @@ def test_json_object_never_fails(body: bytes) -> None:
 def test_errors_are_ours() -> None:
     """Whoever catches our errors catches these."""
     assert all(issubclass(kind, SyncerError) for kind in (NotConnected, NoUsableAnswer, Unsendable))
+
+
+# A wish to stop.
+
+
+@pytest.mark.parametrize(
+    "pieces", [[], [b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"]], ids=["no answer", "half of one"]
+)
+def test_a_request_that_reads_is_given_up(wire: Callable[..., Wire], pieces: list[bytes]) -> None:
+    """Within half a second or so, whatever its deadline is; the next one does not even begin."""
+    stop = threading.Event()
+    server = wire(*pieces, hang=True)
+    with Http(stopping=stop.is_set) as http:
+        threading.Timer(0.2, stop.set).start()
+        began = time.monotonic()
+        with pytest.raises(Stopped):
+            get(http, server.url, deadline=60)
+        took = time.monotonic() - began
+        with pytest.raises(Stopped):
+            get(http, server.url, deadline=60)
+
+    assert took < 5
+    assert len(server.received) == 1
+
+
+def test_a_send_is_never_given_up(wire: Callable[..., Wire]) -> None:
+    """Its answer is awaited: nobody would know whether it had arrived."""
+    stop = threading.Event()
+
+    def script(connection: socket.socket) -> None:
+        while server.read_request(connection):
+            stop.set()
+            time.sleep(1.2)
+            connection.sendall(OK)
+
+    server = wire(script=script)
+    with Http(stopping=stop.is_set) as http:
+        first = get(http, server.url, deadline=30, content=b"{}")
+        second = get(http, server.url, deadline=30, content=b"{}")
+
+    assert (first.body, second.body) == (b"ok", b"ok")
+
+
+def test_a_look_up_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system's resolver may take a minute."""
+    stop, answered = threading.Event(), threading.Event()
+
+    def never(*_: object, **__: object) -> list[object]:
+        answered.wait(60)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", never)
+    with Http(stopping=stop.is_set) as http:
+        threading.Timer(0.2, stop.set).start()
+        with pytest.raises(Stopped):
+            get(http, "http://example.test", deadline=60)
+    answered.set()
+
+
+def test_a_slow_answer_comes_whole_while_nobody_wants_to_stop(wire: Callable[..., Wire]) -> None:
+    """The looks in between change nothing: neither an answer, nor the deadline of one that does not come."""
+    slow = wire(b"HTTP/1.1 200 OK\r\n", b"Content-Length: 2\r\n\r\n", b"o", b"k", pause=0.7)
+    silent = wire(hang=True)
+    with Http(stopping=lambda: False) as http:
+        answer = get(http, slow.url, deadline=30)
+        began = time.monotonic()
+        with pytest.raises(NoUsableAnswer):
+            get(http, silent.url, deadline=1.2)
+        took = time.monotonic() - began
+
+    assert answer.body == b"ok"
+    assert 1.1 < took < 4.5
+
+
+@pytest.mark.parametrize("content", [None, b"{}"], ids=["GET", "POST"])
+def test_without_a_thread_for_the_look_up_nothing_left(
+    wire: Callable[..., Wire], monkeypatch: pytest.MonkeyPatch, content: bytes | None
+) -> None:
+    """It says so, in a type of its own: no other request would fare better."""
+    server = wire(OK)
+
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with Http() as http:
+        monkeypatch.setattr(threading.Thread, "start", start)
+        with pytest.raises(NoThreads, match="no more threads"):
+            get(http, server.url, content=content)
+
+    assert server.connections == 0

@@ -23,6 +23,7 @@ FAMILIES = {
     " names gsm zones zone_names",
     "log": "log",
     "notify": "notify",
+    "stopping": "stopping",
     "http": "http addresses deadline lenient",
     "calendly": "calendly calendly_accounts calendly_answers calendly_asking calendly_pages calendly_remedies"
     " calendly_shapes abreast pace",
@@ -42,13 +43,14 @@ MAY_IMPORT = {
     "lean": "",
     "log": "lean",
     "notify": "",
+    "stopping": "",
     "http": "base http lean",
     "calendly": "base pure http calendly",
     "engagelab": "base pure http engagelab",
     "store": "base pure store",
     "config": "base pure config",
     "work": "base pure log store config work",
-    "cli": "base pure log notify http calendly engagelab store config work cli demo sandbox",
+    "cli": "base pure log notify stopping http calendly engagelab store config work cli demo sandbox",
     "demo": "base pure log http calendly engagelab store config work cli demo sandbox",
     "sandbox": "sandbox",
 }

@@ -14,10 +14,21 @@ from freezegun import freeze_time
 from stage import Stage, known_in
 
 from syncer.calendly import Listing
-from syncer.errors import CalendlyBusy, GuardRefused, LoginRefused, NotConnected, NotThere, StoreError, SyncerError
+from syncer.errors import (
+    CalendlyBusy,
+    GuardRefused,
+    LoginRefused,
+    NotConnected,
+    NoThreads,
+    NotThere,
+    Stopped,
+    StoreError,
+    SyncerError,
+)
 from syncer.listing import lookback
 from syncer.model import State
 from syncer.outbox import NoAnswer
+from syncer.planning import Planner
 from syncer.reasons import Reason
 from syncer.rules import Rule, Trigger
 from syncer.run import Options
@@ -26,7 +37,10 @@ from syncer.worker import BATCH, LOOP, Worker
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from fakes import Sent
+
     from syncer.config import Settings
+    from syncer.reconcile import Todo
     from syncer.store import Store
 
 
@@ -458,11 +472,12 @@ def test_a_signal_while_waiting_ends_the_run_quietly(settings: Callable[..., Set
     worker = stage.worker()
     stage.gateway.on_send = lambda _: worker.stop.set()
 
-    run = worker.run_once()
+    with pytest.raises(Stopped):
+        worker.run_once()
 
     assert len(stage.gateway.sends) == 1  # the message in hand
-    assert run.report.deferred == 5
-    assert store.counts()["sending"] == 0
+    assert [one["error"] for one in stage.told("run.skipped")] == ["Stopped"]
+    assert (store.counts()["sending"], store.counts()["unknown"]) == (0, 0)
 
 
 @pytest.mark.parametrize(
@@ -603,3 +618,51 @@ def test_what_was_read_once_is_no_reason_to_rest(stage: Stage) -> None:
     assert stage.told("calendly.throttled") == []
     worker._run_surviving(LOOP)
     assert worker.rests_until > 0.0
+
+
+def test_a_signal_ends_the_planning_of_what_is_known(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a change of the settings all bookings are planned again; a signal ends that between two chunks."""
+    put(stage, 3)
+    stage.run()
+    monkeypatch.setattr("syncer.store.snapshot.CHUNK", 1)
+    limits = replace(stage.settings.policy, per_number_per_day=3)
+    stage.settings = replace(stage.settings, policy=limits)
+    worker, planned = stage.worker(), []
+    real = Planner.todo
+
+    def todo(self: Planner, *given: Any) -> Todo:
+        planned.append(given)
+        worker.stop.set()
+        return real(self, *given)
+
+    monkeypatch.setattr(Planner, "todo", todo)
+    with pytest.raises(Stopped):
+        worker.run_once()
+    first = len(planned)
+    stage.run()
+
+    assert first == 1
+    assert len(planned) == 1 + 3
+
+
+def test_without_threads_a_run_fails_and_its_texts_wait(stage: Stage) -> None:
+    """What did not leave may be tried again, nothing is unknown, and the log says what to do."""
+    put(stage, 5)
+    worker = stage.worker()
+
+    def on_send(_: Sent) -> None:
+        raise NoThreads
+
+    stage.gateway.on_send = on_send
+    with pytest.raises(NoThreads):
+        worker.run_once()
+    counts = stage.store.counts()
+    failed = stage.told("run.failed")
+    stage.gateway.on_send = None
+    stage.now += timedelta(minutes=10)
+    stage.run()
+
+    assert (counts["sending"], counts["unknown"], counts["retryable"]) == (0, 0, 1)
+    assert [one["error"] for one in failed] == ["NoThreads"]
+    assert "TasksMax" in failed[0]["remedy"]
+    assert stage.store.counts()["sent"] == 10

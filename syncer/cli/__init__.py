@@ -5,7 +5,6 @@ Data goes to stdout, the log to stderr. Each command imports what it needs when 
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import importlib
 import os
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from syncer import __version__
-from syncer.cli.streams import replace_odd_characters
+from syncer.cli import streams
 from syncer.errors import SettingsError, SyncerError, unexpected
 
 if TYPE_CHECKING:
@@ -102,7 +101,7 @@ class App:
 
         use_newest()  # before any setting names a zone
         shape, level = self._log_preferences()
-        log.configure(log_format=shape, level=level)
+        log.configure(log_format=shape, level=level, lost=streams.lines_lost)
         settings = config.load(
             environ=os.environ,
             folder=here(),
@@ -119,6 +118,7 @@ class App:
             log_format=settings.log_format,
             level=settings.log_level,
             secrets=[secret.reveal() for secret in secrets if secret],
+            lost=streams.lines_lost,
         )
         return settings
 
@@ -179,25 +179,9 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 failed, 2 usage or settings, 3 refused by a guard, 75 locked."""
-    replace_odd_characters()
+    streams.open_streams()
     code = run(cli.main, arguments)
-    sys.exit(code if _all_was_written() else code or 1)
-
-
-def _all_was_written() -> bool:
-    """Whether all output found its way: a log that nobody can read must not look like a good run.
-
-    Python itself would end with 120, a code of its own, when it tries once more at its end: hence the null device.
-    """
-    written = True
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except (OSError, ValueError):  # a full disk, a closed pipe; a stream that was closed from the start
-            written = False
-            with contextlib.suppress(OSError, ValueError):
-                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-    return written
+    sys.exit(code if streams.all_was_written() else code or 1)
 
 
 def run(command: Callable[..., Any], arguments: Sequence[str] | None = None) -> int:

@@ -8,7 +8,7 @@ import threading
 import time
 import zoneinfo
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from syncer.calendly import Calendly
 from syncer.errors import Stopped, SyncerError
@@ -64,9 +64,10 @@ def a_reader(
     sleep: Callable[[float], None] = time.sleep,
     on_wait: Callable[[float, str], None] | None = None,
     alive: Callable[[], None] = lambda: None,
+    stopping: Callable[[], bool] = lambda: False,
 ) -> Iterator[Calendly]:
-    """Make a reader of Calendly; `alive` is called after each request."""
-    with Http(proxy=settings.proxy, on_end=alive) as http:
+    """Make a reader of Calendly; `alive` is called after each request, `stopping` gives one up."""
+    with Http(proxy=settings.proxy, on_end=alive, stopping=stopping) as http:
         yield Calendly(
             settings.calendly_url,
             settings.token.reveal(),
@@ -83,11 +84,12 @@ def a_gateway(
     *,
     sleep: Callable[[float], None] = time.sleep,
     alive: Callable[[], None] = lambda: None,
+    stopping: Callable[[], bool] = lambda: False,
 ) -> Iterator[EngageLab]:
-    """Make the gateway; `alive` is called after each request."""
+    """Make the gateway; `alive` is called after each request, `stopping` gives one up that is no send."""
     from syncer.engagelab import EngageLab
 
-    with Http(proxy=settings.proxy, keepalive=SENDS_KEEPALIVE, on_end=alive) as http:
+    with Http(proxy=settings.proxy, keepalive=SENDS_KEEPALIVE, on_end=alive, stopping=stopping) as http:
         key, secret = settings.dev_key.reveal(), settings.dev_secret.reveal()
         number_format = settings.number_format
         yield EngageLab(settings.engagelab_url, key, secret, http, sleep=sleep, number_format=number_format)
@@ -145,6 +147,7 @@ def a_worker(
         if progress is not None:
             progress.wait(seconds, reason)
 
+    common: dict[str, Any] = {"sleep": sleep, "alive": alive, "stopping": stop.is_set}
     with contextlib.ExitStack() as parts:
         if dry_run:
             store = Store(database.open_copy(settings.db, now=clock()))
@@ -159,8 +162,8 @@ def a_worker(
         worker = Worker(
             settings=settings,
             store=store,
-            calendly=parts.enter_context(a_reader(settings, sleep=sleep, on_wait=wait, alive=alive)),
-            gateway=Later(lambda: parts.enter_context(a_gateway(settings, sleep=sleep, alive=alive))),
+            calendly=parts.enter_context(a_reader(settings, on_wait=wait, **common)),
+            gateway=Later(lambda: parts.enter_context(a_gateway(settings, **common))),
             clock=clock,
             tell=tell,
             stop=stop,

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import sys
-import threading
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
 
-from syncer.cli import App, pass_app
+from syncer.cli import App, pass_app, streams
 from syncer.cli.building import a_worker
 from syncer.errors import GuardRefused, Locked, SettingsError, Stopped, SyncerError
 from syncer.log import tell
 from syncer.notify import Notifier
 from syncer.run import Options
+from syncer.stopping import Stop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,15 +51,16 @@ class Moment(click.ParamType[datetime]):
 @click.option("--force", is_flag=True, help="With --once: pass a guard.")
 @pass_app
 def run(app: App, *, once: bool, since: datetime | None, until: datetime | None, dry_run: bool, force: bool) -> None:
-    """Text what is due: now, then every `interval`, until SIGTERM or SIGINT."""
+    """Text what is due: now, then every `interval`, until SIGTERM, SIGINT or SIGHUP."""
     if not once and (since or until or force):
         raise click.UsageError("--since, --until and --force go with --once")
     if since is not None and until is not None and since > until:
         raise click.UsageError("--since is after --until")
     options = Options(since=since, until=until, everything=once or dry_run, dry_run=dry_run, force=force)
     settings = _settings(app)
-    stop, notifier = threading.Event(), Notifier(os.environ)
-    with _signals(stop, notifier), _progress(once=once) as progress:
+    stop, notifier = Stop(), Notifier(os.environ)
+    streams.stop_waiting_when(stop.is_set)
+    with stop.on_signals(notifier.stopping), _progress(once=once) as progress:
         try:
             while True:
                 with a_worker(
@@ -137,22 +137,6 @@ def _shown(notifier: Notifier) -> Tell:
             notifier.status(f"{event}: {fields.get('error', '')}")
 
     return tell_both
-
-
-@contextlib.contextmanager
-def _signals(stop: threading.Event, notifier: Notifier) -> Iterator[None]:
-    """Let SIGTERM and SIGINT set `stop`: the message in hand is finished, then the process ends with 0."""
-
-    def on_signal(*_: object) -> None:
-        notifier.stopping()
-        stop.set()
-
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, action in before.items():
-            signal.signal(number, action)
 
 
 @contextlib.contextmanager

@@ -212,6 +212,7 @@ class Bar:
             TextColumn("{task.fields[why]}"),
             console=Console(stderr=True, soft_wrap=True),  # keys must not be broken
             transient=True,
+            auto_refresh=False,  # a thread could be missing, or hold a lock while the terminal takes nothing
         )
         self._row: Any = None
 
@@ -232,12 +233,12 @@ class Bar:
     def advance(self, count: int) -> None:
         """Move on."""
         if self._row is not None:
-            self._progress.update(self._row, advance=count, why="", rate=self._rate())
+            self._progress.update(self._row, advance=count, why="", rate=self._rate(), refresh=True)
 
     def wait(self, seconds: float, reason: str) -> None:
         """Say why it stands still."""
         if self._row is not None:
-            self._progress.update(self._row, why=f"waits {seconds:.0f} s: {reason}")
+            self._progress.update(self._row, why=f"waits {seconds:.0f} s: {reason}", refresh=True)
 
     def end(self) -> None:
         """Take the bar away."""

@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_type_hints
 
 import pytest
 from tools import DEPLOY, needs
@@ -44,6 +44,15 @@ def test_what_is_in_the_air_lands_before_it_is_killed(unit: str) -> None:
     """An answer may take a send's whole deadline, and its commit a moment."""
     assert seconds(settings(unit)["TimeoutStopSec"][0]) > engagelab.DEADLINE * 2
     assert settings(unit)["KillMode"] == ["mixed"]
+
+
+@pytest.mark.parametrize("unit", SERVICES)
+def test_there_are_threads_enough_for_the_most_requests_in_flight(unit: str) -> None:
+    """Each request that reads and each that sends has a thread, and while it looks a name up another one."""
+    hints = get_type_hints(schema.LimitsTable, include_extras=True)
+    most = hints["concurrency"].__metadata__[0].le
+
+    assert int(settings(unit)["TasksMax"][0]) > 4 * most + 1
 
 
 @pytest.mark.parametrize("unit", LOOPS)
