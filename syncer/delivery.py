@@ -6,7 +6,6 @@ How a message leaves, and what its answer does, is in `sending`.
 from __future__ import annotations
 
 import contextlib
-from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -19,6 +18,7 @@ from syncer.log import mask
 from syncer.model import Audience, State
 from syncer.reasons import Reason
 from syncer.rules import Trigger
+from syncer.send_queue import SendQueue
 from syncer.sending import Course, Sending, say_message
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from syncer.model import Message
     from syncer.ports import Gateway
     from syncer.run import Listed, Run
+    from syncer.send_pace import SendPace
     from syncer.sending import Suspicion
     from syncer.store import Due
 
@@ -44,6 +45,7 @@ class Delivery:
     Attributes:
         sleep: waits for so many seconds.
         stopping: whether a signal asked to stop: then no further message leaves.
+        pace: when the next text may leave: one for all deliveries of a worker.
         executor: makes what runs so many requests side by side.
         course: what came of it so far.
         capped: prefixes of numbers that were told to be over their cap.
@@ -53,6 +55,7 @@ class Delivery:
     gateway: Gateway
     sleep: Callable[[float], None]
     stopping: Callable[[], bool]
+    pace: SendPace
     executor: Callable[[int], Executor] = ThreadPoolExecutor
     course: Course = field(default_factory=Course)
     capped: set[str] = field(default_factory=set)
@@ -85,7 +88,7 @@ class Delivery:
 
     def _ready(self, due: Sequence[Due], listed: Listed, now: datetime) -> list[Message]:
         """Leave out messages that a guard holds, and those of events that changed, vanished, or were not listed."""
-        held = [row for row in due if self._is_held(row, listed)]
+        held = {row.message.key for row in due if self._is_held(row, listed)}
         if held:
             self.run.report.deferred += len(held)
             reason = "a guard holds texts about cancellations"
@@ -93,7 +96,7 @@ class Delivery:
         ready: list[Message] = []
         halves = self._may_be_new_halves(due, listed)
         for row in due:
-            if row in held:
+            if row.message.key in held:
                 continue
             waited = int((now - row.message.next_at).total_seconds())
             self.run.report.oldest_due_s = max(self.run.report.oldest_due_s, waited)
@@ -162,22 +165,27 @@ class Delivery:
         settings = self.run.settings
         self.course.held.clear()
         with self.executor(settings.concurrency) as pool:
-            flights = Flights(
-                pool,
-                lanes=settings.concurrency,
-                per_second=settings.sends_per_second,
-                ticks=self.run.ticks,
-                sleep=self.sleep,
-            )
+            flights = Flights(pool, lanes=settings.concurrency, pace=self.pace, ticks=self.run.ticks, sleep=self.sleep)
             sending = Sending(self.run, self.gateway, flights, self.course)
             with sending.landing():
-                waiting = deque(self._after_probe(due, sending, listed))
-                while waiting:
-                    room = self._room(listed) if sending.wait_for_turn(waiting[0], self.stopping) else 0
+                queue = SendQueue(self._after_probe(due, sending, listed), self._group)
+
+                def ready() -> bool:
+                    return flights.has_place() and queue.has_free(flights.numbers())
+
+                while queue:
+                    room = self._room(listed) if sending.wait_until(ready, self.stopping) else 0
                     if not room:
-                        self.run.report.deferred += len(waiting)
+                        self.run.report.deferred += len(queue)
                         return
-                    sending.send(self._wave(waiting, flights, room))
+                    before = len(queue)
+                    sending.send(self._wave(queue, flights, room))
+                    if len(queue) == before:  # what room there is belongs to texts that were passed over
+                        sending.wait_for_answer()
+
+    def _group(self, message: Message) -> str:
+        """Name the texts among which nobody may be passed over: of one number, or of those that share a cap."""
+        return message.to[:PREFIX] if self.run.settings.per_prefix_per_hour else message.to
 
     def _after_probe(self, due: Sequence[Message], sending: Sending, listed: Listed) -> Sequence[Message]:
         """After refusals in a row try one text of those concerned alone, and say what may follow.
@@ -218,11 +226,13 @@ class Delivery:
         for message in held:
             self.run.store.note(message, reason, self.run.clock(), detail)
 
-    def _wave(self, waiting: deque[Message], flights: Flights, room: int) -> list[Message]:
+    def _wave(self, queue: SendQueue, flights: Flights, room: int) -> list[Message]:
         """Take what may leave now, together: no more than there is room for, in flight and under the caps of all."""
         wave: list[Message] = []
-        while waiting and len(wave) < room and flights.may_begin(waiting[0], wave):
-            message = waiting.popleft()
+        while len(wave) < room and flights.has_place(wave):
+            message = queue.take(flights.numbers(wave), room - len(wave))
+            if message is None:
+                break
             if message.template in self.course.held:
                 self.run.report.deferred += 1
             else:

@@ -171,7 +171,11 @@ class Sending:
         self._check()
 
     def wait_for_turn(self, message: Message, stopping: Callable[[], bool]) -> bool:
-        """Wait until this message may leave, and take the answers that come meanwhile; False = nothing more may.
+        """Wait until this message may leave; for the rest see `wait_until`."""
+        return self.wait_until(lambda: self.flights.may_begin(message), stopping)
+
+    def wait_until(self, ready: Callable[[], bool], stopping: Callable[[], bool]) -> bool:
+        """Wait until something may leave, and take the answers that come meanwhile; False = nothing more may.
 
         Raises:
             StoreError: one could not be committed.
@@ -179,12 +183,21 @@ class Sending:
         """
         self._take(wait=False)
         self._check()
-        while not (self.course.over or stopping() or self.flights.may_begin(message)):
-            self._commit_accepted()
-            self._check()
-            self._take(wait=True)
-            self._check()
+        while not (self.course.over or stopping() or ready()):
+            self.wait_for_answer()
         return not (self.course.over or stopping())
+
+    def wait_for_answer(self) -> None:
+        """Wait a while for an answer, or for the pace; before that, commit what was accepted.
+
+        Raises:
+            StoreError: one could not be committed.
+            Stopped: a signal came while nothing was in flight.
+        """
+        self._commit_accepted()
+        self._check()
+        self._take(wait=True)
+        self._check()
 
     def send(self, wave: Sequence[Message]) -> None:
         """Build the requests, commit the claims, and only then let them leave.

@@ -36,6 +36,7 @@ from syncer.pauses import pause
 from syncer.ports import NoProgress, Progress
 from syncer.reasons import Reason
 from syncer.run import Listed, Options, Run, outcome_of
+from syncer.send_pace import SendPace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -74,6 +75,7 @@ class Worker:
         behind: whether the last run left news to read, and has read some: then the loop does not wait for its interval.
         ended: when the last run of the loop ended, in ticks.
         rests_until: when the next run of the loop may begin, in ticks.
+        pace: when the next text may leave, whichever run sends it.
         retained: when people of finished bookings were last erased.
         told_of_scrub: whether it was told that the file could not be cleared.
     """
@@ -92,8 +94,13 @@ class Worker:
     behind: bool = False
     ended: float = 0.0
     rests_until: float = 0.0
+    pace: SendPace = field(init=False)
     retained: datetime | None = None
     told_of_scrub: bool = False
+
+    def __post_init__(self) -> None:
+        """Begin with nothing sent."""
+        self.pace = SendPace(self.settings.sends_per_second)
 
     def run_once(self, options: Options = ONCE) -> Run:
         """Do one run; returns what it saw and did.
@@ -118,7 +125,9 @@ class Worker:
                 from syncer import delivery as sends
                 from syncer.reading import plan_again_if_rules_changed
 
-                delivery = delivery or sends.Delivery(run, self.gateway, self.sleep, self.stop.is_set, self.executor)
+                delivery = delivery or sends.Delivery(
+                    run, self.gateway, self.sleep, self.stop.is_set, self.pace, self.executor
+                )
                 plan_again_if_rules_changed(run, listed.at)
                 if options.force:
                     self.store.release(Reason.HELD_BY_GUARD, self.clock())

@@ -13,6 +13,7 @@ from fakes import InlineExecutor
 
 from syncer.flights import Flights
 from syncer.outbox import Accepted, NoAnswer, Refused
+from syncer.send_pace import SendPace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,7 +55,7 @@ def pool() -> Iterator[ThreadPoolExecutor]:
 
 def test_never_more_at_once_than_there_are_lanes(pool: ThreadPoolExecutor) -> None:
     """Twenty requests over three lanes: three at once, and each comes back with its own outcome."""
-    flights = Flights(pool, lanes=3, per_second=500, ticks=time.monotonic, sleep=time.sleep)
+    flights = Flights(pool, lanes=3, pace=SendPace(500), ticks=time.monotonic, sleep=time.sleep)
     lock, flying, most = threading.Lock(), 0, 0
     found: dict[str, Outcome] = {}
 
@@ -83,7 +84,7 @@ def test_never_more_at_once_than_there_are_lanes(pool: ThreadPoolExecutor) -> No
 def test_so_many_a_second_and_not_one_more() -> None:
     """Four a second: the first at once, each other one a quarter of a second after the one before."""
     timeline, begun = Timeline(), []
-    flights = Flights(InlineExecutor(), lanes=8, per_second=4, ticks=timeline, sleep=timeline.sleep)
+    flights = Flights(InlineExecutor(), lanes=8, pace=SendPace(4), ticks=timeline, sleep=timeline.sleep)
 
     for number in range(4):
         while not flights.may_begin(to(number)):
@@ -96,7 +97,7 @@ def test_so_many_a_second_and_not_one_more() -> None:
 
 def test_a_number_has_one_text_in_flight(pool: ThreadPoolExecutor) -> None:
     """Two texts to one person keep their order; another person need not wait."""
-    flights = Flights(pool, lanes=8, per_second=500, ticks=time.monotonic, sleep=time.sleep)
+    flights = Flights(pool, lanes=8, pace=SendPace(500), ticks=time.monotonic, sleep=time.sleep)
     answer = threading.Event()
 
     def send() -> Outcome:
@@ -116,7 +117,7 @@ def test_a_number_has_one_text_in_flight(pool: ThreadPoolExecutor) -> None:
 
 def test_a_mistake_on_the_way_is_no_answer() -> None:
     """The text may have left: whatever a thread raises, nobody knows; the others land."""
-    flights = Flights(InlineExecutor(), lanes=8, per_second=500, ticks=Timeline(), sleep=lambda _: None)
+    flights = Flights(InlineExecutor(), lanes=8, pace=SendPace(500), ticks=Timeline(), sleep=lambda _: None)
 
     def broken() -> Outcome:
         raise ZeroDivisionError("+13125550142")
@@ -130,7 +131,7 @@ def test_a_mistake_on_the_way_is_no_answer() -> None:
 
 def test_waiting_looks_up_now_and_then(pool: ThreadPoolExecutor) -> None:
     """With an answer that does not come, the caller can look for a signal twice a second."""
-    flights = Flights(pool, lanes=1, per_second=500, ticks=time.monotonic, sleep=time.sleep)
+    flights = Flights(pool, lanes=1, pace=SendPace(500), ticks=time.monotonic, sleep=time.sleep)
     answer = threading.Event()
 
     def send() -> Outcome:
@@ -150,7 +151,7 @@ def test_waiting_looks_up_now_and_then(pool: ThreadPoolExecutor) -> None:
 def test_with_nothing_in_flight_only_the_pace_is_waited_for() -> None:
     """By the caller's own way of waiting, which a signal may end."""
     timeline = Timeline()
-    flights = Flights(InlineExecutor(), lanes=8, per_second=2, ticks=timeline, sleep=timeline.sleep)
+    flights = Flights(InlineExecutor(), lanes=8, pace=SendPace(2), ticks=timeline, sleep=timeline.sleep)
     flights.begin(to(1), lambda: TAKEN)
     list(flights.landed())
 
@@ -164,7 +165,7 @@ def test_some_leave_together_where_nobody_could_tell_from_the_rate() -> None:
     clock = Timeline()
 
     def wave(per_second: float, lanes: int) -> int:
-        flights = Flights(InlineExecutor(), lanes=lanes, per_second=per_second, ticks=clock, sleep=clock.sleep)
+        flights = Flights(InlineExecutor(), lanes=lanes, pace=SendPace(per_second), ticks=clock, sleep=clock.sleep)
         chosen: list[Message] = []
         while flights.may_begin(to(len(chosen)), chosen):
             chosen.append(to(len(chosen)))
@@ -177,7 +178,7 @@ def test_some_leave_together_where_nobody_could_tell_from_the_rate() -> None:
 def test_a_wave_takes_its_time_from_the_rate() -> None:
     """What left at once is made up for before the next leaves."""
     clock = Timeline()
-    flights = Flights(InlineExecutor(), lanes=8, per_second=500, ticks=clock, sleep=clock.sleep)
+    flights = Flights(InlineExecutor(), lanes=8, pace=SendPace(500), ticks=clock, sleep=clock.sleep)
     for number in range(8):
         flights.begin(to(number), lambda: TAKEN)
     list(flights.landed())
@@ -190,7 +191,7 @@ def test_a_wave_takes_its_time_from_the_rate() -> None:
 
 def test_a_number_is_once_in_a_wave() -> None:
     """Two texts to one person keep their order."""
-    flights = Flights(InlineExecutor(), lanes=8, per_second=500, ticks=lambda: 0.0, sleep=lambda _: None)
+    flights = Flights(InlineExecutor(), lanes=8, pace=SendPace(500), ticks=lambda: 0.0, sleep=lambda _: None)
 
     assert flights.may_begin(to(2), [to(1)])
     assert not flights.may_begin(to(1), [to(2), to(1)])
@@ -198,7 +199,7 @@ def test_a_number_is_once_in_a_wave() -> None:
 
 def test_answers_that_come_nearly_together_are_taken_together(pool: ThreadPoolExecutor) -> None:
     """So that one commit is enough; nothing waits for one that is far off."""
-    flights = Flights(pool, lanes=8, per_second=500, ticks=time.monotonic, sleep=time.sleep)
+    flights = Flights(pool, lanes=8, pace=SendPace(500), ticks=time.monotonic, sleep=time.sleep)
     together, late = threading.Barrier(4, timeout=10), threading.Event()
 
     def near() -> Outcome:
