@@ -35,8 +35,10 @@ class Flights:
     """What one delivery has in flight.
 
     Attributes:
-        begun: how many requests have left so far.
+        careful: whether at most one may be in flight: the gateway did not answer the last one.
     """
+
+    careful: bool = False
 
     def __init__(
         self,
@@ -71,7 +73,7 @@ class Flights:
 
     def has_place(self, after: Sequence[Message] = ()) -> bool:
         """Whether one more message could leave now, at once after some others."""
-        if len(self._flying) + len(after) >= self._lanes:
+        if len(self._flying) + len(after) >= (1 if self.careful else self._lanes):
             return False
         return self._wait() <= 0 and self._pace.leave_together(len(after) + 1)
 
