@@ -6,7 +6,6 @@ How a message leaves, and what its answer does, is in `sending`.
 from __future__ import annotations
 
 import contextlib
-from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -19,7 +18,8 @@ from syncer.log import mask
 from syncer.model import Audience, State
 from syncer.reasons import Reason
 from syncer.rules import Trigger
-from syncer.sending import Course, Sending, say_message
+from syncer.send_queue import SendQueue
+from syncer.sending import Course, Sending, say_message, tell_pause
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,10 +29,12 @@ if TYPE_CHECKING:
     from syncer.model import Message
     from syncer.ports import Gateway
     from syncer.run import Listed, Run
+    from syncer.send_pace import SendPace
     from syncer.sending import Suspicion
     from syncer.store import Due
 
 HOUR, DAY = timedelta(hours=1), timedelta(hours=24)
+SILENT = "EngageLab does not answer"
 PREFIX = -4
 """Numbers that differ in their last four digits only have one owner when somebody earns by the texts they get."""
 
@@ -44,6 +46,7 @@ class Delivery:
     Attributes:
         sleep: waits for so many seconds.
         stopping: whether a signal asked to stop: then no further message leaves.
+        pace: when the next text may leave: one for all deliveries of a worker.
         executor: makes what runs so many requests side by side.
         course: what came of it so far.
         capped: prefixes of numbers that were told to be over their cap.
@@ -53,6 +56,7 @@ class Delivery:
     gateway: Gateway
     sleep: Callable[[float], None]
     stopping: Callable[[], bool]
+    pace: SendPace
     executor: Callable[[int], Executor] = ThreadPoolExecutor
     course: Course = field(default_factory=Course)
     capped: set[str] = field(default_factory=set)
@@ -85,7 +89,7 @@ class Delivery:
 
     def _ready(self, due: Sequence[Due], listed: Listed, now: datetime) -> list[Message]:
         """Leave out messages that a guard holds, and those of events that changed, vanished, or were not listed."""
-        held = [row for row in due if self._is_held(row, listed)]
+        held = {row.message.key for row in due if self._is_held(row, listed)}
         if held:
             self.run.report.deferred += len(held)
             reason = "a guard holds texts about cancellations"
@@ -93,7 +97,7 @@ class Delivery:
         ready: list[Message] = []
         halves = self._may_be_new_halves(due, listed)
         for row in due:
-            if row in held:
+            if row.message.key in held:
                 continue
             waited = int((now - row.message.next_at).total_seconds())
             self.run.report.oldest_due_s = max(self.run.report.oldest_due_s, waited)
@@ -126,13 +130,22 @@ class Delivery:
         return Reason.EVENT_UNREADABLE if row.event in listed.unreadable else row.missing
 
     def _paused(self, due: Sequence[Message], now: datetime) -> bool:
-        """Whether the gateway asked for a pause, in this run or an earlier one."""
-        until = self.run.store.paused_until(now)
-        if until is not None:
-            self.course.over = "EngageLab's rate limit"
-            self.run.report.deferred += len(due)
-            self.run.tell("limit.reached", limit=self.course.over, value=int((until - now).total_seconds()))
-        return until is not None
+        """Whether nothing may leave for a while: the gateway asked for that, or does not answer; in whichever run."""
+        course, store = self.course, self.run.store
+        course.outage = store.outage()
+        pauses = [(until, Reason.PROVIDER_LATER) for until in (course.paused_until, store.paused_until(now)) if until]
+        if course.outage is not None and course.outage.until is not None and course.outage.keeps(now):
+            pauses.append((course.outage.until, Reason.OUTAGE))
+            waiting = [message for message in due if message.reason is not Reason.OUTAGE]
+            store.hold(waiting, Reason.OUTAGE, now, SILENT)
+        until, reason = max(pauses, default=(now, Reason.NONE))
+        course.paused_until = until if until > now else None
+        if course.paused_until is None:
+            return False
+        self.run.report.deferred += len(due)
+        detail = SILENT if reason is Reason.OUTAGE else "EngageLab's rate limit"
+        tell_pause(self.run, course, until, reason, detail, count=len(due))
+        return True
 
     def _nearest(self, due: Sequence[Message], now: datetime) -> list[Message]:
         """Of several reminders of one meeting that could leave now, keep the one nearest to it."""
@@ -162,24 +175,42 @@ class Delivery:
         settings = self.run.settings
         self.course.held.clear()
         with self.executor(settings.concurrency) as pool:
-            flights = Flights(
-                pool,
-                lanes=settings.concurrency,
-                per_second=settings.sends_per_second,
-                ticks=self.run.ticks,
-                sleep=self.sleep,
-            )
+            flights = Flights(pool, lanes=settings.concurrency, pace=self.pace, ticks=self.run.ticks, sleep=self.sleep)
             sending = Sending(self.run, self.gateway, flights, self.course)
+            flights.careful = self.course.outage is not None
             with sending.landing():
-                waiting = deque(self._after_probe(due, sending, listed))
-                while waiting:
-                    room = self._room(listed) if sending.wait_for_turn(waiting[0], self.stopping) else 0
+                rest = self._after_outage(due, sending, listed)
+                queue = SendQueue(self._after_probe(rest, sending, listed), self._group)
+
+                def ready() -> bool:
+                    return flights.has_place() and queue.has_free(flights.numbers())
+
+                while queue:
+                    room = self._room(listed) if sending.wait_until(ready, self.stopping) else 0
                     if not room:
-                        self.run.report.deferred += len(waiting)
+                        self.run.report.deferred += len(queue)
                         if self.stopping():
                             raise Stopped("asked to stop")
                         return
-                    sending.send(self._wave(waiting, flights, room))
+                    before = len(queue)
+                    sending.send(self._wave(queue, flights, room))
+                    if len(queue) == before:  # what room there is belongs to texts that were passed over
+                        sending.wait_for_answer()
+
+    def _group(self, message: Message) -> str:
+        """Name the texts among which nobody may be passed over: of one number, or of those that share a cap."""
+        return message.to[:PREFIX] if self.run.settings.per_prefix_per_hour else message.to
+
+    def _after_outage(self, due: Sequence[Message], sending: Sending, listed: Listed) -> Sequence[Message]:
+        """After an outage try one text alone, and say what may follow: all if it gets an answer, else none."""
+        if not self.course.is_outage():
+            return due
+        tried = self._try_one(due, sending, listed)
+        rest = [message for message in due if message.key not in tried]
+        if not self.course.is_outage():
+            return rest
+        self.run.report.deferred += len(rest)
+        return []
 
     def _after_probe(self, due: Sequence[Message], sending: Sending, listed: Listed) -> Sequence[Message]:
         """After refusals in a row try one text of those concerned alone, and say what may follow.
@@ -220,11 +251,13 @@ class Delivery:
         for message in held:
             self.run.store.note(message, reason, self.run.clock(), detail)
 
-    def _wave(self, waiting: deque[Message], flights: Flights, room: int) -> list[Message]:
+    def _wave(self, queue: SendQueue, flights: Flights, room: int) -> list[Message]:
         """Take what may leave now, together: no more than there is room for, in flight and under the caps of all."""
         wave: list[Message] = []
-        while waiting and len(wave) < room and flights.may_begin(waiting[0], wave):
-            message = waiting.popleft()
+        while len(wave) < room and flights.has_place(wave):
+            message = queue.take(flights.numbers(wave), room - len(wave))
+            if message is None:
+                break
             if message.template in self.course.held:
                 self.run.report.deferred += 1
             else:

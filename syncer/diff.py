@@ -43,6 +43,8 @@ class Known:
     missing: bool = False
 
 
+SAFETY = "safety"
+"""Why an event is read again of which nothing is known to be new."""
 NO_SHOW_LOOKS = (timedelta(minutes=30), timedelta(hours=2), timedelta(hours=8), timedelta(hours=22))
 """How long after an event's end its invitees are read again for a no-show mark, where a rule wants one.
 
@@ -88,7 +90,7 @@ def why_stale(
         return "ended"
     spread = known.reread_at is not None and known.reread_at <= now
     if spread or now - known.read_at >= reread:  # which a person may have set to less meanwhile
-        return "safety"
+        return SAFETY
     return ""
 
 

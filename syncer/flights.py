@@ -1,4 +1,4 @@
-"""Requests in flight: so many at once, so many begun a second, one to each number. The caller alone writes anything.
+"""Requests in flight: so many at once, at the pace of all sends, one to each number. The caller alone writes anything.
 
 A request runs on a thread of its own, which touches nothing but the gateway; its outcome comes back over a queue.
 """
@@ -18,11 +18,10 @@ if TYPE_CHECKING:
 
     from syncer.model import Message
     from syncer.outbox import Outcome
+    from syncer.send_pace import SendPace
 
 LOOK_UP = 0.5
 """Seconds after which a wait looks whether it is still wanted."""
-BURST = 0.02
-"""Seconds' worth of requests that may leave at once: nobody counts a rate by less."""
 TOGETHER = 0.003
 """Seconds that an answer waits for others, to be committed with them."""
 
@@ -43,14 +42,17 @@ class Flights:
 
     Attributes:
         no_threads: why a request could not begin: this machine lets no more threads start; None = all could.
+        careful: whether at most one may be in flight: the gateway did not answer the last one.
     """
+
+    careful: bool = False
 
     def __init__(
         self,
         executor: Executor,
         *,
         lanes: int,
-        per_second: float,
+        pace: SendPace,
         ticks: Callable[[], float],
         sleep: Callable[[float], None],
     ) -> None:
@@ -59,13 +61,12 @@ class Flights:
         Args:
             executor: must have room for `lanes` calls at once.
             lanes: most requests in flight.
-            per_second: most requests begun a second.
+            pace: when the next request may begin; it is that of other deliveries, too.
             ticks: seconds of a clock that nobody sets.
             sleep: waits for so many seconds; may raise to stop.
         """
-        self._executor, self._lanes, self._gap = executor, lanes, 1 / per_second
+        self._executor, self._lanes, self._pace = executor, lanes, pace
         self._ticks, self._sleep = ticks, sleep
-        self._next = ticks()
         self._landed: queue.SimpleQueue[tuple[Message, Future[Outcome]]] = queue.SimpleQueue()
         self._flying: dict[str, Message] = {}
         self.no_threads: NoThreads | None = None
@@ -76,16 +77,22 @@ class Flights:
 
     def may_begin(self, message: Message, after: Sequence[Message] = ()) -> bool:
         """Whether this message could leave now, at once after some others; two texts to one person keep their order."""
-        if len(self._flying) + len(after) >= self._lanes:
+        return self.has_place(after) and message.to not in self.numbers(after)
+
+    def has_place(self, after: Sequence[Message] = ()) -> bool:
+        """Whether one more message could leave now, at once after some others."""
+        if len(self._flying) + len(after) >= (1 if self.careful else self._lanes):
             return False
-        if message.to in {other.to for other in (*self._flying.values(), *after)}:
-            return False
-        return self._wait() <= 0 and (not after or (len(after) + 1) * self._gap <= BURST)
+        return self._wait() <= 0 and self._pace.leave_together(len(after) + 1)
+
+    def numbers(self, after: Sequence[Message] = ()) -> set[str]:
+        """Give the numbers of what is in flight, and of what is about to leave."""
+        return {message.to for message in (*self._flying.values(), *after)}
 
     def begin(self, claimed: Message, send: Callable[[], Outcome]) -> None:
         """Let a claimed message leave. If there is no thread for it, that is its answer: it did not leave."""
         self._flying[claimed.key] = claimed
-        self._next = max(self._next, self._ticks()) + self._gap
+        self._pace.begin(self._ticks())
         future: Future[Outcome] = Future()
         try:
             self._executor.submit(partial(_run, future, send))
@@ -106,9 +113,9 @@ class Flights:
         What a request raises is a mistake in syncer, and no answer: the text may have left.
         """
         if wait and not self._flying:
-            self._sleep(max(0.0, self._wait()))
+            self._sleep(self._wait())
         until = 0.0
-        patience = min(LOOK_UP, max(self._wait(), 0.0) or LOOK_UP) if wait else 0.0
+        patience = min(LOOK_UP, self._wait() or LOOK_UP) if wait else 0.0
         while self._flying:
             try:
                 claimed, future = self._landed.get(timeout=patience) if patience > 0 else self._landed.get_nowait()
@@ -134,7 +141,7 @@ class Flights:
 
     def _wait(self) -> float:
         """Seconds until the next request may begin."""
-        return self._next - self._ticks()
+        return self._pace.wait(self._ticks())
 
 
 def _run(future: Future[Outcome], send: Callable[[], Outcome]) -> None:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import logging
 import re
+import threading
 import zlib
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
@@ -27,7 +29,7 @@ from syncer.lenient import FAULTS, decode
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
     from types import TracebackType
 
@@ -161,7 +163,7 @@ class Http:
         Args:
             proxy: URL of a proxy for everything; empty = none.
             keepalive: seconds an idle connection is kept; `SENDS_KEEPALIVE` for sends.
-            connections: most connections at once; more exchanges than that wait for each other.
+            connections: most connections at once; more exchanges than that wait for each other, before they begin.
             on_end: called when an exchange has ended, however it ended, in its thread.
             stopping: whether the process was asked to stop: then a GET is given up. A POST is never.
 
@@ -187,6 +189,7 @@ class Http:
         except (ValueError, httpx.InvalidURL, ImportError):
             raise SettingsError([Problem("proxy", "not a usable proxy URL", "Write http://host:port")]) from None
         self._on_end, self._stopping = on_end, stopping
+        self._places = threading.BoundedSemaphore(connections)
         self._deadline = Deadline()
         pool = transport._pool  # noqa: SLF001  httpx has no public way to put a clock under its streams
         pool._network_backend = TimedBackend(pool._network_backend, self._deadline)  # noqa: SLF001  likewise
@@ -211,6 +214,7 @@ class Http:
         Args:
             prepared: the request.
             deadline: seconds for everything together: name look-up, connecting, writing, and an answer that drips.
+                Waiting for a free connection comes before that, and takes as long at most.
             cap: most bytes of the body, counted after it is decompressed.
 
         Raises:
@@ -228,7 +232,8 @@ class Http:
             extensions={"timeout": dict.fromkeys(("connect", "read", "write", "pool"), deadline)},
         )
         host = prepared.target.host
-        with self._deadline.within(deadline, self._stopping if prepared.method == "GET" else None):
+        given_up = self._stopping if prepared.method == "GET" else None
+        with self._place(host, deadline), self._deadline.within(deadline, given_up):
             # The causes are cut off (`from None`): their texts may quote the answer.
             try:
                 response = self._transport.handle_request(request)
@@ -248,6 +253,22 @@ class Http:
                 raise NoUsableAnswer(f"{host}: {words}", NO_ANSWER) from None
             finally:
                 self._on_end()
+
+    @contextmanager
+    def _place(self, host: str, seconds: float) -> Iterator[None]:
+        """Wait for a free connection, outside of the deadline: what waits here has not begun.
+
+        The pool of httpx would wait as well, but inside of the exchange, whose deadline would go on.
+
+        Raises:
+            NotConnected: none was free in time.
+        """
+        if not self._places.acquire(timeout=seconds):
+            raise NotConnected(f"{host}: no free connection within {seconds:g} s", "It is tried again by itself")
+        try:
+            yield
+        finally:
+            self._places.release()
 
 
 @lru_cache(maxsize=1)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from syncer.diff import SAFETY
 from syncer.errors import ClockWrong, GuardRefused, Hindered, RunHalted, Stopped, StoreError, WrongDatabase
 from syncer.reconcile import Todo
 from syncer.report import Report
@@ -108,6 +109,10 @@ class Listed:
         """List the events that are still to be read, the last one first."""
         waiting = self.pending - self.unreadable
         return [uri for uri in reversed(self.order) if uri in waiting]
+
+    def has_news(self) -> bool:
+        """Whether more is left to read than what is only read again because it was long ago."""
+        return bool(self.left) or any(why != SAFETY for _, why in self.stale)
 
     def was_read(self, uris: Iterable[str]) -> None:
         """Note that these were read and committed."""

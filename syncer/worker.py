@@ -32,9 +32,11 @@ from syncer.errors import (
 from syncer.listing import note_unreadable, read_listing, tell_unmatched
 from syncer.log import Tell, bind, tell, unbind
 from syncer.model import utc_text
+from syncer.pauses import pause
 from syncer.ports import NoProgress, Progress
 from syncer.reasons import Reason
 from syncer.run import Listed, Options, Run, outcome_of
+from syncer.send_pace import SendPace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -49,8 +51,6 @@ BATCH = 16
 """Events read, planned and committed together: a few, as the last batch's commit is what the end of a run waits for."""
 FRESH_SHARE = 0.9
 """After this share of `max_snapshot_age` a long run lists anew, if a text would have to wait for it."""
-SHARE = 0.5
-"""The share of Calendly's limit that the loop uses in the long run. What there is to catch up on may use all of it."""
 RETAINED_EVERY = timedelta(hours=1)
 """How often finished bookings are looked for whose people are to be erased."""
 ONCE = Options(everything=True)
@@ -72,9 +72,10 @@ class Worker:
         executor: makes what runs so many requests side by side.
         alive: called by the loop itself, again and again: a watchdog may count on it.
         stop: set by a signal: ends waits at once, and the run after the messages in hand.
-        behind: whether the last run left events to read: then the loop does not wait for its interval.
+        behind: whether the last run left news to read, and has read some: then the loop does not wait for its interval.
         ended: when the last run of the loop ended, in ticks.
         rests_until: when the next run of the loop may begin, in ticks.
+        pace: when the next text may leave, whichever run sends it.
         retained: when people of finished bookings were last erased.
         told_of_scrub: whether it was told that the file could not be cleared.
     """
@@ -93,8 +94,13 @@ class Worker:
     behind: bool = False
     ended: float = 0.0
     rests_until: float = 0.0
+    pace: SendPace = field(init=False)
     retained: datetime | None = None
     told_of_scrub: bool = False
+
+    def __post_init__(self) -> None:
+        """Begin with nothing sent."""
+        self.pace = SendPace(self.settings.sends_per_second)
 
     def run_once(self, options: Options = ONCE) -> Run:
         """Do one run; returns what it saw and did.
@@ -119,7 +125,9 @@ class Worker:
                 from syncer import delivery as sends
                 from syncer.reading import plan_again_if_rules_changed
 
-                delivery = delivery or sends.Delivery(run, self.gateway, self.sleep, self.stop.is_set, self.executor)
+                delivery = delivery or sends.Delivery(
+                    run, self.gateway, self.sleep, self.stop.is_set, self.pace, self.executor
+                )
                 plan_again_if_rules_changed(run, listed.at)
                 if options.force:
                     self.store.release(Reason.HELD_BY_GUARD, self.clock())
@@ -127,14 +135,15 @@ class Worker:
                 read = run.report.changed
                 self._read(run, listed, delivery)
                 # What is listed again and again and cannot be read is no reason to go on.
-                goes_on = bool(listed.stale or (listed.left and run.report.changed > read))
+                further = run.report.changed > read
+                goes_on = bool(listed.stale or (listed.left and further))
                 # `--once` lists anew and goes on; the loop leaves the rest to its next run.
                 complete = not goes_on or not options.everything
-            self.behind = goes_on
             self._retain(run, listed)
             if not goes_on:
                 tell_unmatched(run, self.clock())
             self._count_unreadable(run, listed)
+            self.behind = goes_on and further and listed.has_news()
         return run
 
     def _count_unreadable(self, run: Run, listed: Listed) -> None:
@@ -242,30 +251,29 @@ class Worker:
         if self.stop.wait(seconds):
             raise Stopped("asked to stop")
 
-    def _rest(self, run: Run, began: float) -> None:
+    def _rest(self, began: float, requests: int) -> None:
         """Put the next run off until this one's requests are no more than a share of what Calendly lets through."""
-        limit = self.calendly.limit
-        if limit:
-            self.rests_until = began + run.report.requests / (limit * SHARE) * 60
-            longer = self.rests_until - began - self.settings.interval.total_seconds()
-            if longer >= 1:
-                reason = f"a run of {run.report.requests} requests, and others use the account, too"
-                self.tell("calendly.throttled", seconds=round(longer, 1), reason=reason)
+        interval = self.settings.interval
+        rest = pause(requests, self.calendly.limit, interval, behind=self.behind)
+        self.rests_until = began + rest.total_seconds()
+        longer = (rest - interval).total_seconds()
+        if longer >= 1:
+            reason = f"a run of {requests} requests, and others use the account, too"
+            self.tell("calendly.throttled", seconds=round(longer, 1), reason=reason)
 
     def _run_surviving(self, options: Options) -> None:
-        began, catches_up = self.ticks(), self.behind
+        began, requests = self.ticks(), self.calendly.requests
         try:
-            run = self.run_once(options)
-            if not (catches_up or self.behind):  # what was read once is no reason to rest from then on
-                self._rest(run, began)
+            self.run_once(options)
         except Hindered:
-            return  # it is in the log
+            pass  # it is in the log
         except StoreError:
             raise
         except SyncerError:
-            return  # it is in the log
+            pass  # it is in the log
         finally:
             self.ended = self.ticks()
+        self._rest(began, self.calendly.requests - requests)
 
     def _takes_too_long(self, listed: Listed, options: Options) -> bool:
         """Whether to list anew: the loop after an interval, `--once` only where a text waits for a fresh listing."""

@@ -14,6 +14,7 @@ from fakes import InlineExecutor
 from syncer.errors import NoThreads
 from syncer.flights import Flights
 from syncer.outbox import Accepted, NoAnswer, NotNow, Refused
+from syncer.send_pace import SendPace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -55,7 +56,7 @@ def pool() -> Iterator[ThreadPoolExecutor]:
 
 def test_never_more_at_once_than_there_are_lanes(pool: ThreadPoolExecutor) -> None:
     """Twenty requests over three lanes: three at once, and each comes back with its own outcome."""
-    flights = Flights(pool, lanes=3, per_second=500, ticks=time.monotonic, sleep=time.sleep)
+    flights = Flights(pool, lanes=3, pace=SendPace(500), ticks=time.monotonic, sleep=time.sleep)
     lock, flying, most = threading.Lock(), 0, 0
     found: dict[str, Outcome] = {}
 
@@ -84,7 +85,7 @@ def test_never_more_at_once_than_there_are_lanes(pool: ThreadPoolExecutor) -> No
 def test_so_many_a_second_and_not_one_more() -> None:
     """Four a second: the first at once, each other one a quarter of a second after the one before."""
     timeline, begun = Timeline(), []
-    flights = Flights(InlineExecutor(), lanes=8, per_second=4, ticks=timeline, sleep=timeline.sleep)
+    flights = Flights(InlineExecutor(), lanes=8, pace=SendPace(4), ticks=timeline, sleep=timeline.sleep)
 
     for number in range(4):
         while not flights.may_begin(to(number)):
@@ -97,7 +98,7 @@ def test_so_many_a_second_and_not_one_more() -> None:
 
 def test_a_number_has_one_text_in_flight(pool: ThreadPoolExecutor) -> None:
     """Two texts to one person keep their order; another person need not wait."""
-    flights = Flights(pool, lanes=8, per_second=500, ticks=time.monotonic, sleep=time.sleep)
+    flights = Flights(pool, lanes=8, pace=SendPace(500), ticks=time.monotonic, sleep=time.sleep)
     answer = threading.Event()
 
     def send() -> Outcome:
@@ -117,7 +118,7 @@ def test_a_number_has_one_text_in_flight(pool: ThreadPoolExecutor) -> None:
 
 def test_a_mistake_on_the_way_is_no_answer() -> None:
     """The text may have left: whatever a thread raises, nobody knows; the others land."""
-    flights = Flights(InlineExecutor(), lanes=8, per_second=500, ticks=Timeline(), sleep=lambda _: None)
+    flights = Flights(InlineExecutor(), lanes=8, pace=SendPace(500), ticks=Timeline(), sleep=lambda _: None)
 
     def broken() -> Outcome:
         raise ZeroDivisionError("+13125550142")
@@ -131,7 +132,7 @@ def test_a_mistake_on_the_way_is_no_answer() -> None:
 
 def test_waiting_looks_up_now_and_then(pool: ThreadPoolExecutor) -> None:
     """With an answer that does not come, the caller can look for a signal twice a second."""
-    flights = Flights(pool, lanes=1, per_second=500, ticks=time.monotonic, sleep=time.sleep)
+    flights = Flights(pool, lanes=1, pace=SendPace(500), ticks=time.monotonic, sleep=time.sleep)
     answer = threading.Event()
 
     def send() -> Outcome:
@@ -151,7 +152,7 @@ def test_waiting_looks_up_now_and_then(pool: ThreadPoolExecutor) -> None:
 def test_with_nothing_in_flight_only_the_pace_is_waited_for() -> None:
     """By the caller's own way of waiting, which a signal may end."""
     timeline = Timeline()
-    flights = Flights(InlineExecutor(), lanes=8, per_second=2, ticks=timeline, sleep=timeline.sleep)
+    flights = Flights(InlineExecutor(), lanes=8, pace=SendPace(2), ticks=timeline, sleep=timeline.sleep)
     flights.begin(to(1), lambda: TAKEN)
     list(flights.landed())
 
@@ -165,7 +166,7 @@ def test_some_leave_together_where_nobody_could_tell_from_the_rate() -> None:
     clock = Timeline()
 
     def wave(per_second: float, lanes: int) -> int:
-        flights = Flights(InlineExecutor(), lanes=lanes, per_second=per_second, ticks=clock, sleep=clock.sleep)
+        flights = Flights(InlineExecutor(), lanes=lanes, pace=SendPace(per_second), ticks=clock, sleep=clock.sleep)
         chosen: list[Message] = []
         while flights.may_begin(to(len(chosen)), chosen):
             chosen.append(to(len(chosen)))
@@ -178,7 +179,7 @@ def test_some_leave_together_where_nobody_could_tell_from_the_rate() -> None:
 def test_a_wave_takes_its_time_from_the_rate() -> None:
     """What left at once is made up for before the next leaves."""
     clock = Timeline()
-    flights = Flights(InlineExecutor(), lanes=8, per_second=500, ticks=clock, sleep=clock.sleep)
+    flights = Flights(InlineExecutor(), lanes=8, pace=SendPace(500), ticks=clock, sleep=clock.sleep)
     for number in range(8):
         flights.begin(to(number), lambda: TAKEN)
     list(flights.landed())
@@ -191,7 +192,7 @@ def test_a_wave_takes_its_time_from_the_rate() -> None:
 
 def test_a_number_is_once_in_a_wave() -> None:
     """Two texts to one person keep their order."""
-    flights = Flights(InlineExecutor(), lanes=8, per_second=500, ticks=lambda: 0.0, sleep=lambda _: None)
+    flights = Flights(InlineExecutor(), lanes=8, pace=SendPace(500), ticks=lambda: 0.0, sleep=lambda _: None)
 
     assert flights.may_begin(to(2), [to(1)])
     assert not flights.may_begin(to(1), [to(2), to(1)])
@@ -199,7 +200,7 @@ def test_a_number_is_once_in_a_wave() -> None:
 
 def test_answers_that_come_nearly_together_are_taken_together(pool: ThreadPoolExecutor) -> None:
     """So that one commit is enough; nothing waits for one that is far off."""
-    flights = Flights(pool, lanes=8, per_second=500, ticks=time.monotonic, sleep=time.sleep)
+    flights = Flights(pool, lanes=8, pace=SendPace(500), ticks=time.monotonic, sleep=time.sleep)
     together, late = threading.Barrier(4, timeout=10), threading.Event()
 
     def near() -> Outcome:
@@ -241,7 +242,7 @@ class Exhausted:
 def test_without_a_thread_a_text_did_not_leave() -> None:
     """It lands as one that may be tried again, nothing waits for it, and it never leaves, also not later."""
     pool, sent = Exhausted(), []
-    flights = Flights(pool, lanes=8, per_second=500, ticks=Timeline(), sleep=lambda _: None)
+    flights = Flights(pool, lanes=8, pace=SendPace(500), ticks=Timeline(), sleep=lambda _: None)
 
     def send() -> Outcome:
         sent.append("left")
@@ -261,7 +262,7 @@ def test_without_a_thread_a_text_did_not_leave() -> None:
 
 def test_what_another_thread_took_all_the_same_counts_as_it_ended() -> None:
     """The pool has put the call into its queue before it found that no thread can be started."""
-    flights = Flights(Exhausted(runs=True), lanes=8, per_second=500, ticks=Timeline(), sleep=lambda _: None)
+    flights = Flights(Exhausted(runs=True), lanes=8, pace=SendPace(500), ticks=Timeline(), sleep=lambda _: None)
     flights.begin(to(1), lambda: TAKEN)
 
     assert [outcome for _, outcome in flights.landed(wait=True)] == [TAKEN]
@@ -270,7 +271,7 @@ def test_what_another_thread_took_all_the_same_counts_as_it_ended() -> None:
 
 def test_without_a_thread_for_the_look_up_of_a_name_a_text_did_not_leave() -> None:
     """The request had its thread, and did not even connect."""
-    flights = Flights(InlineExecutor(), lanes=8, per_second=500, ticks=Timeline(), sleep=lambda _: None)
+    flights = Flights(InlineExecutor(), lanes=8, pace=SendPace(500), ticks=Timeline(), sleep=lambda _: None)
 
     def no_look_up() -> Outcome:
         raise NoThreads

@@ -15,6 +15,8 @@ from stage import Stage, known_in
 
 from syncer.calendly import Listing
 from syncer.errors import (
+    AccessRefused,
+    Busy,
     CalendlyBusy,
     GuardRefused,
     LoginRefused,
@@ -27,7 +29,7 @@ from syncer.errors import (
 )
 from syncer.listing import lookback
 from syncer.model import State
-from syncer.outbox import NoAnswer
+from syncer.outbox import Halt, NoAnswer
 from syncer.planning import Planner
 from syncer.reasons import Reason
 from syncer.rules import Rule, Trigger
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 
     from syncer.config import Settings
     from syncer.reconcile import Todo
+    from syncer.run import Run
     from syncer.store import Store
 
 
@@ -446,7 +449,11 @@ def test_the_loop_runs_at_once_then_every_interval_and_survives_failures(stage: 
                 if len(starts) == 4:
                     worker.stop.set()
 
+        def ticks() -> float:
+            return (worker.clock() - NOW).total_seconds()
+
         worker.clock = lambda: datetime.now(UTC)
+        worker.ticks = ticks
         worker.stop.wait = wait  # type: ignore[method-assign]  # moves the frozen clock
         worker.tell = tell
         stage.calendly.fail("events", NotConnected("no route"))
@@ -605,19 +612,96 @@ def test_the_loop_leaves_half_of_the_limit_to_others(
     assert len(stage.told("calendly.throttled")) == (3 if seconds > 60 else 0)
 
 
-def test_what_was_read_once_is_no_reason_to_rest(stage: Stage) -> None:
-    """The last of the runs that catch up made many requests; those after it will not."""
+def test_catching_up_does_not_rest_until_its_last_run(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A first read may use all of the limit; the run that ends it rests for its own requests."""
+    monkeypatch.setattr(Worker, "_takes_too_long", lambda *_: True)
     put(stage, BATCH * 2)
-    stage.calendly.limit = BATCH  # which reading alone is twice of
+    stage.calendly.limit = BATCH  # which each run's reading is once of
     worker = stage.worker()
-    worker.behind = True
+
+    found = []
+    for _ in range(2):
+        began = worker.ticks()
+        worker._run_surviving(LOOP)
+        found.append((worker.behind, round(worker.rests_until - began, 3)))
+
+    assert found == [(True, 0.0), (False, 60 * (BATCH + 1) / (BATCH / 2))]
+    assert len(stage.told("calendly.throttled")) == 1
+
+
+def unreadable(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is listed cannot be read."""
+    monkeypatch.setattr(Worker, "_takes_too_long", lambda *_: True)
+    put(stage, BATCH * 3)
+    for _ in range(BATCH * 3):
+        stage.calendly.fail("invitees", AccessRefused("Calendly 403", status=403))
+
+
+def left_by_the_listing(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Events are dropped by each listing, and none of them can be read."""
+    put(stage, 1)
+    real = stage.calendly.events
+
+    def events(*asked: Any, **more: Any) -> Any:
+        listing = real(*asked, **more)
+        more["sieve"].dropped = 5
+        return listing
+
+    monkeypatch.setattr(stage.calendly, "events", events)
+    stage.run(LOOP)  # what can be read is read
+
+
+def only_read_again(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More is to be read again each day than one run reads: that is no news."""
+    put(stage, BATCH * 3)
+    stage.run()
+    monkeypatch.setattr(Worker, "_takes_too_long", lambda *_: True)
+    stage.now += timedelta(days=1, hours=1)
+
+
+def listing_fails(stage: Stage, _: pytest.MonkeyPatch) -> None:
+    """Calendly answers nothing that can be used."""
+    stage.calendly.fail("events", NotConnected("no route"))
+
+
+def halted(stage: Stage, _: pytest.MonkeyPatch) -> None:
+    """EngageLab takes nothing: the run ends with an error, though it read all."""
+    put(stage, 1)
+    stage.gateway.answer(Halt("EngageLab 2001"))
+
+
+def locked_file(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another program holds the database."""
+    monkeypatch.setattr(stage.store, "born_by", lambda _: (_ for _ in ()).throw(Busy("locked")))
+
+
+@pytest.mark.parametrize(
+    "fault", [unreadable, left_by_the_listing, only_read_again, listing_fails, halted, locked_file]
+)
+def test_the_loop_rests_for_its_requests_whatever_they_led_to(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, fault: Callable[[Stage, pytest.MonkeyPatch], None]
+) -> None:
+    """Half of the limit stays for others after a failed run, too, and where something is left that cannot be read."""
+    fault(stage, monkeypatch)
+    stage.calendly.limit = 50
+    before = stage.calendly.requests
+    run_once = Worker.run_once
+
+    def costly(worker: Worker, options: Options) -> Run:
+        stage.calendly.requests += 200
+        return run_once(worker, options)
+
+    monkeypatch.setattr(Worker, "run_once", costly)
+    worker = stage.worker()
+    began = worker.ticks()
 
     worker._run_surviving(LOOP)
 
-    assert worker.rests_until == 0.0
-    assert stage.told("calendly.throttled") == []
-    worker._run_surviving(LOOP)
-    assert worker.rests_until > 0.0
+    made = stage.calendly.requests - before
+    assert made >= 200
+    assert worker.rests_until - began == pytest.approx(60 * made / 25)
+    assert not worker.behind
+    assert len(stage.told("calendly.throttled")) == 1
 
 
 def test_a_signal_ends_the_planning_of_what_is_known(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

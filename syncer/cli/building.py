@@ -67,7 +67,8 @@ def a_reader(
     stopping: Callable[[], bool] = lambda: False,
 ) -> Iterator[Calendly]:
     """Make a reader of Calendly; `alive` is called after each request, `stopping` gives one up."""
-    with Http(proxy=settings.proxy, on_end=alive, stopping=stopping) as http:
+    connections = settings.concurrency
+    with Http(proxy=settings.proxy, connections=connections, on_end=alive, stopping=stopping) as http:
         yield Calendly(
             settings.calendly_url,
             settings.token.reveal(),
@@ -89,7 +90,8 @@ def a_gateway(
     """Make the gateway; `alive` is called after each request, `stopping` gives one up that is no send."""
     from syncer.engagelab import EngageLab
 
-    with Http(proxy=settings.proxy, keepalive=SENDS_KEEPALIVE, on_end=alive, stopping=stopping) as http:
+    http_options: dict[str, Any] = {"connections": settings.concurrency, "on_end": alive, "stopping": stopping}
+    with Http(proxy=settings.proxy, keepalive=SENDS_KEEPALIVE, **http_options) as http:
         key, secret = settings.dev_key.reveal(), settings.dev_secret.reveal()
         number_format = settings.number_format
         yield EngageLab(settings.engagelab_url, key, secret, http, sleep=sleep, number_format=number_format)
