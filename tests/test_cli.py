@@ -131,7 +131,7 @@ def everything_vanished(shop: Shop) -> None:
 
 def another_account(shop: Shop) -> None:
     """The database belongs to somebody else."""
-    with Store(database.open_writable(shop.folder / "syncer.db", now=now())) as store:
+    with Store(database.open_writable(shop.folder / "syncer.db")) as store:
         store.bind("https://api.calendly.com/organizations/other", "https://api.calendly.com/users/other", "other")
 
 

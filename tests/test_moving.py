@@ -165,7 +165,7 @@ def test_restored_without_a_database_makes_none(shop: Shop) -> None:
 def test_what_was_not_sent_and_is_too_late_expires(lost: Shop) -> None:
     """A day later nobody is told that a booking was just made."""
     [one, _] = keys(lost, "unknown")
-    with Store(database.open_writable(lost.folder / "syncer.db", now=now())) as store:
+    with Store(database.open_writable(lost.folder / "syncer.db")) as store:
         long_ago = (now() - timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
         with store.db.atomic():
             store.db.conn.execute("UPDATE messages SET scheduled_at = ?, expires_at = ?", [long_ago] * 2)

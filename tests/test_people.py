@@ -42,7 +42,7 @@ def stage(settings: Callable[..., Any], store: Store) -> Stage:
 def second(store: Store) -> Store:
     """Open the same file once more, as a command beside a worker does."""
     path = Path(store.db.conn.execute("PRAGMA database_list").fetchone()[2])
-    return Store(database.open_writable(path, now=NOW, checkpoints=False))
+    return Store(database.open_writable(path, checkpoints=False))
 
 
 # Numbers as people write them.

@@ -360,7 +360,7 @@ def test_an_id_that_may_be_several_is_refused_and_lists_them(shop: Shop, cancele
     assert shop.run("run", "--once")[0] == 3
     rows = held_messages(shop)
     alike = [f"m-123456{number:010}" for number in range(2)]
-    with Store(database.open_writable(shop.folder / "syncer.db", now=now())) as store:
+    with Store(database.open_writable(shop.folder / "syncer.db")) as store:
         for row, ident in zip(rows, alike, strict=False):
             with store.db.conn:
                 store.db.execute("UPDATE messages SET id = ? WHERE key = ?", [ident, row["key"]])
