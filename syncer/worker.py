@@ -275,7 +275,8 @@ class Worker:
         now = self.clock()
         if not options.everything:
             return now - listed.at >= self.settings.interval
-        return now - listed.at >= self.settings.max_snapshot_age * FRESH_SHARE and bool(self.store.due(now))
+        old = now - listed.at >= self.settings.max_snapshot_age * FRESH_SHARE
+        return old and bool(self.store.due(now) or self.store.must_be_reread(now))
 
     @contextlib.contextmanager
     def _reported(self, options: Options) -> Iterator[Run]:

@@ -32,7 +32,7 @@ def keys(shop: Shop, state: str) -> list[str]:
 @pytest.fixture
 def lost(shop: Shop) -> Shop:
     """A shop whose first two texts got no answer."""
-    shop.run("migrate")
+    shop.be_born()
     time.sleep(1.1)
     shop.world.faults.drop("/v1/messages", method="POST", times=2)
     shop.book()
@@ -124,7 +124,7 @@ def test_every_error_of_a_send_names_what_to_type(lost: Shop) -> None:
 
 def test_restored_sets_aside_what_was_due(shop: Shop) -> None:
     """A backup in the database's place: refused until `restored`, which asks; then what was due is unknown."""
-    shop.run("migrate")
+    shop.be_born()
     time.sleep(1.1)
     path = shop.folder / "syncer.db"
     shutil.copy(path, backup := shop.folder / "backup.db")

@@ -276,17 +276,13 @@ class Store(People):
         """
         if not (batch.readings or batch.bookings or batch.changes or batch.missing or todo.inserts or todo.updates):
             return
-        events = [
-            rows.event_row(row.event, read_at=row.read_at, reread_at=row.reread_at, settles_at=row.settles_at)
-            for row in batch.readings
-        ]
         changes = [
             {"at": utc_text(now), "booking": one.booking, "event": one.event, "kind": one.kind, "detail": one.detail}
             for one in batch.changes
         ]
         with self._writing():
             self._check_forgotten(batch, todo)
-            self._upsert("events", events, key="uri")
+            self._upsert("events", self._event_rows(batch), key="uri")
             self._write_bookings(batch.bookings)
             self._insert_messages(todo.inserts)
             for before, message in todo.updates:
@@ -297,6 +293,18 @@ class Store(People):
                 "UPDATE events SET missing_at = ? WHERE uri = ? AND missing_at IS NULL",
                 [(utc_text(now), uri) for uri in batch.missing],
             )
+
+    def _event_rows(self, batch: Batch) -> list[rows.Row]:
+        again = self._wanted_since(batch)
+        return [
+            rows.event_row(
+                row.event,
+                read_at=row.read_at,
+                reread_at=row.reread_at,
+                settles_at=again.get(row.event.uri, row.settles_at),
+            )
+            for row in batch.readings
+        ]
 
     def record_run(self, run: Mapping[str, Any]) -> None:
         """Write the one row of a run, and forget runs older than a month, by a clock that was checked."""
