@@ -4,7 +4,7 @@
 
 CREATE TABLE meta (
     name  TEXT NOT NULL PRIMARY KEY CHECK (name IN ('born_at', 'instance', 'salt', 'account', 'user', 'token_digest', 'policy',
-                                                    'paused_until', 'restored_at', 'claims', 'scrub', 'cancellations_checked',
+                                                    'paused_until', 'restored_at', 'restored_ticks', 'claims', 'scrub', 'cancellations_checked',
                                                     'rules_matched', 'policy_changed_at', 'scope')),
     value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
@@ -274,13 +274,14 @@ CREATE TABLE changes (
 CREATE INDEX changes_booking ON changes (booking);
 CREATE INDEX changes_canceled ON changes (id) WHERE kind = 'canceled';
 
--- One row a run.
+-- One row a run. `number` is their order: the times of a run whose clock was not checked may be wrong by years.
 CREATE TABLE runs (
-    id           TEXT NOT NULL PRIMARY KEY,
+    number       INTEGER PRIMARY KEY,
+    id           TEXT NOT NULL UNIQUE,
     started_at   TEXT NOT NULL,
     ended_at     TEXT NOT NULL,
+    checked      INTEGER NOT NULL CHECK (checked IN (0, 1)), -- 1: the clock agreed with Calendly's
     outcome      TEXT NOT NULL CHECK (outcome IN ('completed', 'failed', 'halted', 'refused')),
     counts       TEXT NOT NULL CHECK (counts GLOB '{*}'),
     error        TEXT NOT NULL
 ) STRICT;
-CREATE INDEX runs_ended ON runs (ended_at);

@@ -79,7 +79,7 @@ class Delivery:
         for message in self.run.store.expire(now):
             self._told("expired", message)
         self.run.report.deferred = 0
-        due = self._ready(self.run.store.due(now), listed, now)
+        due = self._ready([*self.run.store.due(now), *self.run.store.must_be_reread(now)], listed, now)
         if due and not self._paused(due, now):
             from syncer.preflight import Preflight
 
@@ -88,7 +88,7 @@ class Delivery:
                 self._send_all(self._nearest(fit, now), listed)
 
     def _ready(self, due: Sequence[Due], listed: Listed, now: datetime) -> list[Message]:
-        """Leave out messages that a guard holds, and those of events that changed, vanished, or were not listed."""
+        """Leave out messages that a guard holds, and those of events that changed, vanished, or must be read first."""
         held = {row.message.key for row in due if self._is_held(row, listed)}
         if held:
             self.run.report.deferred += len(held)
@@ -102,7 +102,8 @@ class Delivery:
             waited = int((now - row.message.next_at).total_seconds())
             self.run.report.oldest_due_s = max(self.run.report.oldest_due_s, waited)
             why = self._why_not_listed(row, listed)
-            if why:
+            # Of what is read in this run anyway nothing need be said.
+            if why and not (why is Reason.MUST_REREAD and row.event in listed.pending):
                 self.run.store.note(row.message, why, now)
             if why or row.event in listed.pending or row.message.booking in halves:
                 self.run.report.deferred += 1

@@ -56,8 +56,7 @@ def read_listing(run: Run) -> Listed:
     run.report.events = listing.count
     hint = {} if listing.count or known or run.store.last_run() else {"warning": EMPTY}
     run.tell("listing.completed", events=listing.count, since=since.isoformat(), **hint)
-    _check_clock(now, run.calendly.last_date)
-    run.store.born_by(now)
+    _check_clock(run, now, began, ticks)
     seen = {*(event.uri for event in events), *listing.unreadable}
     lost = [row for row in diff.missing(known, seen, since=since, until=until) if not row.missing]
     if lost and not run.options.force:
@@ -232,13 +231,37 @@ def lookback(policy: Policy) -> timedelta:
     return longest + LONG_EVENT
 
 
-def _check_clock(now: datetime, there: datetime | None) -> None:
+def _check_clock(run: Run, now: datetime, began: datetime, ticks: float) -> None:
+    """Compare the clock with Calendly's, and with the one that nobody sets; only then set the times that wait for it.
+
+    Args:
+        run: this one.
+        now: the present, after the listing.
+        began: when the listing was asked for, by the clock.
+        ticks: likewise, in ticks.
+
+    Raises:
+        ClockWrong: it is wrong, or was set meanwhile.
+    """
+    there = run.calendly.last_date
     if there is not None and abs(now - there) > CLOCK_TOLERANCE:
         seconds = int((now - there).total_seconds())
         raise ClockWrong(
             f"this machine's clock is {abs(seconds)} s {'ahead of' if seconds > 0 else 'behind'} Calendly's",
             "Set the clock (timedatectl); nothing was sent",
         )
+    run.check_jump(began, ticks)
+    _set_times(run, began, ticks)
+
+
+def _set_times(run: Run, began: datetime, ticks: float) -> None:
+    """Set the times that wait for a clock that was checked: the database's birth, and when a backup was put back."""
+    run.checked = began, ticks
+    run.store.be_born(began)
+    count = run.store.check_restored(began, ticks)
+    if count is not None:
+        reason = "the clock was set, or the machine was started, since `syncer restored`"
+        run.tell("database.warning", reason=f"{reason}: {count} texts that were due since then are unknown, too")
 
 
 def _mark_missing(run: Run, lost: Sequence[Known], now: datetime) -> None:

@@ -72,7 +72,7 @@ class Planner:
             past = past_of(self.store, booking, messages[booking.uri], known)
             context = Context(
                 now=now,
-                born_at=self.store.born_at,
+                born_at=self.store.born_at or now,  # not yet: all that was due is the past
                 rules_born_at=births(self.policy.rules, self.eras, booking, past),
                 restored_at=self.store.restored_at,
                 told=self._told(booking, past),

@@ -53,12 +53,14 @@ class Read:
         why: why it was read.
         at: when it was asked for; the answer is not older.
         invitees: all of them, or why they could not be read.
+        asked: `settles_at` of the event when it was asked for; see `Batch`.
     """
 
     event: Event
     why: str
     at: datetime
     invitees: Sequence[Invitee] | SyncerError
+    asked: datetime | None
 
 
 class Reader:
@@ -73,9 +75,13 @@ class Reader:
         Raises:
             NoThreads: there is none to ask in.
         """
+        asked = self._run.store.settling([event.uri for event, _ in batch])
         # Each in a copy of the context, so that what is logged on the way carries the run's id.
         try:
-            return [self._pool.submit(copy_context().run, _read, self._run, event, why) for event, why in batch]
+            return [
+                self._pool.submit(copy_context().run, _read, self._run, event, why, asked[event.uri])
+                for event, why in batch
+            ]
         except RuntimeError:
             raise NoThreads from None
 
@@ -195,7 +201,8 @@ def _digest(run: Run, found: Sequence[tuple[Read, Sequence[Invitee]]]) -> tuple[
                 bookings[booking.uri] = booking
     changes = _join_moves(run, bookings, changes, before=before)
     rows = list(bookings.values())
-    return Batch(readings, rows, changes), rows + _moved_on(run, bookings)
+    asked = {read.event.uri: read.asked for read, _ in found}
+    return Batch(readings, rows, changes, asked=asked), rows + _moved_on(run, bookings)
 
 
 def _moved_on(run: Run, bookings: Mapping[str, Booking]) -> list[Booking]:
@@ -254,15 +261,15 @@ def _is_told_by_a_move(change: Change, joined: Mapping[str, Booking]) -> bool:
     return change.booking in joined and change.kind in {ChangeKind.CANCELED, ChangeKind.CREATED}
 
 
-def _read(run: Run, event: Event, why: str) -> Read:
+def _read(run: Run, event: Event, why: str, asked: datetime | None) -> Read:
     """Read an event's invitees; what concerns this event alone is returned, what concerns the token is raised."""
     at = present(run)
     try:
-        return Read(event, why, at, run.calendly.invitees(event.uri))
+        return Read(event, why, at, run.calendly.invitees(event.uri), asked)
     except LoginRefused:
         raise
     except (CalendlyRefused, NotConnected, NoUsableAnswer, Unreadable) as error:
-        return Read(event, why, at, error)  # also gone since it was listed: absence is never a cancellation
+        return Read(event, why, at, error, asked)  # also gone since it was listed: absence is never a cancellation
 
 
 def plan_again_if_rules_changed(run: Run, now: datetime) -> None:

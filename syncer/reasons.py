@@ -116,7 +116,8 @@ EXPLANATIONS: Mapping[Reason, Explanation] = {
         "The booking was made when the text's time had passed.", '`late = "send"` in the rule sends it at once'
     ),
     Reason.BEFORE_BIRTH: Explanation(
-        "The text was due before this database was made.", "Nothing need be done: what is due from then on is sent"
+        "The text was due before this database's first complete listing.",
+        "Nothing need be done: what is due from then on is sent",
     ),
     Reason.BEFORE_RULE: Explanation(
         "The text was due before the settings that want it.", "Nothing need be done: what is due from then on is sent"

@@ -136,6 +136,7 @@ class Run:
         stopping: whether the process was asked to stop.
         refused: what a guard holds back, and why; empty = nothing.
         reading_works: whether an event that was read before could be read again when others could not.
+        checked: when the last listing was asked for, by the clock and in ticks, if the clock agreed with Calendly's.
     """
 
     options: Options
@@ -153,6 +154,7 @@ class Run:
     failure: SyncerError | None = None
     refused: str = ""
     reading_works: bool = False
+    checked: tuple[datetime, float] | None = None
     stopping: Callable[[], bool] = lambda: False
 
     def check_stop(self) -> None:
@@ -165,13 +167,17 @@ class Run:
             raise Stopped("asked to stop")
 
     def check_clock(self, listed: Listed) -> None:
-        """Compare the clock with the one that nobody sets.
+        """Compare the clock with the one that nobody sets; to be done before a time is stored, too.
 
         Raises:
             ClockWrong: it was set since the listing, whose Date it agreed with.
         """
+        self.check_jump(listed.at, listed.ticks)
+
+    def check_jump(self, at: datetime, ticked: float) -> None:
+        """As `check_clock`, since a moment by the clock and in ticks."""
         now, ticks = self.clock(), self.ticks()
-        jumped = (now - listed.at).total_seconds() - (ticks - listed.ticks)
+        jumped = (now - at).total_seconds() - (ticks - ticked)
         if abs(jumped) > CLOCK_TOLERANCE.total_seconds():
             raise ClockWrong(
                 f"this machine's clock jumped by {jumped:.0f} s since the listing",

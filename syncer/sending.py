@@ -455,17 +455,20 @@ def tell_pause(run: Run, course: Course, until: datetime, reason: Reason, detail
 
 
 def settle_remnants(run: Run, remnants: Sequence[Message]) -> None:
-    """Turn what an earlier run left in `sending` into `unknown`: the lock's holder knows that nobody sends it."""
+    """Turn what an earlier run left in `sending` into `unknown`: the lock's holder knows that nobody sends it.
+
+    All of it is dated by the claim, whose clock was checked: this run's clock is not, yet.
+    """
     for message in remnants:
         settlement = settle(
             NoAnswer("", Reason.INTERRUPTED),
-            now=run.clock(),
+            now=message.changed_at,
             attempts=message.attempts,
             refusals=message.refusals,
             on_unknown=wish(run, message),
             jitter=jitter_of(message.key),
         )
-        settled = run.store.settle(message, settlement, run.clock())
+        settled = run.store.settle(message, settlement, message.changed_at)
         what = "unknown" if settled.state is State.UNKNOWN else "retry_scheduled"
         run.report.count(what)
         say_message(run.tell, what, settled)

@@ -16,7 +16,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import schedule
 
@@ -51,8 +51,8 @@ BATCH = 16
 """Events read, planned and committed together: a few, as the last batch's commit is what the end of a run waits for."""
 FRESH_SHARE = 0.9
 """After this share of `max_snapshot_age` a long run lists anew, if a text would have to wait for it."""
-RETAINED_EVERY = timedelta(hours=1)
-"""How often finished bookings are looked for whose people are to be erased."""
+RETAINED_EVERY = 3600.0
+"""Seconds after which finished bookings are looked for again whose people are to be erased."""
 ONCE = Options(everything=True)
 LOOP = Options()
 
@@ -76,7 +76,7 @@ class Worker:
         ended: when the last run of the loop ended, in ticks.
         rests_until: when the next run of the loop may begin, in ticks.
         pace: when the next text may leave, whichever run sends it.
-        retained: when people of finished bookings were last erased.
+        retained: when people of finished bookings were last erased, in ticks.
         told_of_scrub: whether it was told that the file could not be cleared.
     """
 
@@ -95,7 +95,7 @@ class Worker:
     ended: float = 0.0
     rests_until: float = 0.0
     pace: SendPace = field(init=False)
-    retained: datetime | None = None
+    retained: float | None = None
     told_of_scrub: bool = False
 
     def __post_init__(self) -> None:
@@ -139,6 +139,7 @@ class Worker:
                 goes_on = bool(listed.stale or (listed.left and further))
                 # `--once` lists anew and goes on; the loop leaves the rest to its next run.
                 complete = not goes_on or not options.everything
+            run.check_clock(listed)
             self._retain(run, listed)
             if not goes_on:
                 tell_unmatched(run, self.clock())
@@ -181,6 +182,7 @@ class Worker:
                 goes_on = listed.stale and not self._takes_too_long(listed, run.options)
                 ahead = reader.ask(listed.take(BATCH)) if goes_on else []
                 batch = [one.result() for one in asked]
+                run.check_clock(listed)
                 failed = follow(run, batch)
                 self._look_at(run, listed, failed, batch)
                 self._note_read(run, listed, [read.event.uri for read in batch], failed)
@@ -280,7 +282,8 @@ class Worker:
         now = self.clock()
         if not options.everything:
             return now - listed.at >= self.settings.interval
-        return now - listed.at >= self.settings.max_snapshot_age * FRESH_SHARE and bool(self.store.due(now))
+        old = now - listed.at >= self.settings.max_snapshot_age * FRESH_SHARE
+        return old and bool(self.store.due(now) or self.store.must_be_reread(now))
 
     @contextlib.contextmanager
     def _reported(self, options: Options) -> Iterator[Run]:
@@ -308,9 +311,13 @@ class Worker:
             raise error from fault
         finally:
             run.report.requests = self.calendly.requests - requests
-            took = timedelta(seconds=self.ticks() - began)  # whoever sets the clock meanwhile
+            ticks = self.ticks()
+            took = timedelta(seconds=ticks - began)  # whoever sets the clock meanwhile
             run.report.duration_ms = int(took.total_seconds() * 1000)
-            row = {"id": run_id, "outcome": outcome, "error": failure}
+            if run.checked is not None:
+                at, ticked = run.checked
+                started = at - timedelta(seconds=ticked - began)
+            row = {"id": run_id, "outcome": outcome, "error": failure, "checked": int(run.checked is not None)}
             row |= {"started_at": utc_text(started), "ended_at": utc_text(started + took)}
             try:
                 self._record(run, row)
@@ -324,7 +331,7 @@ class Worker:
             finally:
                 unbind("run_id", "dry_run")
 
-    def _record(self, run: Run, row: dict[str, str]) -> None:
+    def _record(self, run: Run, row: dict[str, Any]) -> None:
         """Write the row of a run; a dry run has none, and after an error of the disk nothing is written."""
         if run.options.dry_run or row["outcome"] == "broken":
             return
@@ -338,11 +345,15 @@ class Worker:
 
         What the listing still holds is left alone: it would be read again and be back.
         """
-        now, after = self.clock(), self.settings.retention
-        if after is None or run.options.dry_run or (self.retained and now - self.retained < RETAINED_EVERY):
+        now, after, ticks = self.clock(), self.settings.retention, self.ticks()
+        if (
+            after is None
+            or run.options.dry_run
+            or (self.retained is not None and ticks - self.retained < RETAINED_EVERY)
+        ):
             return
         self.store.retain(min(now - after, listed.since), now)
-        self.retained = now
+        self.retained = ticks
 
     def _clear_the_file(self, run: Run) -> None:
         """Rid the file of what was erased: the lock's holder may rewrite it."""

@@ -38,17 +38,29 @@ def template() -> Path:
 
 
 def new_database(path: Path) -> Path:
-    """Put a copy of the template there, unless there is a file already; the product gives it its birth."""
+    """Put a copy of the template there, unless there is a file already; its first run gives it its birth."""
     if not path.exists():
         shutil.copy(template(), path)
     return path
 
 
 def a_store(path: Path, *, now: datetime) -> Store:
-    """Open a store on a real file; a new one is born at `now`."""
-    return Store(database.open_writable(new_database(path), now=now))
+    """Open a store on a real file; a new one is born at `now`, as if its first listing had been asked for then."""
+    return born(Store(database.open_writable(new_database(path))), now)
 
 
 def a_store_in_memory(*, now: datetime) -> Store:
     """Open an empty store without a file, born at `now`."""
-    return Store(database.open_copy(template(), now=now))
+    return born(Store(database.open_copy(template())), now)
+
+
+def birth(store: Store) -> datetime:
+    """The birth of a store that has one."""
+    assert store.born_at is not None
+    return store.born_at
+
+
+def born(store: Store, now: datetime) -> Store:
+    """Give a new store its birth."""
+    store.be_born(now)
+    return store

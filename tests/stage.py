@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from conftest import NOW, a_booking, a_message, an_event, an_invitee
+from databases import birth
 from fakes import FakeCalendly, FakeGateway, InlineExecutor
 
 from syncer.births import coverages
@@ -118,7 +119,7 @@ def wait_for(stage: Stage, *overs: dict[str, Any]) -> list[Message]:
     for number, over in enumerate(overs):
         fields = dict(over)
         event = an_event(f"e{number}", start=fields.pop("start", NOW + timedelta(days=2, minutes=number)))
-        booking = a_booking(event, an_invitee(event, created_at=stage.store.born_at - timedelta(days=1)))
+        booking = a_booking(event, an_invitee(event, created_at=birth(stage.store) - timedelta(days=1)))
         message = a_message(booking, **({"to": f"+131255501{number + 10}"} | fields))
         stage.store.commit(Batch([Reading(event, NOW)], [booking]), Todo((message,)), NOW)
         stage.calendly.put(event, booking.invitee)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import NOW, a_booking, an_event, an_invitee
-from databases import a_store
+from databases import a_store, birth
 from fakes import ME
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
@@ -691,7 +691,7 @@ def test_what_a_rule_covers_is_remembered_era_by_era(store: Store, other: Store)
     store.meet_rules({"r": wide}, NOW + HOUR)
     found = other.meet_rules({"r": wide}, NOW + 2 * HOUR)
 
-    assert found == {"r": [Era(only("intro", "other"), store.born_at), Era(wide, NOW + HOUR)]}
+    assert found == {"r": [Era(only("intro", "other"), birth(store)), Era(wide, NOW + HOUR)]}
 
 
 def test_a_rule_that_was_away_is_a_new_one(store: Store) -> None:
@@ -736,5 +736,5 @@ def test_meeting_the_same_rules_writes_nothing(store: Store, other: Store) -> No
 def other(store: Store) -> Iterator[Store]:
     """A second connection to the same file: what a program beside the worker would have."""
     path = store.db.conn.execute("PRAGMA database_list").fetchone()[2]
-    with Store(database.open_writable(Path(path), now=NOW)) as opened:
+    with Store(database.open_writable(Path(path))) as opened:
         yield opened

@@ -33,7 +33,7 @@ def events(log: str) -> list[dict[str, Any]]:
 
 def test_run_once_books_confirms_and_does_nothing_the_second_time(shop: Shop) -> None:
     """Two processes on one database: one text to each, exit 0, one JSON object a line with a run_id on stderr."""
-    assert shop.run("migrate")[0] == 0
+    shop.be_born()
     time.sleep(1.1)  # a booking of the very second of the database's birth would be neither before nor after it
     shop.book()
 
@@ -51,7 +51,7 @@ def test_run_once_books_confirms_and_does_nothing_the_second_time(shop: Shop) ->
 
 def test_dry_run_prints_the_plan_and_leaves_every_byte(shop: Shop) -> None:
     """Also when the booking is new and its text due; and no text leaves."""
-    shop.run("migrate")
+    shop.be_born()
     time.sleep(1.1)
     shop.book()
     before = fingerprints(shop.folder)
@@ -104,7 +104,7 @@ def wrong_login(shop: Shop) -> None:
 
 def wrong_key(shop: Shop) -> None:
     """EngageLab refuses the key, and there is something to send."""
-    shop.run("migrate")
+    shop.be_born()
     time.sleep(1.1)
     shop.book()
     shop.world.key_codes["sandbox-key"] = 2001
@@ -131,7 +131,7 @@ def everything_vanished(shop: Shop) -> None:
 
 def another_account(shop: Shop) -> None:
     """The database belongs to somebody else."""
-    with Store(database.open_writable(shop.folder / "syncer.db", now=now())) as store:
+    with Store(database.open_writable(shop.folder / "syncer.db")) as store:
         store.bind("https://api.calendly.com/organizations/other", "https://api.calendly.com/users/other", "other")
 
 
@@ -219,7 +219,7 @@ def test_settings_problems_come_all_at_once_and_for_people_on_a_console(shop: Sh
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_the_loop_runs_at_once_survives_a_failed_run_and_stops_on_a_signal(shop: Shop, number: signal.Signals) -> None:
     """A 401 at the first run, a booking confirmed by the second, then a signal: exit 0."""
-    shop.run("migrate")
+    shop.be_born()
     time.sleep(1.1)
     shop.world.faults.fail("/scheduled_events", status=401)
     shop.book()

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 from conftest import NOW, a_booking, a_message, an_event
+from databases import born
 from sqlite_utils import Database
 
 from syncer.errors import Locked, StoreError, WrongDatabase
@@ -71,7 +72,7 @@ def path(tmp_path: Path) -> Path:
 
 def fill(path: Path, bookings: int = 20) -> None:
     """Make a database with some bookings and messages, and close it."""
-    with Store(database.open_writable(path, now=NOW)) as store:
+    with born(Store(database.open_writable(path)), NOW) as store:
         store.bind("organization", "user", "token")
         made = [a_booking(an_event(f"e{number}")) for number in range(bookings)]
         readings = [Reading(booking.event, NOW) for booking in made]
@@ -103,7 +104,7 @@ def test_the_file_and_its_neighbours_are_only_for_their_owner(path: Path, umask:
     """Whatever the umask, the file, its -wal, its -shm and its lock have mode 0600 from their first moment."""
     before = os.umask(umask)
     try:
-        with run_lock(path), Store(database.open_writable(path, now=NOW)) as store:
+        with run_lock(path), Store(database.open_writable(path)) as store:
             store.remember("account", "o")
             modes = {item.name: stat.S_IMODE(item.stat().st_mode) for item in path.parent.iterdir()}
     finally:
@@ -130,7 +131,7 @@ def test_a_file_that_everybody_may_read_is_made_private(path: Path, mode: int, a
     path.chmod(mode)
     before, told = files(path.parent), list[str]()
 
-    database.open_writable(path, now=NOW, note=told.append).close()
+    database.open_writable(path, note=told.append).close()
 
     assert stat.S_IMODE(path.stat().st_mode) == after
     assert told == ([] if mode == after else [f"everybody could read {path}: its mode is 0600 now"])
@@ -146,7 +147,7 @@ def test_what_lies_beside_a_restored_file_is_made_private_too(path: Path) -> Non
         for name in ("", "-wal", "-shm"):
             path.with_name(path.name + name).chmod(0o644)
         told: list[str] = []
-        database.open_writable(path, now=NOW, note=told.append).close()
+        database.open_writable(path, note=told.append).close()
         modes = [stat.S_IMODE(path.with_name(path.name + name).stat().st_mode) for name in ("", "-wal", "-shm")]
 
     assert modes == [0o600] * 3
@@ -163,7 +164,7 @@ def test_a_mode_that_is_not_ours_to_set_is_told(path: Path, monkeypatch: pytest.
 
     monkeypatch.setattr(type(path), "chmod", refuse)
     with pytest.raises(StoreError, match=r"everybody may read .*, and its mode cannot be set") as caught:
-        database.open_writable(path, now=NOW)
+        database.open_writable(path)
 
     assert caught.value.remedy == f"It holds phone numbers: let its owner run chmod 600 {path}"
 
@@ -190,8 +191,8 @@ def test_another_programs_database_is_known_by_all_who_open_it(path: Path, state
     path.chmod(0o644)
     before = files(path.parent)
     ways: list[Callable[[], object]] = [
-        lambda: database.open_writable(path, now=NOW),
-        lambda: database.open_copy(path, now=NOW),
+        lambda: database.open_writable(path),
+        lambda: database.open_copy(path),
         lambda: database.open_read_only(path),
         lambda: database.applied_migrations(path),
         lambda: glance(path),
@@ -207,11 +208,11 @@ def test_another_programs_database_is_known_by_all_who_open_it(path: Path, state
 
 
 def test_an_empty_file_is_a_database_that_was_not_born_yet(path: Path) -> None:
-    """A crash between making the file and filling it leaves one; its birth is the present, no text is repeated."""
+    """A crash between making the file and filling it leaves one."""
     path.touch(mode=0o600)
 
-    with Store(database.open_writable(path, now=NOW)) as store:
-        assert store.born_at == NOW
+    with Store(database.open_writable(path)) as store:
+        assert store.born_at is None
 
 
 def test_a_link_to_a_database_is_followed(path: Path, tmp_path: Path) -> None:
@@ -220,7 +221,7 @@ def test_a_link_to_a_database_is_followed(path: Path, tmp_path: Path) -> None:
     link = tmp_path / "link.db"
     link.symlink_to(path)
 
-    with Store(database.open_writable(link, now=LATER)) as store:
+    with Store(database.open_writable(link)) as store:
         assert store.born_at == NOW
 
 
@@ -310,7 +311,7 @@ def test_a_bad_database_is_refused_and_stays_as_it_is(path: Path, sound: bytes, 
     before = files(path.parent) if path.parent.exists() else None
 
     with pytest.raises(StoreError) as caught:
-        database.open_writable(path, now=NOW)
+        database.open_writable(path)
 
     error = caught.value
     assert type(error) is wrong.error
@@ -327,7 +328,7 @@ def test_a_bad_database_is_refused_for_a_dry_run_too(path: Path, sound: bytes, w
     wrong.make(path, sound)
     before = files(path.parent)
 
-    with pytest.raises(StoreError) as caught, Store(database.open_copy(path, now=NOW)) as store:
+    with pytest.raises(StoreError) as caught, Store(database.open_copy(path)) as store:
         store.messages()
 
     assert type(caught.value) is wrong.error
@@ -359,7 +360,7 @@ def test_flipped_bits_are_refused_or_do_no_harm(path: Path, sound: bytes) -> Non
         path.chmod(0o600)
         opened = False
         with contextlib.suppress(StoreError):
-            Store(database.open_writable(path, now=LATER)).db.close()
+            Store(database.open_writable(path)).db.close()
             opened = True
         refused += not opened
         assert opened or files(path.parent) == {"syncer.db": bytes(bad)}
@@ -377,7 +378,7 @@ def test_a_cut_file_never_passes_for_a_sound_one(path: Path, sound: bytes, cut: 
     path.chmod(0o600)
 
     with pytest.raises(StoreError, match=r"database|damaged"):
-        database.open_writable(path, now=LATER)
+        database.open_writable(path)
 
     assert files(path.parent) == {"syncer.db": sound[:length]}
 
@@ -389,7 +390,7 @@ def test_a_bit_wrong_in_the_schema_is_a_clear_error(path: Path, sound: bytes) ->
     path.chmod(0o600)
 
     with pytest.raises(StoreError) as caught:
-        Store(database.open_writable(path, now=LATER))
+        Store(database.open_writable(path))
 
     assert caught.value.remedy
 
@@ -399,6 +400,7 @@ def test_a_bit_wrong_in_the_schema_is_a_clear_error(path: Path, sound: bytes) ->
     [
         pytest.param("UPDATE meta SET value = 'soon' WHERE name = 'born_at'", id="a birth that is no time"),
         pytest.param("UPDATE meta SET value = 'salz' WHERE name = 'salt'", id="a salt that is no hex"),
+        pytest.param("DELETE FROM meta WHERE name = 'born_at'", id="bookings and no birth"),
         pytest.param("DELETE FROM meta WHERE name = 'salt'", id="no salt"),
         pytest.param("DELETE FROM meta WHERE name = 'instance'", id="no name"),
     ],
@@ -408,7 +410,7 @@ def test_a_database_that_does_not_know_itself_is_refused(path: Path, statement: 
     fill(path, 1)
     change(path, statement)
 
-    with contextlib.closing(database.open_writable(path, now=LATER)) as db, pytest.raises(StoreError) as caught:
+    with contextlib.closing(database.open_writable(path)) as db, pytest.raises(StoreError) as caught:
         Store(db)
 
     assert caught.value.remedy
@@ -420,12 +422,12 @@ def test_a_full_disk_is_noticed_before_a_run(path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(os, "statvfs", lambda _: space)
 
     with pytest.raises(StoreError, match="less than 16 MiB are free") as caught:
-        database.open_writable(path, now=NOW)
+        database.open_writable(path)
     assert caught.value.remedy == "Make room; nothing was sent"
     assert files(path.parent) == {}
 
     space.f_bavail = 4096
-    database.open_writable(path, now=NOW).close()
+    database.open_writable(path).close()
 
 
 def connections() -> list[sqlite3.Connection]:
@@ -447,7 +449,7 @@ def test_a_refusal_leaves_no_connection_open(path: Path, sound: bytes, wrong: Wr
 
     for open_it in (database.open_writable, database.open_copy):
         with pytest.raises(StoreError) as caught:
-            open_it(path, now=NOW)
+            open_it(path)
         left = [connection for connection in connections() if connection not in before]
         assert (caught.type, left) == (wrong.error, [])
 
@@ -501,7 +503,7 @@ def test_a_folder_that_cannot_be_written_is_refused(sound: bytes, there: bool) -
     folder.chmod(0o555)
     try:
         with somebody_without_rights(path), pytest.raises(StoreError) as caught:
-            database.open_writable(path, now=NOW)
+            database.open_writable(path)
         with somebody_without_rights(path), pytest.raises(StoreError) as no_lock, run_lock(path):
             pass
         after = files(folder)
@@ -531,8 +533,8 @@ def test_a_folder_that_cannot_be_written_is_refused(sound: bytes, there: bool) -
 )
 def test_the_pragmas_hold(path: Path, name: str, value: object) -> None:
     """What the promises stand on is set on a new file and on an old one alike."""
-    for now in (NOW, LATER):
-        with contextlib.closing(database.open_writable(path, now=now)) as db:
+    for _ in range(2):
+        with contextlib.closing(database.open_writable(path)) as db:
             assert db.conn.execute(f"PRAGMA {name}").fetchone()[0] == value
 
 
@@ -666,22 +668,35 @@ def test_the_birth_is_kept(path: Path) -> None:
         with Store(db) as store:
             return store.born_at, store.instance, store.digest("x")
 
-    first = identity(database.open_writable(path, now=NOW))
+    with Store(database.open_writable(path)) as store:
+        unborn = store.born_at
+        store.be_born(NOW)
+        store.be_born(LATER)
+    first = identity(database.open_writable(path))
     again = [
-        identity(database.open_writable(path, now=LATER)),
-        identity(database.open_copy(path, now=LATER)),
+        identity(database.open_writable(path)),
+        identity(database.open_copy(path)),
         identity(database.open_read_only(path)),
     ]
 
-    assert first[0] == NOW
+    assert (unborn, first[0]) == (None, NOW)
     assert again == [first] * 3
+
+
+def test_a_birth_within_a_second_is_the_next_one(path: Path) -> None:
+    """What was booked in this very second, but before, is the past, too; and it is the same when it is read again."""
+    with Store(database.open_writable(path)) as store:
+        store.be_born(NOW + timedelta(microseconds=1))
+        found = store.born_at
+    with Store(database.open_writable(path)) as again:
+        assert found == again.born_at == NOW + timedelta(seconds=1)
 
 
 def test_each_database_has_a_name_and_a_salt_of_its_own(tmp_path: Path) -> None:
     """Hashes of one database tell nothing in another, and texts of two can be told apart."""
     with (
-        Store(database.open_writable(tmp_path / "one.db", now=NOW)) as one,
-        Store(database.open_writable(tmp_path / "two.db", now=NOW)) as two,
+        Store(database.open_writable(tmp_path / "one.db")) as one,
+        Store(database.open_writable(tmp_path / "two.db")) as two,
     ):
         assert one.instance != two.instance
         assert one.digest("x") != two.digest("x")
@@ -692,9 +707,9 @@ def test_each_database_has_a_name_and_a_salt_of_its_own(tmp_path: Path) -> None:
 
 
 def test_a_copy_of_nothing_makes_nothing(path: Path) -> None:
-    """A dry run before the first run: an empty database in memory, born now, and no file."""
-    with Store(database.open_copy(path, now=NOW)) as store:
-        assert (store.born_at, store.messages()) == (NOW, [])
+    """A dry run before the first run: an empty database in memory, not born yet, and no file."""
+    with Store(database.open_copy(path)) as store:
+        assert (store.born_at, store.messages()) == (None, [])
 
     assert files(path.parent) == {}
 
@@ -704,7 +719,7 @@ def test_a_copy_leaves_the_file_as_it_is(path: Path, sound: bytes) -> None:
     path.write_bytes(sound)
     path.chmod(0o600)
 
-    with Store(database.open_copy(path, now=LATER)) as store:
+    with Store(database.open_copy(path)) as store:
         for message in store.messages():
             store.claim(message, LATER)
         store.remember("account", "another")
@@ -717,10 +732,10 @@ def test_a_copy_leaves_the_file_as_it_is(path: Path, sound: bytes) -> None:
 def test_a_copy_is_made_beside_an_open_writer(path: Path) -> None:
     """It holds what the writer has committed, with the -wal; file and -wal stay byte for byte, and nothing appears."""
     fill(path)
-    with Store(database.open_writable(path, now=NOW)) as writer:
+    with Store(database.open_writable(path)) as writer:
         writer.remember("account", "committed")
         before = files(path.parent)
-        with Store(database.open_copy(path, now=LATER)) as copy:
+        with Store(database.open_copy(path)) as copy:
             assert copy.meta("account") == "committed"
             copy.remember("account", "copied")
             assert without_shm(files(path.parent)) == without_shm(before)
@@ -734,13 +749,13 @@ def test_a_copy_is_made_beside_an_open_writer(path: Path) -> None:
 
 def test_a_copy_of_what_a_killed_writer_left_is_whole(path: Path, tmp_path: Path) -> None:
     """The last commits are only in the -wal then: the copy has them, file and -wal stay byte for byte."""
-    with Store(database.open_writable(path, now=NOW)) as writer:
+    with born(Store(database.open_writable(path)), NOW) as writer:
         writer.remember("account", "in the wal")
         left = tmp_path / "left"
         shutil.copytree(path.parent, left)
     before = files(left)
 
-    with Store(database.open_copy(left / "syncer.db", now=LATER)) as copy:
+    with Store(database.open_copy(left / "syncer.db")) as copy:
         assert (copy.meta("account"), copy.born_at) == ("in the wal", NOW)
         copy.remember("account", "copied")
 
@@ -750,11 +765,11 @@ def test_a_copy_of_what_a_killed_writer_left_is_whole(path: Path, tmp_path: Path
 
 def test_a_copy_beside_a_writer_in_the_middle_of_a_transaction_shows_the_state_before(path: Path) -> None:
     """What is not committed is not there."""
-    with Store(database.open_writable(path, now=NOW)) as writer:
+    with Store(database.open_writable(path)) as writer:
         writer.remember("account", "before")
         with writer._writing():
             writer._execute("UPDATE meta SET value = 'half done' WHERE name = 'account'")
-            with Store(database.open_copy(path, now=LATER)) as copy:
+            with Store(database.open_copy(path)) as copy:
                 assert copy.meta("account") == "before"
 
 
@@ -781,7 +796,7 @@ def test_a_copy_is_brought_up_to_date_in_memory_only(path: Path, sound: bytes) -
         change(path, f"DROP TABLE {table}")
     before = files(path.parent)
 
-    with Store(database.open_copy(path, now=NOW)) as store:
+    with Store(database.open_copy(path)) as store:
         assert store.counts()["sent"] == 0
 
     assert files(path.parent) == before
@@ -793,7 +808,7 @@ def test_another_programs_database_is_left_alone(path: Path) -> None:
     path.chmod(0o600)
 
     with pytest.raises(WrongDatabase, match="another program's"):
-        database.open_writable(path, now=NOW)
+        database.open_writable(path)
     with contextlib.closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("somebodys",)]
 
@@ -813,7 +828,7 @@ def test_looking_changes_nothing(path: Path, sound: bytes) -> None:
 
 def test_looking_beside_a_writer_sees_its_commits(path: Path) -> None:
     """`syncer status` works while the worker runs."""
-    with Store(database.open_writable(path, now=NOW)) as writer:
+    with Store(database.open_writable(path)) as writer:
         writer.remember("account", "one")
         with Store(database.open_read_only(path)) as looker:
             assert looker.meta("account") == "one"
@@ -876,7 +891,7 @@ def test_opening_again_migrates_nothing(path: Path) -> None:
     """Each schema change is applied once."""
     fill(path, 1)
     before = database.applied_migrations(path)
-    database.open_writable(path, now=LATER).close()
+    database.open_writable(path).close()
 
     assert database.applied_migrations(path) == before
 
@@ -890,7 +905,7 @@ def test_a_schema_change_that_fails_leaves_nothing_behind(path: Path) -> None:
     path.chmod(0o600)
 
     with pytest.raises(StoreError, match="already exists") as caught:
-        database.open_writable(path, now=NOW)
+        database.open_writable(path)
 
     assert caught.value.remedy
     with contextlib.closing(sqlite3.connect(path)) as connection:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -76,7 +75,7 @@ def test_it_masks_numbers_and_leaves_a_database_to_look_at(told: tuple[Path, lis
 def test_it_replaces_its_own_database_and_nobody_elses(told: tuple[Path, list[str]], tmp_path: Path) -> None:
     """A second demo plays anew; a file that is not a demo's is left alone."""
     path = tmp_path / "mine.db"
-    with Store(database.open_writable(path, now=demo.START + timedelta(days=1))) as store:
+    with Store(database.open_writable(path)) as store:
         store.bind(World(demo.Clock()).organization["uri"], "user", "token")
     before = path.read_bytes()
 

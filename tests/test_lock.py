@@ -30,13 +30,13 @@ def path(tmp_path: Path) -> Path:
         todo = Todo(tuple(a_message(booking) for booking in bookings))
         store.commit(Batch([Reading(event, NOW)], bookings), todo, NOW)
         moments = dict.fromkeys(("started_at", "ended_at"), utc_text(NOW))
-        store.record_run({"id": "1", "outcome": "completed", "counts": "{}", "error": "", **moments})
+        store.record_run({"id": "1", "outcome": "completed", "counts": "{}", "error": "", "checked": 1, **moments})
     return path
 
 
 def claim(path: Path, count: int) -> None:
     """Claim so many more messages, as a run does."""
-    with run_lock(path) as witness, Store(database.open_writable(path, now=NOW), witness=witness) as store:
+    with run_lock(path) as witness, Store(database.open_writable(path), witness=witness) as store:
         store.check_witness()
         for message in store.messages(states=["scheduled"])[:count]:
             store.claim(message, NOW)
@@ -44,7 +44,7 @@ def claim(path: Path, count: int) -> None:
 
 def refused(path: Path) -> str:
     """What a run on it says; empty = it goes on."""
-    with run_lock(path) as witness, Store(database.open_writable(path, now=NOW), witness=witness) as store:
+    with run_lock(path) as witness, Store(database.open_writable(path), witness=witness) as store:
         try:
             store.check_witness()
         except Older as error:
@@ -69,7 +69,7 @@ def test_a_backup_in_its_place_is_noticed(path: Path, tmp_path: Path) -> None:
     assert refused(path).startswith(
         "the database has lost 2 of the texts that left from here. If a backup was put back"
     )
-    with run_lock(path) as witness, Store(database.open_writable(path, now=NOW), witness=witness) as store:
+    with run_lock(path) as witness, Store(database.open_writable(path), witness=witness) as store:
         store.restored(NOW)
     assert refused(path) == ""
 
@@ -85,7 +85,7 @@ def test_another_database_in_its_place_is_noticed(path: Path, tmp_path: Path) ->
     new = refused(path)
     claim(path, 0)
     shutil.copy(other, path)
-    with Store(database.open_writable(path, now=NOW)) as store:
+    with Store(database.open_writable(path)) as store:
         store.remember("instance", "0123456789abcdef")
 
     assert new == ""

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
-from databases import a_store_in_memory
+from databases import a_store_in_memory, birth
 from fakes import FakeGateway, InlineExecutor
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
@@ -149,7 +149,7 @@ class Machine(RuleBasedStateMachine):
         policy = replace(made.policy, timezone="UTC", timezone_is_set=True, per_number_per_day=1000, hosts=hosts)
         self.settings = replace(made, concurrency=1, sends_per_second=500.0, policy=policy)
         self.store = a_store_in_memory(now=self.now)
-        self.judge = Judge(self.world, lambda: self.now, self.store.born_at, OFFICE, HOSTS, self.store)
+        self.judge = Judge(self.world, lambda: self.now, birth(self.store), OFFICE, HOSTS, self.store)
         self.stop = Hurry()
 
     def teardown(self) -> None:

@@ -32,7 +32,7 @@ def keys(shop: Shop, state: str) -> list[str]:
 @pytest.fixture
 def lost(shop: Shop) -> Shop:
     """A shop whose first two texts got no answer."""
-    shop.run("migrate")
+    shop.be_born()
     time.sleep(1.1)
     shop.world.faults.drop("/v1/messages", method="POST", times=2)
     shop.book()
@@ -124,7 +124,7 @@ def test_every_error_of_a_send_names_what_to_type(lost: Shop) -> None:
 
 def test_restored_sets_aside_what_was_due(shop: Shop) -> None:
     """A backup in the database's place: refused until `restored`, which asks; then what was due is unknown."""
-    shop.run("migrate")
+    shop.be_born()
     time.sleep(1.1)
     path = shop.folder / "syncer.db"
     shutil.copy(path, backup := shop.folder / "backup.db")
@@ -165,7 +165,7 @@ def test_restored_without_a_database_makes_none(shop: Shop) -> None:
 def test_what_was_not_sent_and_is_too_late_expires(lost: Shop) -> None:
     """A day later nobody is told that a booking was just made."""
     [one, _] = keys(lost, "unknown")
-    with Store(database.open_writable(lost.folder / "syncer.db", now=now())) as store:
+    with Store(database.open_writable(lost.folder / "syncer.db")) as store:
         long_ago = (now() - timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
         with store.db.atomic():
             store.db.conn.execute("UPDATE messages SET scheduled_at = ?, expires_at = ?", [long_ago] * 2)

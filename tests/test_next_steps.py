@@ -158,7 +158,7 @@ def test_a_number_on_the_list_is_known_without_a_booking(shop: Shop) -> None:
 
 def test_each_skip_says_what_to_set_or_ask_for(shop: Shop) -> None:
     """Below the message: the remedy of its reason."""
-    shop.run("migrate")
+    shop.be_born()
     time.sleep(1.1)
     shop.world.book(start=shop.world.now() + timedelta(days=3), phone=None, email="no@example.com")
     shop.run("run", "--once")

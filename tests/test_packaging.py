@@ -36,7 +36,8 @@ from pathlib import Path
 import syncer
 from syncer.store import Store, database
 now = datetime(2026, 11, 23, tzinfo=UTC)
-with Store(database.open_writable(Path(sys.argv[1]), now=now)) as store:
+with Store(database.open_writable(Path(sys.argv[1]))) as store:
+    store.be_born(now)
     assert store.born_at == now and store.messages() == []
 print(Path(syncer.__file__).parent)
 print(*database.migration_names())

@@ -42,7 +42,7 @@ def stage(settings: Callable[..., Any], store: Store) -> Stage:
 def second(store: Store) -> Store:
     """Open the same file once more, as a command beside a worker does."""
     path = Path(store.db.conn.execute("PRAGMA database_list").fetchone()[2])
-    return Store(database.open_writable(path, now=NOW, checkpoints=False))
+    return Store(database.open_writable(path, checkpoints=False))
 
 
 # Numbers as people write them.
@@ -126,7 +126,7 @@ def test_new_bookings_of_who_opted_out_are_skipped_with_the_reason(stage: Stage)
     stage.calendly.put(event, an_invitee(event))
     stage.run()
     before = {message.rule: (message.state, message.reason) for message in stage.store.messages()}
-    gone = stage.store.opt_in([NUMBER, "+13125550100"], NOW)
+    gone = stage.store.opt_in([NUMBER, "+13125550100"])
     stage.run()
     after = {message.rule: message.state for message in stage.store.messages()}
 

@@ -139,7 +139,7 @@ def test_a_full_disk_after_the_text_costs_the_ballast_and_not_the_record(
     path = tmp_path / "syncer.db"
     real = sqlite3.connect
     monkeypatch.setattr(sqlite3, "connect", lambda *args, **kwargs: real(*args, factory=FullOnce, **kwargs))
-    with Store(database.open_writable(path, now=NOW), path) as store:
+    with Store(database.open_writable(path), path) as store:
         message = claimed(store)
         store.db.conn.blocked_by = path.with_name("syncer.db.ballast")  # type: ignore[attr-defined]  # a FullOnce
 
@@ -155,7 +155,7 @@ def test_without_a_ballast_a_full_disk_is_an_error(tmp_path: Path, monkeypatch: 
     path = tmp_path / "syncer.db"
     real = sqlite3.connect
     monkeypatch.setattr(sqlite3, "connect", lambda *args, **kwargs: real(*args, factory=FullOnce, **kwargs))
-    with Store(database.open_writable(path, now=NOW)) as store:
+    with Store(database.open_writable(path)) as store:
         message = claimed(store)
         store.db.conn.blocked_by = path  # type: ignore[attr-defined]  # a FullOnce
 
@@ -169,7 +169,7 @@ def test_without_a_ballast_a_full_disk_is_an_error(tmp_path: Path, monkeypatch: 
 def test_room_is_looked_after_for_a_file_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The worker's store knows when its disk runs full; a copy in memory has all the room it needs."""
     path = tmp_path / "syncer.db"
-    with Store(database.open_writable(path, now=NOW), path) as store, Store(database.open_copy(path, now=NOW)) as copy:
+    with Store(database.open_writable(path), path) as store, Store(database.open_copy(path)) as copy:
         enough = store.has_room(), copy.has_room()
         monkeypatch.setattr(place, "FREE_SPACE", 1 << 60)
         too_little = store.has_room(), copy.has_room()

@@ -560,14 +560,14 @@ def test_another_code_while_texts_are_tried_costs_five_more_at_most(store: Store
 def put_back(office: Office, at: datetime) -> None:
     """Put the backup in the place of the database, and say so."""
     shutil.copy(office.backup, office.path)
-    with Store(database.open_writable(office.path, now=at)) as store:
+    with Store(database.open_writable(office.path)) as store:
         store.restored(at)
 
 
 def sent_at(office: Office, now: datetime) -> list[str]:
     """Do one run; returns the keys that left."""
     before = len(office.gateway.sends)
-    with Store(database.open_writable(office.path, now=now)) as store:
+    with Store(database.open_writable(office.path)) as store:
         Stage(office.settings, store, calendly=office.calendly, gateway=office.gateway, now=now).run()
     return [sent.key for sent in office.gateway.sends[before:]]
 

@@ -305,7 +305,7 @@ def held_messages(shop: Shop) -> list[dict[str, Any]]:
 def canceled(shop: Shop) -> list[str]:
     """A shop whose host canceled twelve of fifteen meetings, and a run that held the texts about it."""
     (shop.folder / "syncer.toml").write_text(SETTINGS, encoding="utf-8")
-    shop.run("migrate")
+    shop.be_born()
     time.sleep(1.1)
     guests = [book(shop.world, number, now() + 3 * DAY + number * HOUR) for number in range(15)]
     assert shop.run("run", "--once")[0] == 0
@@ -360,7 +360,7 @@ def test_an_id_that_may_be_several_is_refused_and_lists_them(shop: Shop, cancele
     assert shop.run("run", "--once")[0] == 3
     rows = held_messages(shop)
     alike = [f"m-123456{number:010}" for number in range(2)]
-    with Store(database.open_writable(shop.folder / "syncer.db", now=now())) as store:
+    with Store(database.open_writable(shop.folder / "syncer.db")) as store:
         for row, ident in zip(rows, alike, strict=False):
             with store.db.conn:
                 store.db.execute("UPDATE messages SET id = ? WHERE key = ?", [ident, row["key"]])
@@ -379,7 +379,7 @@ def test_an_id_that_may_be_several_is_refused_and_lists_them(shop: Shop, cancele
 def test_status_names_events_that_cannot_be_read_and_stays_healthy(shop: Shop) -> None:
     """Twenty of sixty answer a 403 of their own: `run --once` and `status` exit 0."""
     (shop.folder / "syncer.toml").write_text(SETTINGS, encoding="utf-8")
-    shop.run("migrate")
+    shop.be_born()
     time.sleep(1.1)
     guests = [book(shop.world, number, now() + 3 * DAY + number * HOUR) for number in range(60)]
     refused = [shop.world.invitees[guest]["event"] for guest in guests[:20]]

@@ -194,7 +194,7 @@ def test_the_database_has_the_catalogue(store: Store) -> None:
 
 def test_a_copy_has_the_catalogue(tmp_path: Path) -> None:
     """Also where there is no database yet."""
-    with Store(database.open_copy(tmp_path / "none", now=NOW)) as copy:
+    with Store(database.open_copy(tmp_path / "none")) as copy:
         assert catalogue(copy) == WANTED
     assert list(tmp_path.iterdir()) == []
 
@@ -202,20 +202,20 @@ def test_a_copy_has_the_catalogue(tmp_path: Path) -> None:
 def test_a_sentence_of_another_release_is_replaced_and_its_codes_stay(tmp_path: Path) -> None:
     """A better sentence changes no schema; a code that this release does not know may stand in a message."""
     path = new_database(tmp_path / "syncer.db")
-    with Store(database.open_writable(path, now=NOW)) as opened:
+    with Store(database.open_writable(path)) as opened:
         opened.db.execute("UPDATE reasons SET sentence = 'It was so.', remedy = 'Wait' WHERE code = 'landline'")
         opened.db.execute("DELETE FROM reasons WHERE code = 'late'")
         opened.db.execute("INSERT INTO reasons (code, sentence, remedy) VALUES ('of_tomorrow', 'It is so.', '')")
         opened.db.conn.commit()
 
-    with Store(database.open_copy(path, now=NOW)) as copy:
+    with Store(database.open_copy(path)) as copy:
         assert catalogue(copy) == WANTED | {"of_tomorrow": ("It is so.", "")}
     with Store(database.open_read_only(path)) as looked_at:
         assert catalogue(looked_at)["landline"] == ("It was so.", "Wait")
-    with Store(database.open_writable(path, now=NOW)) as again:
+    with Store(database.open_writable(path)) as again:
         assert catalogue(again) == WANTED | {"of_tomorrow": ("It is so.", "")}
         assert again.db.conn.total_changes == 2
-    with Store(database.open_writable(path, now=NOW)) as once_more:
+    with Store(database.open_writable(path)) as once_more:
         assert once_more.db.conn.total_changes == 0
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from conftest import NOW, a_booking, a_message, an_event, an_invitee
+from databases import birth
 from stage import Stage
 
 from syncer.births import coverages
@@ -49,7 +50,7 @@ def texts(stage: Stage, count: int, *, templates: tuple[str, ...] = ("1001", "10
     for number in range(first, first + count):
         template = templates[number % len(templates)]
         event = an_event(f"e{number}", start=NOW + timedelta(days=2, minutes=number))
-        booking = a_booking(event, an_invitee(event, created_at=stage.store.born_at - timedelta(days=1)))
+        booking = a_booking(event, an_invitee(event, created_at=birth(stage.store) - timedelta(days=1)))
         fields = {"rule": rules[template], "template": template, "to": f"+1312555{number:04}"}
         message = a_message(booking, **fields)
         stage.store.commit(Batch([Reading(event, NOW)], [booking]), Todo((message,)), NOW)

@@ -67,7 +67,7 @@ class Office:
         before = len(self.gateway.sends)
         with (
             run_lock(self.path) as witness,
-            Store(database.open_writable(new_database(self.path), now=now), witness=witness) as store,
+            Store(database.open_writable(new_database(self.path)), witness=witness) as store,
         ):
             if told:
                 store.restored(now)
@@ -128,7 +128,7 @@ def test_told_so_it_repeats_nothing_forgets_nothing_and_goes_on(office: Office) 
 def test_a_person_puts_one_back_on_the_way_and_planning_leaves_it_there(office: Office) -> None:
     """`resolve --not-sent` after a restore: sent, though it was due before."""
     office.run(NOW + timedelta(minutes=61), told=True)
-    with Store(database.open_writable(office.path, now=NOW)) as store:
+    with Store(database.open_writable(office.path)) as store:
         [confirmation] = [one for one in store.messages(states=[State.UNKNOWN]) if one.rule == "confirmation"]
         store.again(confirmation, Reason.BY_OPERATOR, NOW + timedelta(minutes=62), "not sent")
 

@@ -93,7 +93,7 @@ def kept(store: Store) -> tuple[Store, Message]:
 def other(store: Store) -> Iterator[Store]:
     """A second connection to the same file: what a program beside the worker would have."""
     path = store.db.conn.execute("PRAGMA database_list").fetchone()[2]
-    with Store(database.open_writable(Path(path), now=NOW)) as opened:
+    with Store(database.open_writable(Path(path))) as opened:
         yield opened
 
 
@@ -136,6 +136,7 @@ SOUND: dict[str, dict[str, Any]] = {
         "id": "r1",
         "started_at": utc_text(NOW),
         "ended_at": utc_text(NOW),
+        "checked": 1,
         "outcome": "completed",
         "counts": "{}",
         "error": "",
@@ -195,6 +196,7 @@ BROKEN = [
     pytest.param("optouts", {"number": "0912345678"}, id="a number without a country code"),
     pytest.param("changes", {"kind": "cancelled"}, id="a change nobody knows"),
     pytest.param("runs", {"outcome": "ok"}, id="an outcome nobody knows"),
+    pytest.param("runs", {"checked": 2}, id="a clock that is neither checked nor not"),
     pytest.param("runs", {"counts": "[]"}, id="counts that are no table"),
 ]
 """Rows that break one CHECK each."""
@@ -258,7 +260,7 @@ def columns(store: Store) -> list[tuple[str, str, str, bool]]:
         (table, name, kind, bool(needed))
         for table in SOUND
         for _, name, kind, needed, _, _ in store.db.conn.execute(f"PRAGMA table_info({table})")
-        if name != "id" or table == "runs"
+        if (name != "id" or table == "runs") and (table, name) != ("runs", "number")
     ]
 
 
@@ -916,7 +918,7 @@ CALLS: list[Any] = [
     pytest.param(lambda store, _: store.meta("account"), id="meta"),
     pytest.param(lambda store, _: store.remember("account", "a"), id="remember"),
     pytest.param(lambda store, _: store.bind("a", "u", "t"), id="bind"),
-    pytest.param(lambda store, _: store.born_by(NOW - 365 * DAY), id="born_by"),
+    pytest.param(lambda store, _: store.be_born(NOW), id="be_born"),
     pytest.param(
         lambda store, message: store.again(refused(store, message), Reason.BY_OPERATOR, NOW, "retried"), id="again"
     ),
@@ -933,6 +935,8 @@ CALLS: list[Any] = [
     pytest.param(lambda store, message: store.changes_of(message.booking), id="changes_of"),
     pytest.param(lambda store, _: store.booking_uris(ending="i1"), id="booking_uris"),
     pytest.param(lambda store, _: store.due(NOW), id="due"),
+    pytest.param(lambda store, _: store.must_be_reread(NOW), id="must_be_reread"),
+    pytest.param(lambda store, _: store.settling(["e1"]), id="settling"),
     pytest.param(lambda store, _: store.oldest_waiting(), id="oldest_waiting"),
     pytest.param(lambda store, _: store.waiting(), id="waiting"),
     pytest.param(lambda store, _: store.expire(NOW + 9 * HOUR), id="expire"),
@@ -977,7 +981,8 @@ CALLS: list[Any] = [
     pytest.param(lambda store, _: store.event_names(), id="event_names"),
     pytest.param(lambda store, _: store.moved_halves(["k7"], ["a@example.com"]), id="moved_halves"),
     pytest.param(lambda store, _: store.bookings_by_email(["a@example.com"]), id="bookings_by_email"),
-    pytest.param(lambda store, _: store.restored(NOW), id="restored"),
+    pytest.param(lambda store, _: store.restored(NOW, 5.0), id="restored"),
+    pytest.param(lambda store, _: store.check_restored(NOW, 5.0), id="check_restored"),
     pytest.param(lambda store, _: store.check_witness(), id="check_witness"),
     pytest.param(lambda store, _: store.counts(), id="counts"),
     pytest.param(lambda store, _: known_in(store), id="known"),
@@ -994,7 +999,7 @@ CALLS: list[Any] = [
     pytest.param(lambda store, _: store.notice_wordings({"1001": "Hello"}, NOW), id="notice_wordings"),
     pytest.param(lambda store, _: store.changed_wordings({"1001": "Hello"}), id="changed_wordings"),
     pytest.param(lambda store, message: store.opt_out([message.to], "why", NOW), id="opt_out"),
-    pytest.param(lambda store, message: store.opt_in([message.to], NOW), id="opt_in"),
+    pytest.param(lambda store, message: store.opt_in([message.to]), id="opt_in"),
     pytest.param(lambda store, message: store.opted_out_of([message.to]), id="opted_out_of"),
     pytest.param(lambda store, message: store.opted_out()(message.to), id="opted_out"),
     pytest.param(lambda store, _: store.opt_outs(), id="opt_outs"),
@@ -1334,30 +1339,57 @@ def test_values_are_remembered(store: Store) -> None:
         store.remember("password", "x")
 
 
-def a_run(name: str, ended_at: datetime, outcome: str = "completed") -> dict[str, Any]:
+def a_run(name: str, ended_at: datetime, outcome: str = "completed", *, checked: int = 1) -> dict[str, Any]:
     """Make the row of a run."""
-    return SOUND["runs"] | {"id": name, "ended_at": utc_text(ended_at), "outcome": outcome, "counts": '{"sent":1}'}
+    over = {"id": name, "ended_at": utc_text(ended_at), "outcome": outcome, "checked": checked}
+    return SOUND["runs"] | over | {"counts": '{"sent":1}'}
+
+
+def runs_of(store: Store) -> list[str]:
+    """The runs that are kept, in their order."""
+    return [row["id"] for row in store._query("SELECT id FROM runs ORDER BY number")]
 
 
 def test_runs_are_kept_for_thirty_days(store: Store) -> None:
     """What is older than that at the end of a run is forgotten with it."""
     for name, days in (("older", 31), ("edge", 30), ("young", 1)):
         store.record_run(a_run(name, NOW - timedelta(days=days)))
-    before = [row["id"] for row in store._query("SELECT id FROM runs ORDER BY ended_at")]
+    before = runs_of(store)
     store.record_run(a_run("last", NOW))
-    after = [row["id"] for row in store._query("SELECT id FROM runs ORDER BY ended_at")]
 
     assert before == ["older", "edge", "young"]
-    assert after == ["edge", "young", "last"]
+    assert runs_of(store) == ["edge", "young", "last"]
+
+
+@pytest.mark.parametrize("wrong", [NOW + 300 * DAY, NOW - 300 * DAY], ids=["ahead", "behind"])
+def test_a_run_whose_clock_was_not_checked_ends_no_other(store: Store, wrong: datetime) -> None:
+    """It goes with the checked runs before it, in order; its own time says nothing about anybody's age."""
+    store.record_run(a_run("old", NOW - 31 * DAY))
+    store.record_run(a_run("wrong", wrong, "failed", checked=0))
+    unchecked = runs_of(store)
+    store.record_run(a_run("young", NOW - DAY))
+    store.record_run(a_run("wrong again", wrong, "failed", checked=0))
+    store.record_run(a_run("last", NOW))
+
+    assert unchecked == ["old", "wrong"]
+    assert runs_of(store) == ["young", "wrong again", "last"]
+
+
+def test_runs_whose_clock_is_never_checked_do_not_pile_up(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that never reaches Calendly for years."""
+    monkeypatch.setattr("syncer.store.store.MOST_RUNS", 3)
+    for number in range(5):
+        store.record_run(a_run(str(number), NOW, "failed", checked=0))
+
+    assert runs_of(store) == ["2", "3", "4"]
 
 
 def test_the_newest_run_is_found(store: Store) -> None:
-    """Of any outcome or of one, of two in one second the later; None when there is none; its counts come back."""
+    """Of any outcome or of one, by their order and not by their time; None when there is none; its counts come back."""
     nothing = store.last_run()
     store.record_run(a_run("good", NOW - HOUR))
-    store.record_run(a_run("bad", NOW, "failed"))
+    store.record_run(a_run("bad", NOW + 300 * DAY, "failed", checked=0))
     store.record_run(a_run("worse", NOW, "failed"))
-    store.record_run(a_run("older", NOW - 2 * HOUR, "halted"))
     newest, complete = store.last_run(), store.last_run(outcome="completed")
 
     assert nothing is None

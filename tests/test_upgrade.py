@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import NOW, a_booking, a_message, an_event, an_invitee
+from databases import born
 from fakes import FakeCalendly
 from stage import Stage
 
@@ -52,7 +53,7 @@ def fill(store: Store) -> None:
         store.claim(messages[2], NOW), Settlement(State.FAILED, Reason.PROVIDER_REFUSED, "EngageLab 3002"), NOW
     )
     store.opt_out(["+447400123456"], "by the operator", NOW)
-    row = {"id": "r1", "outcome": "completed", "error": "", "counts": "{}"}
+    row = {"id": "r1", "outcome": "completed", "error": "", "counts": "{}", "checked": 1}
     store.record_run(row | dict.fromkeys(("started_at", "ended_at"), "2026-11-23T12:00:00Z"))
 
 
@@ -80,11 +81,11 @@ def test_this_release_has_its_sample() -> None:
 def test_nothing_is_lost_and_nobody_is_texted(old: Path, settings: Callable[..., Any], tmp_path: Path) -> None:
     """Brought up to date, it holds what a new one would; the runs after it send what is due and nothing else."""
     bookings, messages = content()
-    with Store(database.open_copy(tmp_path / "none", now=NOW)) as new:
+    with Store(database.open_copy(tmp_path / "none")) as new:
         fill(new)
         expected = new.messages(), new.bookings([one.uri for one in bookings]), [one.number for one in new.opt_outs()]
         schema = columns(new)
-    with Store(database.open_writable(old, now=NOW + HOUR)) as store:
+    with Store(database.open_writable(old)) as store:
         found = (
             store.messages(),
             store.bookings([one.uri for one in bookings]),
@@ -103,7 +104,7 @@ def test_nothing_is_lost_and_nobody_is_texted(old: Path, settings: Callable[...,
 
     assert found == expected
     assert upgraded == schema
-    assert store.born_at < NOW
+    assert store.born_at == NOW - timedelta(days=7)
     assert at_once == 0
     assert sorted(sent.key for sent in stage.gateway.texts) == sorted(
         m.key for m in messages if m.rule == "reminder-24h"
@@ -126,13 +127,13 @@ def test_going_back_is_refused(old: Path) -> None:
         before = list(connection.iterdump())
 
     with pytest.raises(WrongDatabase, match=r"written by a newer syncer .*9999_future"):
-        database.open_writable(old, now=NOW)
+        database.open_writable(old)
 
     with contextlib.closing(sqlite3.connect(old)) as connection:
         assert list(connection.iterdump()) == before
 
 
 if __name__ == "__main__":  # PYTHONPATH=tests .venv/bin/python tests/test_upgrade.py: the sample of this release
-    with Store(database.open_copy(Path("none there"), now=NOW - timedelta(days=7))) as made:
+    with born(Store(database.open_copy(Path("none there"))), NOW - timedelta(days=7)) as made:
         fill(made)
         (Path(__file__).parent / "schemas" / f"{__version__}.sql").write_text(dump(made), encoding="utf-8")

@@ -30,9 +30,11 @@ SELECT code, sentence, remedy FROM db.reasons;
 
 CREATE TEMP VIEW v_runs AS
 SELECT
+    number,
     id,
     started_at,
     ended_at,
+    checked,
     outcome,
     CAST(round((julianday(ended_at) - julianday(started_at)) * 86400) AS INTEGER) AS seconds,
     json_extract(counts, '$.events') AS events,

@@ -86,7 +86,13 @@ def _check_content(facts: Checklist, path: Path, me: Me | None) -> None:
             told = f"SYNCER_DB: {path} belongs to {bound}, the token to {me.organization}"
             facts.fail(told, "Name another file", exit_code=2)
             return
-        facts.ok(f"SYNCER_DB: {path}, whole, made {store.born_at:%Y-%m-%d %H:%M} UTC{_last(store)}")
+        facts.ok(f"SYNCER_DB: {path}, whole, {_born(store)}{_last(store)}")
+
+
+def _born(store: Store) -> str:
+    if store.born_at is None:
+        return "not used yet: it is as old as its first complete listing"
+    return f"since {store.born_at:%Y-%m-%d %H:%M} UTC"
 
 
 def _last(store: Store) -> str:

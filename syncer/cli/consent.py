@@ -105,12 +105,10 @@ def add(app: App, numbers: tuple[str, ...], file: IO[bytes] | None) -> None:
 @pass_app
 def remove(app: App, numbers: tuple[str, ...], file: IO[bytes] | None) -> None:
     """Text these numbers again, from the next run on."""
-    from syncer.cli.building import now
-
     with open_to_change(app) as store:
         listed = {one.number for one in store.opt_outs()}
         given = _numbers(app, numbers, file, listed=listed)
-        gone = store.opt_in([one.number for one in given], now())
+        gone = store.opt_in([one.number for one in given])
     _say_which(given, "may be texted")
     click.echo(f"{gone} removed, {len(given) - gone} were not on the list")
 

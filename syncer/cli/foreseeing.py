@@ -76,7 +76,7 @@ def plan(app: App, *, ahead: timedelta, as_json: bool, show_numbers: bool) -> No
         return
     at = now()
     found = _templates(settings)
-    with Store(database.open_copy(settings.db, now=at)) as store:
+    with Store(database.open_copy(settings.db)) as store:
         effect = _plan_again(settings, store, at)
         messages = store.messages(states=[State.SCHEDULED, State.RETRYABLE])
         about = sorted({message.booking for message in messages})
@@ -125,7 +125,7 @@ def _plan_again(settings: Settings, store: Store, at: datetime) -> Todo:
         ticks=ticks,
         tell=silent,
     )
-    if store.last_run() is not None:
+    if store.born_at is not None:
         plan_again_if_rules_changed(run, at)
     return run.todo
 

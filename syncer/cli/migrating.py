@@ -12,7 +12,6 @@ from syncer.cli import App, pass_app
 @pass_app
 def migrate(app: App, *, only_list: bool) -> None:
     """Apply the database's schema changes; makes the database if there is none."""
-    from syncer.cli.building import now
     from syncer.cli.moving import say
     from syncer.store import database
     from syncer.store.lock import run_lock
@@ -25,7 +24,7 @@ def migrate(app: App, *, only_list: bool) -> None:
         return
     before = database.applied_migrations(path)
     with run_lock(path):
-        database.open_writable(path, now=now(), note=say).close()
+        database.open_writable(path, note=say).close()
         after = database.applied_migrations(path)
     new = [name for name in after if name not in before]
     click.echo(f"{path}: " + (f"applied {', '.join(new)}" if new else "up to date"))

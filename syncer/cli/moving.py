@@ -109,7 +109,6 @@ def open_to_change(app: App, witness: Witness | None = None) -> Store:
     Raises:
         SyncerError: it is not there, has an older schema, or cannot be used.
     """
-    from syncer.cli.building import now
     from syncer.store import Store, database
 
     path = app.settings(need_secrets=False).db
@@ -120,7 +119,7 @@ def open_to_change(app: App, witness: Witness | None = None) -> Store:
     # A worker of another release may be running on it: its schema is its own.
     if set(database.migration_names()) - set(database.applied_migrations(path)):
         raise SyncerError(f"{path} has an older schema", "Run `syncer migrate` first")
-    return Store(database.open_writable(path, now=now(), checkpoints=False, note=say), witness=witness)
+    return Store(database.open_writable(path, checkpoints=False, note=say), witness=witness)
 
 
 def _late(message: Message, at: datetime) -> bool:
@@ -221,6 +220,7 @@ def restored(app: App, *, yes: bool) -> None:
     """After putting back a backup: set aside as unknown what was due before now, as it may have been sent already."""
     from syncer.cli.building import now
     from syncer.store.lock import run_lock
+    from syncer.worker import ticks
 
     path = app.settings(need_secrets=False).db
     if not path.exists():
@@ -233,7 +233,7 @@ def restored(app: App, *, yes: bool) -> None:
             " and those that its next runs find to have been due before now?",
             yes=yes,
         )
-        count = store.restored(at)
+        count = store.restored(at, ticks())
     click.echo(
         f"{count} set aside as unknown; `syncer messages --state unknown` lists them,"
         " `syncer resolve ID... --sent` or `--not-sent` says what became of them"

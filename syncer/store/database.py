@@ -1,4 +1,4 @@
-"""Opens the database file: its pragmas, its schema, its birth. What surrounds the file is in `place` and `lock`.
+"""Opens the database file: its pragmas, its schema, its name. What surrounds the file is in `place` and `lock`.
 
 Knows nothing of bookings or messages. A problem here is one clear sentence and an exit code; a file that cannot be used
 is never replaced by an empty one.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import secrets
 import sqlite3
-from datetime import timedelta
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,14 +17,12 @@ from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
 from syncer.errors import StoreError, WrongDatabase
-from syncer.model import utc_text
 from syncer.reasons import EXPLANATIONS
 from syncer.store.place import check_kind, check_place, make_private
 from syncer.store.troubles import check_owner, closed_on_failure, connect_read_only, errors, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
     from importlib.resources.abc import Traversable
 
 SQLITE = sqlite3.sqlite_version
@@ -91,14 +88,13 @@ def say_nothing(_: str) -> None:
     """Tell nobody."""
 
 
-def open_writable(
-    path: Path, *, now: datetime, checkpoints: bool = True, note: Callable[[str], None] = say_nothing
-) -> Database:
+def open_writable(path: Path, *, checkpoints: bool = True, note: Callable[[str], None] = say_nothing) -> Database:
     """Open the database, made with mode 0600 if it is not there, with its schema up to date.
+
+    A new one has no birth yet: see `Store.be_born`.
 
     Args:
         path: the file; its folder must exist.
-        now: becomes the birth of a new database: nothing due before it is ever sent.
         checkpoints: whether this connection moves the log (WAL) into the file. Only the holder of the run lock should:
             before SQLite 3.51.3 two connections that do so at once may damage the file.
         note: told what was put right: a file that everybody could read.
@@ -118,14 +114,14 @@ def open_writable(
         db.conn.execute(f"PRAGMA wal_autocheckpoint = {PAGES_IN_THE_LOG if checkpoints else 0}")
         _migrate(db, path)
         _keep_reasons(db)
-        _give_birth(db, now)
+        _name(db)
     return db
 
 
-def open_copy(path: Path, *, now: datetime) -> Database:
+def open_copy(path: Path) -> Database:
     """Open a copy of the database in memory, brought up to date there: whatever happens to it, the file stays as it is.
 
-    A file that does not exist gives an empty database, born now.
+    A file that does not exist gives an empty database.
     """
     if path.exists():
         check_kind(path)
@@ -137,7 +133,7 @@ def open_copy(path: Path, *, now: datetime) -> Database:
         db = Database(copy, execute_plugins=False)
         _migrate(db, path)
         _keep_reasons(db)
-        _give_birth(db, now)
+        _name(db)
     return db
 
 
@@ -215,10 +211,9 @@ def _keep_reasons(db: Database) -> None:
             )
 
 
-def _give_birth(db: Database, now: datetime) -> None:
-    # Rounded up: what was booked in this very second, but before, is the past, too.
-    born_at = utc_text(now + timedelta(microseconds=999_999))
-    born = {"born_at": born_at, "instance": secrets.token_hex(8), "salt": secrets.token_hex(16)}
-    if next(db.query("SELECT 1 FROM meta WHERE name = 'born_at'"), None) is None:
+def _name(db: Database) -> None:
+    """Give a new database its random name, which travels with each text, and the key of its hashes."""
+    made = {"instance": secrets.token_hex(8), "salt": secrets.token_hex(16)}
+    if next(db.query("SELECT 1 FROM meta WHERE name IN ('instance', 'salt')"), None) is None:
         with db.atomic():
-            db.conn.executemany("INSERT INTO meta (name, value) VALUES (?, ?)", list(born.items()))
+            db.conn.executemany("INSERT INTO meta (name, value) VALUES (?, ?)", list(made.items()))

@@ -57,7 +57,7 @@ def glance(path: Path) -> Glance:
         check_owner(db, path)
         if db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'runs'").fetchone() is None:
             raise StoreError(f"{path} has an older schema", "Run `syncer migrate` first")
-        newest = "ORDER BY ended_at DESC, rowid DESC LIMIT 1"
+        newest = "ORDER BY number DESC LIMIT 1"  # by its time a run of a wrong clock would hide all others
         done = db.execute(f"SELECT ended_at FROM runs WHERE outcome = 'completed' {newest}").fetchone()  # noqa: S608  a constant
         last = db.execute(f"SELECT outcome, error FROM runs {newest}").fetchone()  # noqa: S608  likewise
         waiting = "SELECT min(next_at) FROM messages WHERE state IN ('scheduled', 'retryable')"

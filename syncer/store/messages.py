@@ -32,8 +32,17 @@ MOVE = (
     " provider_message_id = ?, provider_plan_id = ?, changed_at = ? WHERE key = ? AND state = ? AND attempts = ?"
 )
 """How the answer to a claimed message is written: no word of its text is among it."""
-CLAIM = MOVE.replace("SET ", "SET params = ?, ")
-"""How a message is claimed: with the words that leave."""
+CLAIM = (
+    f"{MOVE.replace('SET ', 'SET params = ?, ')} AND NOT EXISTS (SELECT 1 FROM bookings b"  # noqa: S608  constants
+    " JOIN events e ON e.uri = b.event WHERE b.uri = messages.booking AND e.settles_at <= ?)"
+)
+"""How a message is claimed: with the words that leave, and not while its event must be read again first."""
+READ_FIRST = "settles_at = strftime('%Y-%m-%dT%H:%M:%SZ', min(coalesce(settles_at, read_at), read_at), '-1 second')"
+"""Marks events to be read again before anything leaves about them.
+
+The moment is past by any clock, as the clock of whoever asks may be wrong. It is another one each time: so a reading
+that was on its way before does not take the mark away.
+"""
 
 ID_PREFIX = "m-"
 SHORTEST_ID = len("m-123456")
@@ -49,7 +58,7 @@ class Due:
 
     Attributes:
         event: URI of its event.
-        missing: why it is held if Calendly does not list the event or the guest.
+        missing: why it is held: Calendly does not list the event or the guest, or the event must be read again first.
         external_id: of the event's entry in the host's calendar.
     """
 
@@ -145,12 +154,23 @@ class Outbox(Sql):
         return [row["uri"] for row in self._query(sql, [email] * 2 + [ending] * 7)]
 
     def due(self, now: datetime) -> list[Due]:
-        """Read the messages that may be claimed now: meetings ahead, nearest first; then what expires first."""
+        """Read the messages that may be claimed now: meetings ahead, nearest first; then what expires first.
+
+        Those are left out whose event must be read again first; see `must_be_reread`.
+        """
+        return self._due("(e.settles_at IS NULL OR e.settles_at > :now)", now)
+
+    def must_be_reread(self, now: datetime) -> list[Due]:
+        """Read the messages whose time has come, and whose event must be read again before they may be claimed."""
+        found = self._due("e.settles_at <= :now", now)
+        return [replace(row, missing=row.missing or Reason.MUST_REREAD) for row in found]
+
+    def _due(self, which: str, now: datetime) -> list[Due]:
         # The plus: not by the index of when they expire, as nearly all will some day.
         sql = (
-            "SELECT m.*, b.event, e.external_id, e.missing_at event_missing, b.missing_at guest_missing"
+            "SELECT m.*, b.event, e.external_id, e.missing_at event_missing, b.missing_at guest_missing"  # noqa: S608  constants
             " FROM messages m JOIN bookings b ON b.uri = m.booking JOIN events e ON e.uri = b.event"
-            " WHERE m.state IN ('scheduled', 'retryable') AND m.next_at <= :now AND +m.expires_at > :now"
+            f" WHERE m.state IN ('scheduled', 'retryable') AND m.next_at <= :now AND +m.expires_at > :now AND {which}"
             " ORDER BY m.meeting_at <= :now, CASE WHEN m.meeting_at > :now THEN m.meeting_at ELSE m.expires_at END,"
             " m.next_at, m.key"
         )
@@ -201,8 +221,8 @@ class Outbox(Sql):
         with self._writing():
             self._update(back, message.state)
             self._execute(
-                "UPDATE events SET settles_at = ? WHERE uri = (SELECT event FROM bookings WHERE uri = ?)",
-                [utc_text(now), message.booking],
+                f"UPDATE events SET {READ_FIRST} WHERE uri = (SELECT event FROM bookings WHERE uri = ?)",  # noqa: S608  constants
+                [message.booking],
             )
         return back
 
@@ -413,8 +433,9 @@ class Outbox(Sql):
         return self._execute(MOVE, _on_its_way(message, before, attempts)) == 1
 
     def _claims_it(self, message: Message, before: Message) -> bool:
-        """Write a claim and the words that leave with it, if the row is still as it was."""
-        values = (rows.json_text(message.params), *_on_its_way(message, before.state, before.attempts))
+        """Write a claim and the words that leave with it, if the row is still as it was and may leave."""
+        leaving = _on_its_way(message, before.state, before.attempts)
+        values = (rows.json_text(message.params), *leaving, utc_text(message.changed_at))
         return self._execute(CLAIM, values) == 1
 
 

@@ -10,7 +10,7 @@ from syncer.errors import Overtaken
 from syncer.model import WAITING, State, utc_text
 from syncer.reasons import Reason
 from syncer.store import rows
-from syncer.store.messages import Outbox
+from syncer.store.messages import READ_FIRST, Outbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -77,7 +77,7 @@ class OptOuts(Outbox):
                     skipped.append(gone)
         return new, skipped
 
-    def opt_in(self, numbers: Iterable[str], now: datetime) -> int:
+    def opt_in(self, numbers: Iterable[str]) -> int:
         """Take numbers off the list; bookings with texts they were refused are looked at again by the next run.
 
         Returns:
@@ -88,10 +88,10 @@ class OptOuts(Outbox):
             for number in dict.fromkeys(numbers):
                 gone += self._execute("DELETE FROM optouts WHERE digest = ?", [self._mark(number)])
                 self._execute(
-                    "UPDATE events SET settles_at = ? WHERE uri IN (SELECT b.event FROM bookings b"
+                    f"UPDATE events SET {READ_FIRST} WHERE uri IN (SELECT b.event FROM bookings b"  # noqa: S608  constants
                     " JOIN messages m ON m.booking = b.uri WHERE m.recipient = ? AND m.state = 'skipped'"
                     " AND m.reason = ?)",
-                    [utc_text(now), number, Reason.OPTED_OUT],
+                    [number, Reason.OPTED_OUT],
                 )
         return gone
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from operator import itemgetter
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ from syncer.store.sql import CHUNK, Sql
 from syncer.store.troubles import errors
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from syncer.diff import Known
@@ -70,12 +70,15 @@ class Batch:
         bookings: their bookings, each once.
         changes: what was noticed.
         missing: events that vanished from the listing.
+        asked: URI -> `settles_at` when the event was asked for. If it is another by now, somebody wants the event read
+            once more, and it stays.
     """
 
     readings: Sequence[Reading] = ()
     bookings: Sequence[Booking] = ()
     changes: Sequence[Change] = ()
     missing: Sequence[str] = ()
+    asked: Mapping[str, datetime | None] = field(default_factory=dict)
 
 
 class Snapshot(Sql):
@@ -85,6 +88,16 @@ class Snapshot(Sql):
         """Read these events of the snapshot, by URI."""
         found = self._query_in("SELECT * FROM events WHERE uri IN", uris)
         return {row["uri"]: rows.known_of(row) for row in found}
+
+    def settling(self, uris: Sequence[str]) -> dict[str, datetime | None]:
+        """Read from when on these events must be read again before anything leaves about them; None = they need not."""
+        found = self._query_in("SELECT uri, settles_at FROM events WHERE uri IN", uris)
+        return dict.fromkeys(uris) | {row["uri"]: rows.moment_or_none(row["settles_at"]) for row in found}
+
+    def _wanted_since(self, batch: Batch) -> dict[str, datetime]:
+        """Find the events of a batch that somebody wants to be read again since they were asked for."""
+        now = self.settling(list(batch.asked))
+        return {uri: at for uri, at in now.items() if at is not None and at != batch.asked[uri]}
 
     def known_by_mark(self, marks: Sequence[int]) -> dict[str, Known]:
         """Read the snapshot's events with these marks, by URI."""

@@ -27,13 +27,17 @@ if TYPE_CHECKING:
     from syncer.store.snapshot import Batch
 
 RUNS_KEPT = timedelta(days=30)
+MOST_RUNS = 200_000
+"""Rows of runs that are kept while no clock can be checked: a month of runs every 15 seconds."""
+CLOCKS_AGREE = timedelta(minutes=2)
+"""Two clocks that went on alike, but for so much, were both right."""
 
 
 class Store(People):
     """An open database, whole. Not for use from several threads at once.
 
     Attributes:
-        born_at: when the database was made; nothing due before it is ever sent.
+        born_at: when the first complete listing was asked for; nothing due before it is ever sent. None = not yet.
         restored_at: when a backup was put back; what was due before may have been sent. None = never.
         instance: a random name of this database, which travels with each text.
     """
@@ -56,7 +60,7 @@ class Store(People):
         self._witness = witness
         meta = {row["name"]: row["value"] for row in self._query("SELECT name, value FROM meta")}
         try:
-            self.born_at = from_utc_text(meta["born_at"])
+            self.born_at = from_utc_text(meta["born_at"]) if "born_at" in meta else None
             self.instance: str = meta["instance"]
             self._salt = bytes.fromhex(meta["salt"])
             self.restored_at = from_utc_text(meta["restored_at"]) if "restored_at" in meta else None
@@ -64,6 +68,10 @@ class Store(People):
             db.close()
             remedy = "It is damaged: restore a backup, then run `syncer restored`"
             raise StoreError("the database has lost its birth time, name or salt", remedy) from None
+        if self.born_at is None and self._value("SELECT 1 FROM bookings LIMIT 1"):
+            db.close()
+            remedy = "It is damaged: restore a backup, then run `syncer restored`"
+            raise StoreError("the database holds bookings and has lost its birth time", remedy)
 
     def __enter__(self) -> Self:
         """Use it in a `with` statement."""
@@ -126,8 +134,12 @@ class Store(People):
         """Whether this very token was checked before against the account: then nobody need be asked again."""
         return bool(self.meta("account")) and hmac.compare_digest(self.meta("token_digest"), self.digest(token))
 
-    def restored(self, now: datetime) -> int:
+    def restored(self, now: datetime, ticks: float | None = None) -> int:
         """Set aside what was due before now: the database that this backup replaces may have sent it.
+
+        Args:
+            now: by a clock that nobody has checked yet, where `ticks` are given.
+            ticks: seconds of a clock that nobody sets, at the same moment; see `check_restored`.
 
         Returns:
             How many waiting messages became `unknown`; what is first planned later follows in `plan`.
@@ -139,9 +151,41 @@ class Store(People):
                 [Reason.RESTORED, utc_text(now), utc_text(now)],
             )
             self._remember("restored_at", utc_text(now))
+            self._execute("DELETE FROM meta WHERE name = 'restored_ticks'")
+            if ticks is not None:
+                self._remember("restored_ticks", str(ticks))
         self.restored_at = now
         self._bear_witness()
         return count
+
+    def check_restored(self, now: datetime, ticks: float) -> int | None:
+        """Check the time of a restore by a clock that agrees with Calendly's; done once after each restore.
+
+        If both clocks went on alike since then, it was right. Else it was wrong, or the machine was started again and
+        nobody can tell: then all that was due until now is set aside, and what is due later is put back.
+
+        Args:
+            now: when the listing was asked for.
+            ticks: seconds of the clock that nobody sets, at the same moment.
+
+        Returns:
+            None = there was nothing to correct; else how many waiting messages became `unknown`.
+        """
+        told = self.meta("restored_ticks")
+        if not told or self.restored_at is None:
+            return None
+        passed = timedelta(seconds=ticks - float(told))
+        if passed >= timedelta() and abs(now - passed - self.restored_at) <= CLOCKS_AGREE:
+            with self._writing():
+                self._execute("DELETE FROM meta WHERE name = 'restored_ticks'")
+            return None
+        with self._writing():
+            self._execute(
+                "UPDATE messages SET state = 'scheduled', reason = NULL, detail = '', changed_at = ?"
+                " WHERE state = 'unknown' AND reason = ? AND min(scheduled_at, next_at) > ?",
+                [utc_text(now), Reason.RESTORED, utc_text(now)],
+            )
+        return self.restored(now)
 
     def pause(self, until: datetime) -> None:
         """Remember that the gateway wants no message before then; a run that starts meanwhile heeds it, too."""
@@ -156,13 +200,17 @@ class Store(People):
         """Note up to which cancellation they were looked at; see `unchecked_cancellations`."""
         self.remember("cancellations_checked", str(last))
 
-    def born_by(self, now: datetime) -> None:
-        """Correct a birth that lies ahead of a clock that was just checked: it was made while the clock was wrong."""
-        if self.born_at > now + timedelta(minutes=2):
-            self.born_at = now
-            self.remember("born_at", utc_text(now))
-            with self._writing():
-                self._execute("UPDATE rules SET born_at = ? WHERE born_at > ?", [utc_text(now)] * 2)
+    def be_born(self, now: datetime) -> None:
+        """Set the birth of a database that has none yet.
+
+        Args:
+            now: when the first complete listing was asked for, by a clock that agreed with Calendly's.
+        """
+        if self.born_at is None:
+            # Rounded up: what was booked in this very second, but before, is the past, too.
+            born_at = utc_text(now + timedelta(microseconds=999_999))
+            self.remember("born_at", born_at)
+            self.born_at = from_utc_text(born_at)
 
     def meet_rules(self, coverages: Mapping[str, Coverage], now: datetime) -> dict[str, list[Era]]:
         """Note what rules cover that they did not cover before, and forget rules that are gone.
@@ -179,7 +227,7 @@ class Store(People):
             return eras
         is_first = not self.meta("policy")
         # The rules that a database is born with are as old as it is.
-        since = utc_text(self.born_at if is_first else now)
+        since = utc_text((is_first and self.born_at) or now)
         changed = [name for name in coverages if name not in eras or eras[name][-1].coverage != coverages[name]]
         gone = [name for name in eras if name not in coverages or (is_first and name in changed)]
         with self._writing():
@@ -228,17 +276,13 @@ class Store(People):
         """
         if not (batch.readings or batch.bookings or batch.changes or batch.missing or todo.inserts or todo.updates):
             return
-        events = [
-            rows.event_row(row.event, read_at=row.read_at, reread_at=row.reread_at, settles_at=row.settles_at)
-            for row in batch.readings
-        ]
         changes = [
             {"at": utc_text(now), "booking": one.booking, "event": one.event, "kind": one.kind, "detail": one.detail}
             for one in batch.changes
         ]
         with self._writing():
             self._check_forgotten(batch, todo)
-            self._upsert("events", events, key="uri")
+            self._upsert("events", self._event_rows(batch), key="uri")
             self._write_bookings(batch.bookings)
             self._insert_messages(todo.inserts)
             for before, message in todo.updates:
@@ -250,14 +294,32 @@ class Store(People):
                 [(utc_text(now), uri) for uri in batch.missing],
             )
 
+    def _event_rows(self, batch: Batch) -> list[rows.Row]:
+        again = self._wanted_since(batch)
+        return [
+            rows.event_row(
+                row.event,
+                read_at=row.read_at,
+                reread_at=row.reread_at,
+                settles_at=again.get(row.event.uri, row.settles_at),
+            )
+            for row in batch.readings
+        ]
+
     def record_run(self, run: Mapping[str, Any]) -> None:
-        """Write the one row of a run, and forget runs older than a month."""
+        """Write the one row of a run, and forget runs older than a month, by a clock that was checked."""
         with self._writing():
             self._insert("runs", [dict(run)])
-            oldest = from_utc_text(run["ended_at"]) - RUNS_KEPT
-            self._execute("DELETE FROM runs WHERE ended_at < ?", [utc_text(oldest)])
+            if run["checked"]:
+                oldest = from_utc_text(run["ended_at"]) - RUNS_KEPT
+                self._execute(
+                    "DELETE FROM runs WHERE number <"
+                    " (SELECT number FROM runs WHERE checked = 1 AND ended_at >= ? ORDER BY number LIMIT 1)",
+                    [utc_text(oldest)],
+                )
+            self._execute("DELETE FROM runs WHERE number <= (SELECT max(number) FROM runs) - ?", [MOST_RUNS])
 
     def last_run(self, *, outcome: str = "") -> dict[str, Any] | None:
         """Read the newest run, of one outcome or of any."""
-        sql = "SELECT * FROM runs WHERE ? IN ('', outcome) ORDER BY ended_at DESC, rowid DESC LIMIT 1"
+        sql = "SELECT * FROM runs WHERE ? IN ('', outcome) ORDER BY number DESC LIMIT 1"
         return next(self._query(sql, [outcome]), None)

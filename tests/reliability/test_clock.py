@@ -6,25 +6,30 @@ all that is due has left.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import NOW, an_event, an_invitee
+from databases import new_database
 from fakes import FakeCalendly
-from stage import Stage, a_gateway
+from stage import Stage, a_gateway, known_in, states, wait_for
 
-from syncer.errors import ClockWrong
-from syncer.model import State
+from syncer.errors import ClockWrong, NotConnected, SyncerError, Unreadable
+from syncer.model import State, utc_text
 from syncer.outbox import NotNow
+from syncer.rules import OnUnknown
+from syncer.run import Options
+from syncer.store import Store, database
+from syncer.store.glance import glance
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from datetime import datetime
 
     from syncer.config import Settings
-    from syncer.store import Store
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 JUMPS = [-365 * DAY, -DAY, -HOUR, -5 * MINUTE, 5 * MINUTE, HOUR, DAY, 365 * DAY]
@@ -175,3 +180,255 @@ def test_a_machine_that_slept_in_the_middle_of_a_run(office: Office) -> None:
     assert office.rules() == ["follow-up"] * BOOKED
     assert {one.rule for one in office.store.messages(states=[State.EXPIRED])} == {"confirmation", "reminder-1h"}
     office.check()
+
+
+# The clock is wrong from the first moment: no time is stored for good before it was compared with Calendly's.
+
+FIRST = [-365 * DAY, -HOUR, HOUR, 365 * DAY]
+
+
+@pytest.fixture
+def unborn(settings: Callable[..., Settings], tmp_path: Path) -> Iterator[Office]:
+    """A database without a birth; the meetings were booked an hour ago, and one was a day ago."""
+    with Store(database.open_writable(new_database(tmp_path / "new.db"))) as store:
+        office = Office(settings(environ={"TEMPLATE_ID_HOST_NOTIFY": "", "HOST_PHONE": ""}), store)
+        for event in list(office.calendly.known.values()):
+            [invitee] = office.calendly.people[event.uri]
+            office.calendly.put(event, replace(invitee, created_at=NOW - HOUR))
+        over = an_event("over", start=NOW - 2 * HOUR)
+        guest = an_invitee(over, created_at=NOW - DAY, text_reminder_number="+13125552000")
+        office.calendly.put(over, guest)
+        yield office
+
+
+def book(office: Office, name: str) -> None:
+    """Somebody books now, for in three days."""
+    event = an_event(name, start=office.true + 3 * DAY)
+    office.calendly.put(event, an_invitee(event, created_at=office.true, text_reminder_number="+13125553000"))
+
+
+def nothing_first(office: Office) -> None:
+    """The first start is all there is."""
+
+
+def optout_first(office: Office) -> None:
+    """An operator keeps the list of opt-outs before the first run."""
+    office.store.opt_out(["+13125559999"], "by the operator", office.now)
+
+
+def dry_run_first(office: Office) -> None:
+    """A dry run comes first, on a copy."""
+    path = Path(office.store.db.execute("PRAGMA database_list").fetchone()[2])
+    with Store(database.open_copy(path)) as copy:
+        stage = Office(office.settings, copy, now=office.now, jumped=office.jumped)
+        with pytest.raises(ClockWrong):
+            stage.run(Options(everything=True, dry_run=True))
+
+
+def restored_first(office: Office) -> None:
+    """The database is said to be a backup that was put back."""
+    office.store.restored(office.now, office.ticks())
+
+
+@pytest.mark.parametrize("jump", FIRST, ids=str)
+@pytest.mark.parametrize("story", [nothing_first, optout_first, dry_run_first, restored_first])
+def test_a_first_start_with_a_wrong_clock(unborn: Office, story: Callable[[Office], None], jump: timedelta) -> None:
+    """Nobody is texted about the past once it is right; who books from then on is, and reminders leave in time."""
+    unborn.jump(jump)
+    story(unborn)
+    unborn.run_wrongly()
+    unborn.now += MINUTE
+    unborn.run_wrongly()
+    before = unborn.store.born_at, unborn.store.meta("policy"), unborn.store.meet_rules({}, unborn.now)
+    unborn.jump(-jump)
+    unborn.now += MINUTE
+    unborn.run()
+    born_at = unborn.store.born_at
+    at_once = unborn.rules()
+    unborn.now += MINUTE
+    book(unborn, "later")
+    unborn.now += MINUTE
+    unborn.run()
+    confirmed = unborn.rules()
+    unborn.now = NOW + HOUR + 6 * MINUTE
+    unborn.run()
+
+    assert before == (None, "", {})
+    assert born_at == NOW + 2 * MINUTE
+    assert at_once == []
+    assert confirmed == ["confirmation"]
+    assert unborn.rules() == ["confirmation"] + ["reminder-1h"] * BOOKED
+    unborn.check()
+
+
+@pytest.mark.parametrize("failure", [NotConnected("no route"), Unreadable("half a page")], ids=repr)
+def test_the_birth_is_the_first_complete_listing(unborn: Office, failure: SyncerError) -> None:
+    """A listing that fails is none."""
+    unborn.calendly.fail("events", failure)
+    with pytest.raises(type(failure)):
+        unborn.run()
+    failed = unborn.store.born_at
+    unborn.now += HOUR
+    unborn.run()
+
+    assert failed is None
+    assert unborn.store.born_at == NOW + HOUR
+
+
+def test_who_books_while_the_first_listing_is_read_is_no_past(unborn: Office) -> None:
+    """The birth is when it was asked for: the next listing shows them, and they are confirmed."""
+    events = unborn.calendly.events
+
+    def slow(*args: Any, **kwargs: Any) -> object:
+        found = events(*args, **kwargs)
+        unborn.now += 5 * MINUTE
+        book(unborn, "meanwhile")
+        unborn.now += MINUTE
+        unborn.calendly.last_date = unborn.true
+        return found
+
+    unborn.calendly.events = slow  # type: ignore[method-assign,assignment]  # it takes long
+    unborn.run()
+    unborn.calendly.events = events  # type: ignore[method-assign]
+    unborn.run()
+
+    assert unborn.store.born_at == NOW
+    assert unborn.rules() == ["confirmation"]
+
+
+@pytest.mark.parametrize("jump", JUMPS, ids=str)
+def test_a_clock_that_is_set_while_the_first_listing_is_read(unborn: Office, jump: timedelta) -> None:
+    """It was wrong when the listing was asked for, and is right when it comes: its beginning is no time to store."""
+    events = unborn.calendly.events
+    unborn.jump(jump)
+
+    def slow(*args: Any, **kwargs: Any) -> object:
+        unborn.jump(-unborn.jumped)
+        return events(*args, **kwargs)
+
+    unborn.calendly.events = slow  # type: ignore[method-assign,assignment]  # somebody sets the clock meanwhile
+    unborn.run_wrongly()
+    first = unborn.store.born_at
+    unborn.run()
+
+    assert first is None
+    assert unborn.store.born_at == NOW
+
+
+@pytest.mark.parametrize("jump", JUMPS, ids=str)
+def test_a_clock_that_is_set_while_invitees_are_read(office: Office, jump: timedelta) -> None:
+    """Nothing is written down by it: neither when they were read nor when a rule was first seen."""
+    office.calendly.on_invitees = lambda _: office.jump(jump if not office.jumped else timedelta())
+    office.run_wrongly()
+    wrong = known_in(office.store), office.store.messages()
+    office.calendly.on_invitees = None
+    office.jump(-jump)
+    office.now += MINUTE
+    office.run()
+
+    assert wrong == ({}, [])
+    assert office.rules() == ["confirmation"] * BOOKED
+
+
+@pytest.mark.parametrize("jump", JUMPS, ids=str)
+def test_people_are_not_erased_by_a_wrong_clock(office: Office, jump: timedelta) -> None:
+    """It is set after the last text: what was read is as it was, and the next good run erases what is due."""
+    office.settings = replace(office.settings, retention=HOUR)
+    office.run()
+    office.now += 2 * HOUR + 40 * MINUTE
+    office.calendly.known.clear()
+    office.calendly.put(far := an_event("far", start=office.now + 5 * DAY), an_invitee(far, created_at=office.now))
+    office.gateway.on_send = lambda _: office.jump(jump if not office.jumped else timedelta())
+    office.run_wrongly()
+    names = [booking.invitee.name for booking in office.store.bookings(events=[an_event("e0").uri]).values()]
+
+    assert names == ["Ines Okafor"]
+
+
+@pytest.mark.parametrize("jump", JUMPS, ids=str)
+def test_what_a_killed_run_left_is_dated_by_its_claim(office: Office, jump: timedelta) -> None:
+    """The run that finds it has a clock that nobody has compared yet."""
+    office.run()
+    [message, *_] = office.store.messages(states=[State.SCHEDULED])
+    office.store.claim(message, NOW)
+    office.jump(jump)
+    office.run_wrongly()
+    [left] = office.store.messages(keys=[message.key])
+
+    assert (left.state, left.changed_at) == (State.UNKNOWN, NOW)
+
+
+@pytest.mark.parametrize("jump", JUMPS, ids=str)
+def test_a_killed_run_whose_rule_wants_it_again(office: Office, jump: timedelta) -> None:
+    """`on_unknown = "resend"`: it may leave soon after the claim, whatever the clock says at the next start."""
+    rules = tuple(replace(rule, on_unknown=OnUnknown.RESEND) for rule in office.settings.policy.rules)
+    office.settings = replace(office.settings, policy=replace(office.settings.policy, rules=rules))
+    office.run()
+    [message, *_] = office.store.messages(states=[State.SCHEDULED])
+    office.store.claim(message, NOW)
+    office.jump(jump)
+    office.run_wrongly()
+    [left] = office.store.messages(keys=[message.key])
+
+    assert left.state is State.RETRYABLE
+    assert NOW < left.next_at <= NOW + MINUTE
+
+
+# A backup that is put back while the clock is wrong.
+
+
+@pytest.mark.parametrize("jump", [timedelta(), *JUMPS], ids=str)
+@pytest.mark.parametrize("restarted", [False, True], ids=["the machine runs on", "the machine is started again"])
+def test_restored_with_a_wrong_clock(office: Office, jump: timedelta, restarted: bool) -> None:
+    """What was due when it was typed is unknown, and what is due later waits, as soon as the clock is right."""
+    due, later = wait_for(office, {}, {"scheduled_at": NOW + HOUR, "next_at": NOW + HOUR, "expires_at": NOW + DAY})
+    office.jump(jump)
+    office.store.restored(office.now, office.ticks())
+    if jump:
+        office.run_wrongly()
+    office.jump(-jump)
+    office.now += MINUTE
+    if restarted:
+        office.ticked -= 10_000
+    office.run()
+
+    assert states(office, [due, later]) == [State.UNKNOWN, State.SCHEDULED]
+    right = not jump and not restarted
+    assert office.store.restored_at == (NOW if right else NOW + MINUTE)
+    assert len(office.told("database.warning")) == (not right)
+    assert due.key not in office.came
+
+
+def test_a_restore_is_checked_once(office: Office) -> None:
+    """What is due after the first good run leaves: it was not sent by what was lost."""
+    office.store.restored(NOW, office.ticks())
+    office.run()
+    office.now += MINUTE
+    office.ticked -= 10_000
+    book(office, "new")
+    office.run()
+
+    assert office.store.restored_at == NOW
+    assert office.rules() == ["confirmation"]
+
+
+# The rows of runs.
+
+
+@pytest.mark.parametrize("jump", [*JUMPS, 300 * DAY], ids=str)
+def test_a_run_with_a_wrong_clock_hides_no_other_and_ends_none(office: Office, jump: timedelta) -> None:
+    """`status` shows the last run by order, and the last complete one by a clock that was right."""
+    path = Path(office.store.db.execute("PRAGMA database_list").fetchone()[2])
+    office.run()
+    office.jump(jump)
+    office.run_wrongly()
+    wrong = glance(path)
+    office.jump(-jump)
+    office.now += MINUTE
+    office.run()
+    right = glance(path)
+    rows = [(row["checked"], row["outcome"]) for row in office.store.db.query("SELECT * FROM runs ORDER BY number")]
+
+    assert (wrong.last_outcome, wrong.last_complete_run) == ("failed", utc_text(NOW))
+    assert (right.last_outcome, right.last_complete_run) == ("completed", utc_text(NOW + MINUTE))
+    assert rows == [(1, "completed"), (0, "failed"), (1, "completed")]

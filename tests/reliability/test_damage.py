@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import NOW, TUTORIAL, an_event, an_invitee
+from databases import born
 from fakes import FakeCalendly, FakeGateway, Sent
 from stage import CONTENTS, Stage
 
@@ -143,7 +144,7 @@ def make(folder: Path, settings: Settings) -> Ground:
         (number(6), "1001"): NotNow("EngageLab 5001: later", tries=3),  # put off until it expires
         (number(PUT_OFF), "1003"): NotNow("EngageLab 5001: later", tries=3),
     }
-    with Store(database.open_writable(path, now=BORN)) as store:
+    with born(Store(database.open_writable(path)), BORN) as store:
         Stage(settings, store, calendly=calendly, gateway=gateway).run()
     kept: list[bytes] = []
 
@@ -152,7 +153,7 @@ def make(folder: Path, settings: Settings) -> Ground:
             lock = path.with_name("made.db.lock").read_bytes()
             kept[:] = [path.read_bytes(), log.read_bytes(), len(gateway.sends).to_bytes(4, "big"), lock]
 
-    with run_lock(path) as witness, Store(database.open_writable(path, now=NOW), witness=witness) as store:
+    with run_lock(path) as witness, Store(database.open_writable(path), witness=witness) as store:
         cancel(calendly, DUE + 1, NOW + timedelta(hours=6, minutes=50))
         Stage(settings, store, calendly=calendly, gateway=gateway, now=NOW + timedelta(hours=7)).run()
         older = log.read_bytes()
@@ -163,7 +164,7 @@ def make(folder: Path, settings: Settings) -> Ground:
         (folder / name).write_bytes(content)
     with contextlib.closing(sqlite3.connect(folder / "closed.db")) as db:
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    with Store(database.open_writable(folder / "other.db", now=BORN)) as store:
+    with born(Store(database.open_writable(folder / "other.db")), BORN) as store:
         Stage(settings, store, calendly=bookings(), gateway=a_gateway()).run()
         foreign = folder.joinpath("other.db-wal").read_bytes()
     put_off = (number(PUT_OFF), "1003")
@@ -200,7 +201,7 @@ def attempt(ground: Ground, path: Path) -> Trial:
     for again in range(2):
         try:
             now = LATER + again * timedelta(minutes=1)
-            with run_lock(path) as witness, Store(database.open_writable(path, now=now), witness=witness) as store:
+            with run_lock(path) as witness, Store(database.open_writable(path), witness=witness) as store:
                 store.check_witness()
                 Stage(ground.settings, store, calendly=ground.calendly, gateway=gateway, now=now).run()
             errors.append(None)
@@ -420,14 +421,14 @@ def test_a_database_of_an_earlier_moment_repeats_only_what_it_does_not_know_of(
     noticed = 0
     for n, (name, files) in enumerate(OLDER.items()):
         path = lay(tmp_path / f"told{n}", *files(ground))
-        with Store(database.open_writable(path, now=LATER)) as store:
+        with Store(database.open_writable(path)) as store:
             gone = [State.SENT, State.SENDING, State.UNKNOWN, State.FAILED]
             knows = {one.key for one in store.messages(states=gone)}
             store.restored(LATER)
         told, untold = attempt(ground, path), attempt(ground, lay(tmp_path / f"untold{n}", *files(ground)))
         seen = attempt(ground, locked := lay(tmp_path / f"locked{n}", *files(ground), lock=ground.lock))
         noticed += isinstance(seen.errors[0], Older)
-        with run_lock(locked) as witness, Store(database.open_writable(locked, now=LATER), witness=witness) as store:
+        with run_lock(locked) as witness, Store(database.open_writable(locked), witness=witness) as store:
             store.restored(LATER)
         assert attempt(ground, locked).errors == [None, None], name
         assert judge(ground, seen) == "refused", name

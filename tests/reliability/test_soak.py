@@ -90,7 +90,7 @@ class Soak:
         """Be one process, from its start to its end: runs every interval until then, or until it is killed."""
         with contextlib.ExitStack() as opened:
             witness = opened.enter_context(run_lock(self.path))
-            store = Store(database.open_writable(self.path, now=self.now), self.path, witness)
+            store = Store(database.open_writable(self.path), self.path, witness)
             self._store = store
             opened.callback(store.db.close)
             store.check_witness()
@@ -154,7 +154,7 @@ class Soak:
 
     def back_up(self) -> None:
         """Copy the database, as the manual says."""
-        with Store(database.open_writable(self.path, now=self.now)) as store:
+        with Store(database.open_writable(self.path)) as store:
             store.db.conn.execute("VACUUM INTO ?", [str(self.path.with_name("backup.db"))])
 
     def restore(self, made: datetime) -> None:
@@ -167,14 +167,14 @@ class Soak:
             self.process(self.now + INTERVAL, deadly=False)
         with (
             run_lock(self.path) as witness,
-            Store(database.open_writable(self.path, now=self.now), witness=witness) as store,
+            Store(database.open_writable(self.path), witness=witness) as store,
         ):
             store.restored(self.now)
         self.unknown += sum(made - HOUR <= due.at <= self.now for due in self.script.due.values())
 
     def retry_some(self) -> None:
         """The operator sends two unknown messages again that are still worth it."""
-        with Store(database.open_writable(self.path, now=self.now)) as store:
+        with Store(database.open_writable(self.path)) as store:
             worth = [one for one in store.messages(states=[State.UNKNOWN]) if one.expires_at > self.now + HOUR]
             for message in worth[:2]:
                 store.again(message, Reason.BY_OPERATOR, self.now)

@@ -5,7 +5,7 @@ CREATE TABLE "_sqlite_migrations" (
    "name" TEXT,
    "applied_at" TEXT
 );
-INSERT INTO "_sqlite_migrations" VALUES(1,'syncer','0001_initial','2026-11-29 07:02:36.743575+00:00');
+INSERT INTO "_sqlite_migrations" VALUES(1,'syncer','0001_initial','2026-11-29 07:12:07.450815+00:00');
 CREATE TABLE bookings (
     uri                  TEXT NOT NULL PRIMARY KEY,
     id                   TEXT NOT NULL UNIQUE CHECK (id GLOB 'b-*'), -- short, for people to type
@@ -38,8 +38,8 @@ CREATE TABLE bookings (
     phone_source         TEXT NOT NULL DEFAULT '', -- the source in the settings by which an answer was the guest's number
     phone_question       TEXT NOT NULL DEFAULT ''  -- and that answer's question: it stays so, whatever becomes of the question
 ) STRICT;
-INSERT INTO "bookings" VALUES('https://api.calendly.com/scheduled_events/e1/invitees/i1','b-15d76a77c2494bc6','https://api.calendly.com/scheduled_events/e1','active','Ines Okafor','','','ines.okafor@example.com','America/Chicago','+13125550142','[]','2026-11-23T11:00:00Z','',0,'','',NULL,'','','','',NULL,'2026-11-23T12:00:00Z','2026-11-23T12:00:00Z',NULL,'{}','{}',NULL,'','');
-INSERT INTO "bookings" VALUES('https://api.calendly.com/scheduled_events/e2/invitees/i1','b-526af89a9ac50ca1','https://api.calendly.com/scheduled_events/e2','active','Ines Okafor','','','ines.okafor@example.com','America/Chicago','+13125550142','[]','2026-11-23T11:00:00Z','',0,'','',NULL,'','','','',NULL,'2026-11-23T12:00:00Z','2026-11-23T12:00:00Z',NULL,'{}','{}',NULL,'','');
+INSERT INTO "bookings" VALUES('https://api.calendly.com/scheduled_events/e1/invitees/i1','b-a7ed13448c698281','https://api.calendly.com/scheduled_events/e1','active','Ines Okafor','','','ines.okafor@example.com','America/Chicago','+13125550142','[]','2026-11-23T11:00:00Z','',0,'','',NULL,'','','','',NULL,'2026-11-23T12:00:00Z','2026-11-23T12:00:00Z',NULL,'{}','{}',NULL,'','');
+INSERT INTO "bookings" VALUES('https://api.calendly.com/scheduled_events/e2/invitees/i1','b-2937547c5b0e721b','https://api.calendly.com/scheduled_events/e2','active','Ines Okafor','','','ines.okafor@example.com','America/Chicago','+13125550142','[]','2026-11-23T11:00:00Z','',0,'','',NULL,'','','','',NULL,'2026-11-23T12:00:00Z','2026-11-23T12:00:00Z',NULL,'{}','{}',NULL,'','');
 CREATE TABLE changes (
     id      INTEGER PRIMARY KEY,
     at      TEXT NOT NULL,
@@ -127,27 +127,27 @@ CREATE TABLE messages (
     -- unknown without an attempt: a backup was restored, and the attempt may be in what was lost
     CHECK (state NOT IN ('sending', 'failed', 'retryable') OR attempts > 0)
 ) STRICT;
-INSERT INTO "messages" VALUES('https://api.calendly.com/scheduled_events/e1/invitees/i1/confirmation/2026-11-25T12:00:00Z','m-511f3b85422dcc31','confirmation','https://api.calendly.com/scheduled_events/e1/invitees/i1','invitee','+13125550142','en','UTC','1001','{"name":"Ines Okafor","time":"Wed, Nov 25, 2026, 6:00 AM"}','sent',NULL,'','2026-11-23T12:00:00Z','2026-11-23T12:00:00Z','2026-11-23T18:00:00Z','2026-11-25T12:00:00Z','2026-11-23T12:00:00Z',1,0,0,'1','2');
-INSERT INTO "messages" VALUES('https://api.calendly.com/scheduled_events/e1/invitees/i1/reminder-24h/2026-11-25T12:00:00Z','m-d1f30ad2463398bc','reminder-24h','https://api.calendly.com/scheduled_events/e1/invitees/i1','invitee','+13125550142','en','UTC','1003','{"name":"Ines Okafor","time":"Wed, Nov 25, 2026, 6:00 AM"}','scheduled',NULL,'','2026-11-24T12:00:00Z','2026-11-24T12:00:00Z','2026-11-24T14:00:00Z','2026-11-25T12:00:00Z','2026-11-23T12:00:00Z',0,0,0,'','');
-INSERT INTO "messages" VALUES('https://api.calendly.com/scheduled_events/e2/invitees/i1/confirmation/2026-11-25T12:00:00Z','m-46ed9fb3541373b0','confirmation','https://api.calendly.com/scheduled_events/e2/invitees/i1','invitee','+13125550142','en','UTC','1001','{"name":"Ines Okafor","time":"Wed, Nov 25, 2026, 6:00 AM"}','failed','provider_refused','EngageLab 3002','2026-11-23T12:00:00Z','2026-11-23T12:00:00Z','2026-11-23T18:00:00Z','2026-11-25T12:00:00Z','2026-11-23T12:00:00Z',1,0,0,'','');
-INSERT INTO "messages" VALUES('https://api.calendly.com/scheduled_events/e2/invitees/i1/reminder-24h/2026-11-25T12:00:00Z','m-526f8e182515dae7','reminder-24h','https://api.calendly.com/scheduled_events/e2/invitees/i1','invitee','+13125550142','en','UTC','1003','{"name":"Ines Okafor","time":"Wed, Nov 25, 2026, 6:00 AM"}','scheduled',NULL,'','2026-11-24T12:00:00Z','2026-11-24T12:00:00Z','2026-11-24T14:00:00Z','2026-11-25T12:00:00Z','2026-11-23T12:00:00Z',0,0,0,'','');
+INSERT INTO "messages" VALUES('https://api.calendly.com/scheduled_events/e1/invitees/i1/confirmation/2026-11-25T12:00:00Z','m-edc4d73516a3fc32','confirmation','https://api.calendly.com/scheduled_events/e1/invitees/i1','invitee','+13125550142','en','UTC','1001','{"name":"Ines Okafor","time":"Wed, Nov 25, 2026, 6:00 AM"}','sent',NULL,'','2026-11-23T12:00:00Z','2026-11-23T12:00:00Z','2026-11-23T18:00:00Z','2026-11-25T12:00:00Z','2026-11-23T12:00:00Z',1,0,0,'1','2');
+INSERT INTO "messages" VALUES('https://api.calendly.com/scheduled_events/e1/invitees/i1/reminder-24h/2026-11-25T12:00:00Z','m-8a3d3e868a5d20c4','reminder-24h','https://api.calendly.com/scheduled_events/e1/invitees/i1','invitee','+13125550142','en','UTC','1003','{"name":"Ines Okafor","time":"Wed, Nov 25, 2026, 6:00 AM"}','scheduled',NULL,'','2026-11-24T12:00:00Z','2026-11-24T12:00:00Z','2026-11-24T14:00:00Z','2026-11-25T12:00:00Z','2026-11-23T12:00:00Z',0,0,0,'','');
+INSERT INTO "messages" VALUES('https://api.calendly.com/scheduled_events/e2/invitees/i1/confirmation/2026-11-25T12:00:00Z','m-abecb10a838385bb','confirmation','https://api.calendly.com/scheduled_events/e2/invitees/i1','invitee','+13125550142','en','UTC','1001','{"name":"Ines Okafor","time":"Wed, Nov 25, 2026, 6:00 AM"}','failed','provider_refused','EngageLab 3002','2026-11-23T12:00:00Z','2026-11-23T12:00:00Z','2026-11-23T18:00:00Z','2026-11-25T12:00:00Z','2026-11-23T12:00:00Z',1,0,0,'','');
+INSERT INTO "messages" VALUES('https://api.calendly.com/scheduled_events/e2/invitees/i1/reminder-24h/2026-11-25T12:00:00Z','m-64e98181de871526','reminder-24h','https://api.calendly.com/scheduled_events/e2/invitees/i1','invitee','+13125550142','en','UTC','1003','{"name":"Ines Okafor","time":"Wed, Nov 25, 2026, 6:00 AM"}','scheduled',NULL,'','2026-11-24T12:00:00Z','2026-11-24T12:00:00Z','2026-11-24T14:00:00Z','2026-11-25T12:00:00Z','2026-11-23T12:00:00Z',0,0,0,'','');
 CREATE TABLE meta (
     name  TEXT NOT NULL PRIMARY KEY CHECK (name IN ('born_at', 'instance', 'salt', 'account', 'user', 'token_digest', 'policy',
-                                                    'paused_until', 'restored_at', 'claims', 'scrub', 'cancellations_checked',
+                                                    'paused_until', 'restored_at', 'restored_ticks', 'claims', 'scrub', 'cancellations_checked',
                                                     'rules_matched', 'policy_changed_at', 'scope')),
     value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 INSERT INTO "meta" VALUES('born_at','2026-11-16T12:00:00Z');
 INSERT INTO "meta" VALUES('claims','2');
-INSERT INTO "meta" VALUES('instance','31c04dd133df9a6d');
-INSERT INTO "meta" VALUES('salt','3a8a5a1acb18af5efd66591e26a6e055');
+INSERT INTO "meta" VALUES('instance','17de14f67f6b32d4');
+INSERT INTO "meta" VALUES('salt','b2fb1e1e4b30b2308d517da1275b2406');
 CREATE TABLE optouts (
     digest   TEXT NOT NULL PRIMARY KEY,
     number   TEXT NOT NULL CHECK (number = '' OR number GLOB '+[1-9]*'),
     added_at TEXT NOT NULL,
     reason   TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
-INSERT INTO "optouts" VALUES('ca8aa0898b556e9f4d2e557c118c2572','+447400123456','2026-11-23T12:00:00Z','by the operator');
+INSERT INTO "optouts" VALUES('2a807b4b851402379bb60d48b4b07d95','+447400123456','2026-11-23T12:00:00Z','by the operator');
 CREATE TABLE outages (
     id      INTEGER PRIMARY KEY CHECK (id = 1),
     since   TEXT NOT NULL,
@@ -162,7 +162,7 @@ CREATE TABLE reasons (
 ) STRICT, WITHOUT ROWID;
 INSERT INTO "reasons" VALUES('after_start','The text''s time comes when the meeting has begun or is over.','');
 INSERT INTO "reasons" VALUES('already_sent','The number has had this very text.','');
-INSERT INTO "reasons" VALUES('before_birth','The text was due before this database was made.','Nothing need be done: what is due from then on is sent');
+INSERT INTO "reasons" VALUES('before_birth','The text was due before this database''s first complete listing.','Nothing need be done: what is due from then on is sent');
 INSERT INTO "reasons" VALUES('before_rule','The text was due before the settings that want it.','Nothing need be done: what is due from then on is sent');
 INSERT INTO "reasons" VALUES('beyond_horizon','The event is beyond the `horizon`.','Widen it, or set it to none');
 INSERT INTO "reasons" VALUES('booked_late','The booking was made when the text''s time had passed.','`late = "send"` in the rule sends it at once');
@@ -195,7 +195,7 @@ INSERT INTO "reasons" VALUES('no_rule','No rule wants the text any more.','');
 INSERT INTO "reasons" VALUES('not_mobile','The number is not a mobile number.','Ask for a mobile number');
 INSERT INTO "reasons" VALUES('not_told','The person was never told of this booking.','');
 INSERT INTO "reasons" VALUES('opted_out','The number is opted out.','`syncer optout remove` allows it again');
-INSERT INTO "reasons" VALUES('outage','EngageLab cannot be reached; the text is tried again.','');
+INSERT INTO "reasons" VALUES('outage','EngageLab cannot be reached, or does not answer; the text leaves when it does.','');
 INSERT INTO "reasons" VALUES('over_cap','The number has had as many texts in 24 hours as `limits.per_number_per_day` allows.','Raise it');
 INSERT INTO "reasons" VALUES('own_cancellation','The person canceled the booking themselves.','`to_canceler = true` tells them all the same');
 INSERT INTO "reasons" VALUES('provider_later','EngageLab did not take the text; it is tried again.','');
@@ -224,14 +224,16 @@ CREATE TABLE rules (
     born_at TEXT NOT NULL
 ) STRICT;
 CREATE TABLE runs (
-    id           TEXT NOT NULL PRIMARY KEY,
+    number       INTEGER PRIMARY KEY,
+    id           TEXT NOT NULL UNIQUE,
     started_at   TEXT NOT NULL,
     ended_at     TEXT NOT NULL,
+    checked      INTEGER NOT NULL CHECK (checked IN (0, 1)), -- 1: the clock agreed with Calendly's
     outcome      TEXT NOT NULL CHECK (outcome IN ('completed', 'failed', 'halted', 'refused')),
     counts       TEXT NOT NULL CHECK (counts GLOB '{*}'),
     error        TEXT NOT NULL
 ) STRICT;
-INSERT INTO "runs" VALUES('r1','2026-11-23T12:00:00Z','2026-11-23T12:00:00Z','completed','{}','');
+INSERT INTO "runs" VALUES(1,'r1','2026-11-23T12:00:00Z','2026-11-23T12:00:00Z',1,'completed','{}','');
 CREATE TABLE templates (
     template TEXT NOT NULL PRIMARY KEY,
     digest   TEXT NOT NULL,
@@ -312,5 +314,4 @@ BEGIN
 END;
 CREATE INDEX changes_booking ON changes (booking);
 CREATE INDEX changes_canceled ON changes (id) WHERE kind = 'canceled';
-CREATE INDEX runs_ended ON runs (ended_at);
 COMMIT;
