@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from syncer.model import Event, Invitee
 
@@ -42,7 +42,8 @@ class Veil:
     """What was forgotten, as marks; hides it wherever Calendly still shows it.
 
     Attributes:
-        marks: of the addresses of bookings, and of what a guest typed as an event's place.
+        marks: of the addresses of bookings, and of what a guest typed as an event's place. Only those are here that
+            were looked up: a database may have forgotten many thousand people.
         mark: makes the mark of a text, with a key that only this database has.
     """
 
@@ -78,6 +79,13 @@ class Veil:
             old_invitee=self.alias(invitee.old_invitee),
             new_invitee=self.alias(invitee.new_invitee),
         )
+
+
+def names_of_forgotten(events: Iterable[Event], invitees: Iterable[Invitee] = ()) -> list[str]:
+    """List the texts by which forgotten people would be recognised in these events and invitees."""
+    places = [place_of_guest(event) for event in events]
+    links = [uri for invitee in invitees for uri in (invitee.uri, invitee.old_invitee)]
+    return [text for text in (*places, *links) if text]
 
 
 def typed_place(event: Event) -> str:

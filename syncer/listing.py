@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from syncer import diff
 from syncer.cancellation_guard import CancellationGuard, suspects_among
 from syncer.errors import ClockWrong, Unreadable
+from syncer.forgetting import names_of_forgotten
 from syncer.guards import guard_listing
 from syncer.model import Change, ChangeKind, from_utc_text, utc_text
 from syncer.reconcile import Todo
@@ -48,7 +49,7 @@ def read_listing(run: Run) -> Listed:
     since, until = window(run, began)
     sieve, known = run.store.sieve(since, until, now=began, reread=run.settings.reread, most=MOST_NEW)
     listing = run.calendly.events(scope, since, until, cuts=_cuts(run, sieve.size, since, until), sieve=sieve)
-    veil = run.store.veil
+    veil = run.store.veil(names_of_forgotten(listing.events))
     events = [veil.event(event) for event in listing.events]
     known |= run.store.known_by_mark(sieve.unseen())
     known |= run.store.known([event.uri for event in events if event.uri not in known])

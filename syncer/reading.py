@@ -21,6 +21,7 @@ from syncer.errors import (
     SyncerError,
     Unreadable,
 )
+from syncer.forgetting import names_of_forgotten
 from syncer.listing import say_changes, window
 from syncer.model import Booking, Change, ChangeKind, State, utc_text
 from syncer.reasons import Reason
@@ -170,7 +171,9 @@ def _digest(run: Run, found: Sequence[tuple[Read, Sequence[Invitee]]]) -> tuple[
     readings: list[Reading] = []
     bookings: dict[str, Booking] = {}
     changes: list[Change] = []
-    veil = run.store.veil
+    veil = run.store.veil(
+        names_of_forgotten([read.event for read, _ in found], [one for _, named in found for one in named])
+    )
     links = [veil.invitee(one).old_invitee for _, named in found for one in named]
     uris = [read.event.uri for read, _ in found]
     before = run.store.bookings(list(filter(None, links)), events=uris)

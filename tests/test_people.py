@@ -15,6 +15,7 @@ from fakes import FakeCalendly, Sent
 from stage import Stage, known_in, states, wait_for
 
 from syncer.errors import Busy, Overtaken
+from syncer.forgetting import names_of_forgotten
 from syncer.forgetting import without_words
 from syncer.model import Answer, Audience, Location, State
 from syncer.outbox import Refused
@@ -319,7 +320,7 @@ def test_the_place_of_a_group_stays_for_the_others(store: Store) -> None:
 
     left = [known.event.location for known in known_in(store).values()]
     assert [place and place.place for place in left] == ["", "The corner cafe", ""]
-    assert [store.veil.event(event).location for event in (alone, group, call)] == left
+    assert [store.veil(names_of_forgotten([event])).event(event).location for event in (alone, group, call)] == left
 
 
 @pytest.mark.usefixtures("as_worded")
@@ -385,7 +386,7 @@ def test_a_plan_made_before_is_not_committed(store: Store) -> None:
     """Nor are its messages, whatever else the batch holds."""
     booking = a_booking(invitee=a_guest(an_event()))
     store.commit(Batch([Reading(booking.event, NOW)], [booking]), Todo(), NOW)
-    assert store.veil.marks == frozenset()
+    assert store.veil([booking.uri]).marks == frozenset()
     with second(store) as operator:
         forget(operator)
 

@@ -1013,7 +1013,7 @@ CALLS: list[Any] = [
     pytest.param(lambda store, message: store.missing([message.booking]), id="missing"),
     pytest.param(lambda store, message: store.forget([message.booking], NOW, same=is_number), id="forget"),
     pytest.param(lambda store, _: store.retain(NOW + 365 * DAY, NOW), id="retain"),
-    pytest.param(lambda store, _: store.veil, id="veil"),
+    pytest.param(lambda store, _: store.veil(["a"]), id="veil"),
     pytest.param(lambda store, _: store.wants_scrub(), id="wants_scrub"),
     pytest.param(lambda store, _: store.scrub(), id="scrub"),
 ]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from syncer.errors import Busy, Overtaken
-from syncer.forgetting import ALIAS, Veil, place_of_guest, typed_place, without_person
+from syncer.forgetting import ALIAS, Veil, names_of_forgotten, place_of_guest, typed_place, without_person
 from syncer.model import State, utc_text
 from syncer.reasons import Reason
 from syncer.store import rows
@@ -78,11 +78,15 @@ class People(Snapshot, OptOuts):
 
     # Forgetting.
 
-    @property
-    def veil(self) -> Veil:
-        """What hides forgotten people where Calendly still shows them."""
-        marks = frozenset(row["digest"] for row in self._query("SELECT digest FROM forgotten"))
-        return Veil(marks, self._mark)
+    def veil(self, texts: Iterable[str] = ()) -> Veil:
+        """Make what hides forgotten people where Calendly still shows them.
+
+        Args:
+            texts: those among which forgotten ones are looked for (`names_of_forgotten`); others it does not know.
+        """
+        wanted = sorted({self._mark(text) for text in texts})
+        known = self._query_in("SELECT digest FROM forgotten WHERE digest IN", wanted)
+        return Veil(frozenset(row["digest"] for row in known), self._mark)
 
     def forget(
         self, uris: Sequence[str], now: datetime, *, same: Callable[[str, str], bool], numbers: Collection[str] = ()
@@ -117,7 +121,7 @@ class People(Snapshot, OptOuts):
 
     def _forget(self, booking: Booking, now: datetime) -> None:
         """Put a booking's alias in its place, in every table."""
-        hidden = replace(booking, invitee=self.veil.hidden(booking.invitee))
+        hidden = replace(booking, invitee=self.veil().hidden(booking.invitee))
         self._write_bookings([hidden])
         self._execute(
             "UPDATE messages SET state = 'skipped', reason = ?, detail = '', changed_at = ?"
@@ -189,9 +193,9 @@ class People(Snapshot, OptOuts):
         Raises:
             Overtaken: a `forget` came first; read and plan again.
         """
-        veil = self.veil
         uris = {booking.uri for booking in batch.bookings} | {message.booking for message in todo.inserts}
         events = {reading.event.uri: reading.event for reading in batch.readings}
+        veil = self.veil([*uris, *names_of_forgotten(events.values())])
         if any(map(veil.hides, uris)) or any(veil.event(event) != event for event in events.values()):
             raise Overtaken("a person was forgotten meanwhile", "The next run goes on without them")
 
