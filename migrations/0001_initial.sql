@@ -149,6 +149,42 @@ CREATE INDEX messages_meeting ON messages (meeting_at) WHERE state IN ('schedule
 CREATE INDEX messages_sending ON messages (key) WHERE state = 'sending';
 CREATE INDEX messages_booking ON messages (booking);
 CREATE INDEX messages_recipient ON messages (recipient, changed_at);
+CREATE INDEX messages_left ON messages (changed_at) WHERE state IN ('sent', 'unknown', 'sending') AND attempts > 0;
+
+-- How many messages are in each state, kept by the database itself: counting 300,000 rows would slow each look.
+CREATE TABLE message_counts (
+    state TEXT NOT NULL PRIMARY KEY,
+    n     INTEGER NOT NULL CHECK (n >= 0)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER messages_counted_in AFTER INSERT ON messages
+BEGIN
+    INSERT INTO message_counts (state, n) VALUES (new.state, 1) ON CONFLICT (state) DO UPDATE SET n = n + 1;
+END;
+CREATE TRIGGER messages_counted_on AFTER UPDATE OF state ON messages WHEN old.state != new.state
+BEGIN
+    UPDATE message_counts SET n = n - 1 WHERE state = old.state;
+    INSERT INTO message_counts (state, n) VALUES (new.state, 1) ON CONFLICT (state) DO UPDATE SET n = n + 1;
+END;
+CREATE TRIGGER messages_counted_out AFTER DELETE ON messages
+BEGIN
+    UPDATE message_counts SET n = n - 1 WHERE state = old.state;
+END;
+
+-- Short ids (keyed hashes of the keys) of texts that left and whose rows were deleted with their old bookings. They stay
+-- for good: no key is ever sent twice, and the database refuses it.
+CREATE TABLE pruned_messages (
+    id TEXT NOT NULL PRIMARY KEY CHECK (id GLOB 'm-*')
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER messages_never_twice BEFORE INSERT ON messages
+WHEN new.state != 'skipped' AND EXISTS (SELECT 1 FROM pruned_messages p WHERE p.id = new.id)
+BEGIN
+    SELECT RAISE(ABORT, 'this message was sent before and deleted since');
+END;
+CREATE TRIGGER messages_never_twice_later BEFORE UPDATE OF state ON messages
+WHEN new.state IN ('scheduled', 'retryable', 'sending') AND EXISTS (SELECT 1 FROM pruned_messages p WHERE p.id = new.id)
+BEGIN
+    SELECT RAISE(ABORT, 'this message was sent before and deleted since');
+END;
 
 -- The picture of the states, held by the database: every other move is refused.
 CREATE TRIGGER messages_moves BEFORE UPDATE OF state ON messages
@@ -229,9 +265,11 @@ CREATE TABLE optouts (
 
 -- Keyed hashes of what was erased and that Calendly may still list: bookings, and places that hold a guest's number.
 CREATE TABLE forgotten (
-    digest TEXT NOT NULL PRIMARY KEY,
-    at     TEXT NOT NULL
+    digest  TEXT NOT NULL PRIMARY KEY,
+    at      TEXT NOT NULL,
+    ends_at TEXT NOT NULL -- the end of the meeting: kept until then, and as long as old bookings are kept
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX forgotten_ends ON forgotten (ends_at);
 
 -- A hash of each template's wording as last seen: when it changes, somebody should know.
 CREATE TABLE templates (
@@ -264,7 +302,7 @@ END;
 
 -- What was noticed about bookings, for `explain`.
 CREATE TABLE changes (
-    id      INTEGER PRIMARY KEY,
+    id      INTEGER PRIMARY KEY AUTOINCREMENT, -- never given twice: `cancellations_checked` outlives deleted rows
     at      TEXT NOT NULL,
     booking TEXT NOT NULL,
     event   TEXT NOT NULL,

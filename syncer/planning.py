@@ -14,8 +14,10 @@ from syncer.births import births
 from syncer.doubles import without_doubles
 from syncer.errors import CalendlyRefused, NotConnected, NoUsableAnswer, Unreadable
 from syncer.guest_number import Found, guest_number, needs_questions
+from syncer.model import State
 from syncer.past import Past, Predecessor
 from syncer.plan import Context, plan, told
+from syncer.reasons import Reason
 from syncer.reconcile import Todo, reconcile
 
 if TYPE_CHECKING:
@@ -86,7 +88,18 @@ class Planner:
         for booking in rows:
             uri = booking.uri
             todo += reconcile(wanted[uri], messages[uri], booking=booking, now=now, policy_since=since)
-        return todo
+        return self._without_pruned(todo)
+
+    def _without_pruned(self, todo: Todo) -> Todo:
+        """Skip the texts that left before their bookings were deleted as too old: Calendly may list those again."""
+        sent = self.store.pruned_keys([message.key for message in todo.inserts])
+        if not sent:
+            return todo
+        inserts = tuple(
+            replace(message, state=State.SKIPPED, reason=Reason.ALREADY_SENT) if message.key in sent else message
+            for message in todo.inserts
+        )
+        return replace(todo, inserts=inserts)
 
     def _told(self, booking: Booking, past: Past) -> frozenset[Audience]:
         """Find out who was told of a booking, or of one that it was moved from; it matters for a canceled one only."""

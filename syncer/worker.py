@@ -341,18 +341,18 @@ class Worker:
         self.store.record_run(row)
 
     def _retain(self, run: Run, listed: Listed) -> None:
-        """Erase the people of finished bookings, once an hour, where the settings ask for it.
+        """Erase the people of finished bookings, and delete old bookings, once an hour.
 
         What the listing still holds is left alone: it would be read again and be back.
         """
-        now, after, ticks = self.clock(), self.settings.retention, self.ticks()
-        if (
-            after is None
-            or run.options.dry_run
-            or (self.retained is not None and ticks - self.retained < RETAINED_EVERY)
-        ):
+        now, ticks = self.clock(), self.ticks()
+        if run.options.dry_run or (self.retained is not None and ticks - self.retained < RETAINED_EVERY):
             return
-        self.store.retain(min(now - after, listed.since), now)
+        after, kept = self.settings.retention, self.settings.keep_history
+        if after is not None:
+            self.store.retain(min(now - after, listed.since), now)
+        if kept is not None:
+            self.store.prune(min(now - kept, listed.since), alive=self.alive)
         self.retained = ticks
 
     def _clear_the_file(self, run: Run) -> None:

@@ -53,6 +53,7 @@ from = "21:00"
 to   = "08:00"
 [retention]
 after = "never"
+keep_history = "365d"
 [[rule]]
 name        = "reminder-24h"
 on          = "before_start"
@@ -103,6 +104,7 @@ def test_nothing_but_the_secrets_gives_the_documented_defaults(tmp_path: Path) -
         max_snapshot_age=timedelta(minutes=15),
         reread=timedelta(hours=24),
         retention=None,
+        keep_history=timedelta(days=365),
         proxy="",
         scope="organization",
         max_requests_per_minute=0,
@@ -162,6 +164,7 @@ def test_other_values_than_the_defaults_arrive_where_they_belong(tmp_path: Path)
     calendly = { scope = "https://api.calendly.com/users/AAAA-1", max_requests_per_minute = 50 }
     phones = { sources = ["question: Mobile number"], allowed_countries = ["tw", "JP"], allow_landlines = true }
     retention.after = "90d"
+    retention.keep_history = "60d"
     hosts."Mara@X.example" = { phone = "0912 345-678" }
     [limits]
     messages_per_run = 1
@@ -194,6 +197,7 @@ def test_other_values_than_the_defaults_arrive_where_they_belong(tmp_path: Path)
         max_snapshot_age=timedelta(hours=1),
         reread=timedelta(days=2),
         retention=timedelta(days=90),
+        keep_history=timedelta(days=60),
         proxy="http://proxy.example.com:3128",
         scope="https://api.calendly.com/users/AAAA-1",
         max_requests_per_minute=50,

@@ -15,8 +15,7 @@ from fakes import FakeCalendly, Sent
 from stage import Stage, known_in, states, wait_for
 
 from syncer.errors import Busy, Overtaken
-from syncer.forgetting import names_of_forgotten
-from syncer.forgetting import without_words
+from syncer.forgetting import names_of_forgotten, without_words
 from syncer.model import Answer, Audience, Location, State
 from syncer.outbox import Refused
 from syncer.phones import is_number

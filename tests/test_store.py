@@ -128,7 +128,9 @@ SOUND: dict[str, dict[str, Any]] = {
         "provider_message_id": "p1",
     },
     "optouts": {"digest": "d", "number": NUMBER, "added_at": utc_text(NOW), "reason": "by the operator"},
-    "forgotten": {"digest": "d", "at": utc_text(NOW)},
+    "forgotten": {"digest": "d", "at": utc_text(NOW), "ends_at": utc_text(NOW)},
+    "message_counts": {"state": "another", "n": 1},
+    "pruned_messages": {"id": "m-0123456789abcdef"},
     "templates": {"template": "1001", "digest": "d", "seen_at": utc_text(NOW)},
     "history": {"key": "k", "at": utc_text(NOW), "state": "sent", "reason": None, "detail": ""},
     "changes": {"at": utc_text(NOW), "booking": "b", "event": "e", "kind": "created", "detail": ""},
@@ -198,6 +200,8 @@ BROKEN = [
     pytest.param("runs", {"outcome": "ok"}, id="an outcome nobody knows"),
     pytest.param("runs", {"checked": 2}, id="a clock that is neither checked nor not"),
     pytest.param("runs", {"counts": "[]"}, id="counts that are no table"),
+    pytest.param("message_counts", {"n": -1}, id="message_counts-n"),
+    pytest.param("pruned_messages", {"id": "0123456789abcdef"}, id="pruned_messages-id"),
 ]
 """Rows that break one CHECK each."""
 
@@ -1013,6 +1017,8 @@ CALLS: list[Any] = [
     pytest.param(lambda store, message: store.missing([message.booking]), id="missing"),
     pytest.param(lambda store, message: store.forget([message.booking], NOW, same=is_number), id="forget"),
     pytest.param(lambda store, _: store.retain(NOW + 365 * DAY, NOW), id="retain"),
+    pytest.param(lambda store, _: store.prune(NOW + 365 * DAY, alive=lambda: None), id="prune"),
+    pytest.param(lambda store, message: store.pruned_keys([message.key]), id="pruned_keys"),
     pytest.param(lambda store, _: store.veil(["a"]), id="veil"),
     pytest.param(lambda store, _: store.wants_scrub(), id="wants_scrub"),
     pytest.param(lambda store, _: store.scrub(), id="scrub"),

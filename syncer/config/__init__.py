@@ -51,6 +51,7 @@ class Settings:
         max_snapshot_age: texts wait while the last complete listing is older.
         reread: every event's invitees are read again at least this often.
         retention: personal data of bookings finished for so long is erased; None = never.
+        keep_history: bookings finished for so long are deleted with all their rows; None = never.
         proxy: URL of the proxy for both APIs; "" = none.
         scope: organization, user, or the URI of a user or group.
         max_requests_per_minute: 0 = follow Calendly's own headers.
@@ -74,6 +75,7 @@ class Settings:
     max_snapshot_age: timedelta
     reread: timedelta
     retention: timedelta | None
+    keep_history: timedelta | None
     proxy: str
     scope: str
     max_requests_per_minute: int
@@ -218,6 +220,7 @@ def _made(
         max_snapshot_age=tables.max_snapshot_age,
         reread=tables.reread,
         retention=tables.retention.after,
+        keep_history=tables.retention.keep_history,
         proxy=tables.proxy,
         scope=tables.calendly.scope,
         max_requests_per_minute=tables.calendly.max_requests_per_minute,

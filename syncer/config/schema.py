@@ -153,6 +153,11 @@ class RetentionTable(Struct, frozen=True, kw_only=True):
     after: Annotated[
         timedelta | None, values.span_or("never", "1d", "3650d"), Meta(description="when personal data is erased")
     ] = None
+    keep_history: Annotated[
+        timedelta | None,
+        values.span_or("never", "7d", "3650d"),
+        Meta(description="when bookings are deleted, counted from the meeting's end"),
+    ] = timedelta(days=365)
 
 
 class RuleTable(Struct, frozen=True, kw_only=True):

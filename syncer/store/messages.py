@@ -391,7 +391,7 @@ class Outbox(Sql):
 
     def counts(self) -> dict[str, int]:
         """Count the messages by state; states without any are there with 0."""
-        found = {row["state"]: row["n"] for row in self._query("SELECT state, count(*) n FROM messages GROUP BY state")}
+        found = {row["state"]: row["n"] for row in self._query("SELECT state, n FROM message_counts")}
         return {str(state): found.get(state, 0) for state in State}
 
     def _purge(self, bookings: Sequence[str]) -> int:

@@ -12,6 +12,7 @@ from syncer.model import State, utc_text
 from syncer.reasons import Reason
 from syncer.store import rows
 from syncer.store.optouts import OptOuts
+from syncer.store.pruning import Pruning
 from syncer.store.snapshot import Snapshot
 from syncer.store.troubles import errors
 
@@ -29,7 +30,7 @@ AT_A_TIME = 200
 """Bookings whose people are erased in one transaction."""
 
 
-class People(Snapshot, OptOuts):
+class People(Snapshot, OptOuts, Pruning):
     """Forgotten bookings go by the keyed hash of their address."""
 
     # Finding a person.
@@ -143,17 +144,18 @@ class People(Snapshot, OptOuts):
         self._execute("UPDATE bookings SET old_invitee = ? WHERE old_invitee = ?", pair)
         self._execute("UPDATE bookings SET new_invitee = ? WHERE new_invitee = ?", pair)
         self._execute("DELETE FROM bookings WHERE uri = ?", [booking.uri])
-        self._hide(booking.uri, now)
+        self._hide(self._mark(booking.uri), booking.event, now)
         self._hide_place(booking.event, now)
 
-    def _hide(self, text: str, now: datetime) -> None:
-        sql = "INSERT INTO forgotten (digest, at) VALUES (?, ?) ON CONFLICT (digest) DO NOTHING"
-        self._execute(sql, [self._mark(text), utc_text(now)])
+    def _hide(self, mark: str, event: Event, now: datetime) -> None:
+        sql = "INSERT INTO forgotten (digest, at, ends_at) VALUES (?, ?, ?)"
+        sql += " ON CONFLICT (digest) DO UPDATE SET ends_at = max(ends_at, excluded.ends_at)"
+        self._execute(sql, [mark, utc_text(now), utc_text(event.end)])
 
     def _hide_place(self, event: Event, now: datetime) -> None:
         """Hide the place of an event that the guest typed."""
         if place := place_of_guest(event):
-            self._hide(place, now)
+            self._hide(self._mark(place), event, now)
             hidden = Veil(frozenset({self._mark(place)}), self._mark).event(event)
             self._execute(
                 "UPDATE events SET location = ?, mark = NULL WHERE uri = ?",
@@ -201,11 +203,9 @@ class People(Snapshot, OptOuts):
 
     def _keep_forgotten(self, batch: Batch, now: datetime) -> None:
         """Remember what a forgotten booking was moved to, and hide what erased guests had typed as a place."""
-        moved = [one.uri.removeprefix(ALIAS) for one in batch.bookings if one.uri.startswith(ALIAS)]
-        self._executemany(
-            "INSERT INTO forgotten (digest, at) VALUES (?, ?) ON CONFLICT (digest) DO NOTHING",
-            [(mark, utc_text(now)) for mark in moved],
-        )
+        for booking in batch.bookings:
+            if booking.uri.startswith(ALIAS):
+                self._hide(booking.uri.removeprefix(ALIAS), booking.event, now)
         erased = [one for one in batch.bookings if one.invitee.erased]
         for booking in erased:
             self._hide_place(booking.event, now)

@@ -5,7 +5,7 @@ CREATE TABLE "_sqlite_migrations" (
    "name" TEXT,
    "applied_at" TEXT
 );
-INSERT INTO "_sqlite_migrations" VALUES(1,'syncer','0001_initial','2026-11-29 07:12:07.450815+00:00');
+INSERT INTO "_sqlite_migrations" VALUES(1,'syncer','0001_initial','2026-11-29 07:13:19.551662+00:00');
 CREATE TABLE bookings (
     uri                  TEXT NOT NULL PRIMARY KEY,
     id                   TEXT NOT NULL UNIQUE CHECK (id GLOB 'b-*'), -- short, for people to type
@@ -38,10 +38,10 @@ CREATE TABLE bookings (
     phone_source         TEXT NOT NULL DEFAULT '', -- the source in the settings by which an answer was the guest's number
     phone_question       TEXT NOT NULL DEFAULT ''  -- and that answer's question: it stays so, whatever becomes of the question
 ) STRICT;
-INSERT INTO "bookings" VALUES('https://api.calendly.com/scheduled_events/e1/invitees/i1','b-a7ed13448c698281','https://api.calendly.com/scheduled_events/e1','active','Ines Okafor','','','ines.okafor@example.com','America/Chicago','+13125550142','[]','2026-11-23T11:00:00Z','',0,'','',NULL,'','','','',NULL,'2026-11-23T12:00:00Z','2026-11-23T12:00:00Z',NULL,'{}','{}',NULL,'','');
-INSERT INTO "bookings" VALUES('https://api.calendly.com/scheduled_events/e2/invitees/i1','b-2937547c5b0e721b','https://api.calendly.com/scheduled_events/e2','active','Ines Okafor','','','ines.okafor@example.com','America/Chicago','+13125550142','[]','2026-11-23T11:00:00Z','',0,'','',NULL,'','','','',NULL,'2026-11-23T12:00:00Z','2026-11-23T12:00:00Z',NULL,'{}','{}',NULL,'','');
+INSERT INTO "bookings" VALUES('https://api.calendly.com/scheduled_events/e1/invitees/i1','b-175184d7cbb8221d','https://api.calendly.com/scheduled_events/e1','active','Ines Okafor','','','ines.okafor@example.com','America/Chicago','+13125550142','[]','2026-11-23T11:00:00Z','',0,'','',NULL,'','','','',NULL,'2026-11-23T12:00:00Z','2026-11-23T12:00:00Z',NULL,'{}','{}',NULL,'','');
+INSERT INTO "bookings" VALUES('https://api.calendly.com/scheduled_events/e2/invitees/i1','b-e248be676a3c4b93','https://api.calendly.com/scheduled_events/e2','active','Ines Okafor','','','ines.okafor@example.com','America/Chicago','+13125550142','[]','2026-11-23T11:00:00Z','',0,'','',NULL,'','','','',NULL,'2026-11-23T12:00:00Z','2026-11-23T12:00:00Z',NULL,'{}','{}',NULL,'','');
 CREATE TABLE changes (
-    id      INTEGER PRIMARY KEY,
+    id      INTEGER PRIMARY KEY AUTOINCREMENT, -- never given twice: `cancellations_checked` outlives deleted rows
     at      TEXT NOT NULL,
     booking TEXT NOT NULL,
     event   TEXT NOT NULL,
@@ -74,8 +74,9 @@ CREATE TABLE events (
 INSERT INTO "events" VALUES('https://api.calendly.com/scheduled_events/e1','Phone consultation','active','2026-11-25T12:00:00Z','2026-11-25T12:30:00Z','https://api.calendly.com/event_types/t1','null','[{"email":"mara@northpier.example","name":"Mara Lindqvist","uri":"https://api.calendly.com/users/u1"}]',1,1,'',NULL,'2026-11-23T12:00:00Z',NULL,NULL,NULL);
 INSERT INTO "events" VALUES('https://api.calendly.com/scheduled_events/e2','Phone consultation','active','2026-11-25T12:00:00Z','2026-11-25T12:30:00Z','https://api.calendly.com/event_types/t1','null','[{"email":"mara@northpier.example","name":"Mara Lindqvist","uri":"https://api.calendly.com/users/u1"}]',1,1,'',NULL,'2026-11-23T12:00:00Z',NULL,NULL,NULL);
 CREATE TABLE forgotten (
-    digest TEXT NOT NULL PRIMARY KEY,
-    at     TEXT NOT NULL
+    digest  TEXT NOT NULL PRIMARY KEY,
+    at      TEXT NOT NULL,
+    ends_at TEXT NOT NULL -- the end of the meeting: kept until then, and as long as old bookings are kept
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE history (
     id     INTEGER PRIMARY KEY,
@@ -93,6 +94,14 @@ INSERT INTO "history" VALUES(5,'https://api.calendly.com/scheduled_events/e1/inv
 INSERT INTO "history" VALUES(6,'https://api.calendly.com/scheduled_events/e1/invitees/i1/confirmation/2026-11-25T12:00:00Z','2026-11-23T12:00:00Z','sent',NULL,'');
 INSERT INTO "history" VALUES(7,'https://api.calendly.com/scheduled_events/e2/invitees/i1/confirmation/2026-11-25T12:00:00Z','2026-11-23T12:00:00Z','sending',NULL,'');
 INSERT INTO "history" VALUES(8,'https://api.calendly.com/scheduled_events/e2/invitees/i1/confirmation/2026-11-25T12:00:00Z','2026-11-23T12:00:00Z','failed','provider_refused','EngageLab 3002');
+CREATE TABLE message_counts (
+    state TEXT NOT NULL PRIMARY KEY,
+    n     INTEGER NOT NULL CHECK (n >= 0)
+) STRICT, WITHOUT ROWID;
+INSERT INTO "message_counts" VALUES('failed',1);
+INSERT INTO "message_counts" VALUES('scheduled',2);
+INSERT INTO "message_counts" VALUES('sending',0);
+INSERT INTO "message_counts" VALUES('sent',1);
 CREATE TABLE messages (
     key                 TEXT NOT NULL PRIMARY KEY,
     id                  TEXT NOT NULL UNIQUE CHECK (id GLOB 'm-*'), -- short, for people to type
@@ -127,10 +136,10 @@ CREATE TABLE messages (
     -- unknown without an attempt: a backup was restored, and the attempt may be in what was lost
     CHECK (state NOT IN ('sending', 'failed', 'retryable') OR attempts > 0)
 ) STRICT;
-INSERT INTO "messages" VALUES('https://api.calendly.com/scheduled_events/e1/invitees/i1/confirmation/2026-11-25T12:00:00Z','m-edc4d73516a3fc32','confirmation','https://api.calendly.com/scheduled_events/e1/invitees/i1','invitee','+13125550142','en','UTC','1001','{"name":"Ines Okafor","time":"Wed, Nov 25, 2026, 6:00 AM"}','sent',NULL,'','2026-11-23T12:00:00Z','2026-11-23T12:00:00Z','2026-11-23T18:00:00Z','2026-11-25T12:00:00Z','2026-11-23T12:00:00Z',1,0,0,'1','2');
-INSERT INTO "messages" VALUES('https://api.calendly.com/scheduled_events/e1/invitees/i1/reminder-24h/2026-11-25T12:00:00Z','m-8a3d3e868a5d20c4','reminder-24h','https://api.calendly.com/scheduled_events/e1/invitees/i1','invitee','+13125550142','en','UTC','1003','{"name":"Ines Okafor","time":"Wed, Nov 25, 2026, 6:00 AM"}','scheduled',NULL,'','2026-11-24T12:00:00Z','2026-11-24T12:00:00Z','2026-11-24T14:00:00Z','2026-11-25T12:00:00Z','2026-11-23T12:00:00Z',0,0,0,'','');
-INSERT INTO "messages" VALUES('https://api.calendly.com/scheduled_events/e2/invitees/i1/confirmation/2026-11-25T12:00:00Z','m-abecb10a838385bb','confirmation','https://api.calendly.com/scheduled_events/e2/invitees/i1','invitee','+13125550142','en','UTC','1001','{"name":"Ines Okafor","time":"Wed, Nov 25, 2026, 6:00 AM"}','failed','provider_refused','EngageLab 3002','2026-11-23T12:00:00Z','2026-11-23T12:00:00Z','2026-11-23T18:00:00Z','2026-11-25T12:00:00Z','2026-11-23T12:00:00Z',1,0,0,'','');
-INSERT INTO "messages" VALUES('https://api.calendly.com/scheduled_events/e2/invitees/i1/reminder-24h/2026-11-25T12:00:00Z','m-64e98181de871526','reminder-24h','https://api.calendly.com/scheduled_events/e2/invitees/i1','invitee','+13125550142','en','UTC','1003','{"name":"Ines Okafor","time":"Wed, Nov 25, 2026, 6:00 AM"}','scheduled',NULL,'','2026-11-24T12:00:00Z','2026-11-24T12:00:00Z','2026-11-24T14:00:00Z','2026-11-25T12:00:00Z','2026-11-23T12:00:00Z',0,0,0,'','');
+INSERT INTO "messages" VALUES('https://api.calendly.com/scheduled_events/e1/invitees/i1/confirmation/2026-11-25T12:00:00Z','m-9153f76401ef26a3','confirmation','https://api.calendly.com/scheduled_events/e1/invitees/i1','invitee','+13125550142','en','UTC','1001','{"name":"Ines Okafor","time":"Wed, Nov 25, 2026, 6:00 AM"}','sent',NULL,'','2026-11-23T12:00:00Z','2026-11-23T12:00:00Z','2026-11-23T18:00:00Z','2026-11-25T12:00:00Z','2026-11-23T12:00:00Z',1,0,0,'1','2');
+INSERT INTO "messages" VALUES('https://api.calendly.com/scheduled_events/e1/invitees/i1/reminder-24h/2026-11-25T12:00:00Z','m-c8beb9d19e4a681c','reminder-24h','https://api.calendly.com/scheduled_events/e1/invitees/i1','invitee','+13125550142','en','UTC','1003','{"name":"Ines Okafor","time":"Wed, Nov 25, 2026, 6:00 AM"}','scheduled',NULL,'','2026-11-24T12:00:00Z','2026-11-24T12:00:00Z','2026-11-24T14:00:00Z','2026-11-25T12:00:00Z','2026-11-23T12:00:00Z',0,0,0,'','');
+INSERT INTO "messages" VALUES('https://api.calendly.com/scheduled_events/e2/invitees/i1/confirmation/2026-11-25T12:00:00Z','m-20bcfe688a670a8d','confirmation','https://api.calendly.com/scheduled_events/e2/invitees/i1','invitee','+13125550142','en','UTC','1001','{"name":"Ines Okafor","time":"Wed, Nov 25, 2026, 6:00 AM"}','failed','provider_refused','EngageLab 3002','2026-11-23T12:00:00Z','2026-11-23T12:00:00Z','2026-11-23T18:00:00Z','2026-11-25T12:00:00Z','2026-11-23T12:00:00Z',1,0,0,'','');
+INSERT INTO "messages" VALUES('https://api.calendly.com/scheduled_events/e2/invitees/i1/reminder-24h/2026-11-25T12:00:00Z','m-703ba74bbc2d9b6f','reminder-24h','https://api.calendly.com/scheduled_events/e2/invitees/i1','invitee','+13125550142','en','UTC','1003','{"name":"Ines Okafor","time":"Wed, Nov 25, 2026, 6:00 AM"}','scheduled',NULL,'','2026-11-24T12:00:00Z','2026-11-24T12:00:00Z','2026-11-24T14:00:00Z','2026-11-25T12:00:00Z','2026-11-23T12:00:00Z',0,0,0,'','');
 CREATE TABLE meta (
     name  TEXT NOT NULL PRIMARY KEY CHECK (name IN ('born_at', 'instance', 'salt', 'account', 'user', 'token_digest', 'policy',
                                                     'paused_until', 'restored_at', 'restored_ticks', 'claims', 'scrub', 'cancellations_checked',
@@ -139,15 +148,15 @@ CREATE TABLE meta (
 ) STRICT, WITHOUT ROWID;
 INSERT INTO "meta" VALUES('born_at','2026-11-16T12:00:00Z');
 INSERT INTO "meta" VALUES('claims','2');
-INSERT INTO "meta" VALUES('instance','17de14f67f6b32d4');
-INSERT INTO "meta" VALUES('salt','b2fb1e1e4b30b2308d517da1275b2406');
+INSERT INTO "meta" VALUES('instance','c1527e5edc24394d');
+INSERT INTO "meta" VALUES('salt','bad6f00db415419329f1e913c6f1af70');
 CREATE TABLE optouts (
     digest   TEXT NOT NULL PRIMARY KEY,
     number   TEXT NOT NULL CHECK (number = '' OR number GLOB '+[1-9]*'),
     added_at TEXT NOT NULL,
     reason   TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
-INSERT INTO "optouts" VALUES('2a807b4b851402379bb60d48b4b07d95','+447400123456','2026-11-23T12:00:00Z','by the operator');
+INSERT INTO "optouts" VALUES('8819fbf8d6e9d1272f8705623d0b13ec','+447400123456','2026-11-23T12:00:00Z','by the operator');
 CREATE TABLE outages (
     id      INTEGER PRIMARY KEY CHECK (id = 1),
     since   TEXT NOT NULL,
@@ -155,6 +164,9 @@ CREATE TABLE outages (
     pause_s INTEGER NOT NULL CHECK (pause_s >= 0),
     ends_at TEXT CHECK ((ends_at IS NULL) = (pause_s = 0)) -- of the pause; NULL: too few of them yet
 ) STRICT;
+CREATE TABLE pruned_messages (
+    id TEXT NOT NULL PRIMARY KEY CHECK (id GLOB 'm-*')
+) STRICT, WITHOUT ROWID;
 CREATE TABLE reasons (
     code     TEXT NOT NULL PRIMARY KEY CHECK (code != '' AND code NOT GLOB '*[^a-z_]*'),
     sentence TEXT NOT NULL,
@@ -274,6 +286,30 @@ CREATE INDEX messages_meeting ON messages (meeting_at) WHERE state IN ('schedule
 CREATE INDEX messages_sending ON messages (key) WHERE state = 'sending';
 CREATE INDEX messages_booking ON messages (booking);
 CREATE INDEX messages_recipient ON messages (recipient, changed_at);
+CREATE INDEX messages_left ON messages (changed_at) WHERE state IN ('sent', 'unknown', 'sending') AND attempts > 0;
+CREATE TRIGGER messages_counted_in AFTER INSERT ON messages
+BEGIN
+    INSERT INTO message_counts (state, n) VALUES (new.state, 1) ON CONFLICT (state) DO UPDATE SET n = n + 1;
+END;
+CREATE TRIGGER messages_counted_on AFTER UPDATE OF state ON messages WHEN old.state != new.state
+BEGIN
+    UPDATE message_counts SET n = n - 1 WHERE state = old.state;
+    INSERT INTO message_counts (state, n) VALUES (new.state, 1) ON CONFLICT (state) DO UPDATE SET n = n + 1;
+END;
+CREATE TRIGGER messages_counted_out AFTER DELETE ON messages
+BEGIN
+    UPDATE message_counts SET n = n - 1 WHERE state = old.state;
+END;
+CREATE TRIGGER messages_never_twice BEFORE INSERT ON messages
+WHEN new.state != 'skipped' AND EXISTS (SELECT 1 FROM pruned_messages p WHERE p.id = new.id)
+BEGIN
+    SELECT RAISE(ABORT, 'this message was sent before and deleted since');
+END;
+CREATE TRIGGER messages_never_twice_later BEFORE UPDATE OF state ON messages
+WHEN new.state IN ('scheduled', 'retryable', 'sending') AND EXISTS (SELECT 1 FROM pruned_messages p WHERE p.id = new.id)
+BEGIN
+    SELECT RAISE(ABORT, 'this message was sent before and deleted since');
+END;
 CREATE TRIGGER messages_moves BEFORE UPDATE OF state ON messages
 WHEN old.state != new.state AND old.state || '>' || new.state NOT IN (
     'scheduled>sending', 'scheduled>canceled', 'scheduled>expired', 'scheduled>skipped', 'scheduled>unknown',
@@ -300,6 +336,7 @@ WHEN old.state IN ('sending', 'sent', 'unknown')
 BEGIN
     SELECT RAISE(ABORT, 'a message is frozen once it is claimed');
 END;
+CREATE INDEX forgotten_ends ON forgotten (ends_at);
 CREATE INDEX history_key ON history (key);
 CREATE TRIGGER messages_born AFTER INSERT ON messages
 BEGIN
@@ -314,4 +351,5 @@ BEGIN
 END;
 CREATE INDEX changes_booking ON changes (booking);
 CREATE INDEX changes_canceled ON changes (id) WHERE kind = 'canceled';
+DELETE FROM "sqlite_sequence";
 COMMIT;
