@@ -94,6 +94,9 @@ CREATE TABLE bookings (
     phone_question       TEXT NOT NULL DEFAULT ''  -- and that answer's question: it stays so, whatever becomes of the question
 ) STRICT;
 CREATE INDEX bookings_event ON bookings (event);
+-- Bookings that hold a person: retention looks through these alone.
+CREATE INDEX bookings_with_person ON bookings (event)
+WHERE name || email || text_reminder_number || cancel_reason != '' OR answers != '[]';
 CREATE INDEX bookings_email ON bookings (lower(email));
 -- Old halves of moves whose new half Calendly does not name.
 CREATE INDEX bookings_unlinked ON bookings (lower(email)) WHERE rescheduled = 1 AND new_invitee = '';

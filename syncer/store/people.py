@@ -169,7 +169,8 @@ class People(Snapshot, OptOuts, Pruning):
             How many bookings it was done to.
         """
         sql = (
-            "SELECT b.uri FROM bookings b JOIN events e ON e.uri = b.event"
+            # By the index of those who still have a person: the erased ones are more from year to year.
+            "SELECT b.uri FROM bookings b INDEXED BY bookings_with_person CROSS JOIN events e ON e.uri = b.event"
             " WHERE e.start_at < ? AND e.end_at < ?"
             " AND (b.name || b.email || b.text_reminder_number || b.cancel_reason != '' OR b.answers != '[]')"
             " AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.booking = b.uri"
