@@ -94,6 +94,11 @@ def why_stale(
     return ""
 
 
+def same_as_read(known: Event, listed: Event) -> bool:
+    """Whether an event is listed as it was when it was read, in all that syncer keeps of it."""
+    return not _differences(known, listed) and known.external_id == listed.external_id
+
+
 def _differences(old: Event, new: Event) -> list[str]:
     """Name the fields that make an event news. A listing without hosts says nothing about them."""
     fields = ("status", "start", "end", "location", *(("hosts",) if new.hosts else ()), "total", "active")

@@ -42,7 +42,8 @@ def read_listing(run: Run) -> Listed:
     """Read the complete listing, and compare it with the snapshot.
 
     Raises:
-        SyncerError: it is not complete, a guard refused it, or the clock is wrong; nothing was changed.
+        SyncerError: it is not complete, a guard refused it, or the clock is wrong; nothing was changed but, perhaps, the
+            marks of events that are as they were.
     """
     scope = _scope(run)
     began, ticks = run.clock(), run.ticks()
@@ -63,8 +64,8 @@ def read_listing(run: Run) -> Listed:
     if lost and not run.options.force:
         guard_listing(listed=listing.count, known=run.store.in_window(since, until), missing=len(lost))
     _mark_missing(run, lost, now)
-    rules = run.settings.policy.rules
-    stale = diff.stale(known, events, now=now, reread=run.settings.reread, rules=rules)
+    stale = diff.stale(known, events, now=now, reread=run.settings.reread, rules=run.settings.policy.rules)
+    sieve.renew_marks()
     _renew_entries(run, known, events, stale)
     entries = {event.uri: event.external_id for event, _ in stale} | dict(listing.entries)
     stale, unreadable = _set_unreadable_aside(run, stale, listing.unreadable, now)

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from syncer.model import Event
 
 
+RENEWED_AT_ONCE = 2_000
+"""New marks that are written together: each write waits for the disk, and the list takes memory."""
+
+
 class Sieve:
     """The marks of a snapshot, nine bytes each, and what a listing brings that they do not know.
 
@@ -40,6 +44,8 @@ class Sieve:
         near: datetime | None = None,
         most: int = 0,
         which: Callable[[Sequence[str]], Collection[str]] = tuple,
+        unchanged: Callable[[Sequence[Event]], Mapping[str, int]] = lambda _: {},
+        renew: Callable[[Sequence[tuple[str, int]]], None] = lambda _: None,
     ) -> None:
         """Take the marks in.
 
@@ -50,11 +56,16 @@ class Sieve:
             most: keep so many new events, and some more, at most; 0 = all. A first listing of a large account would
                 be held in memory for hours.
             which: says which of these URIs the snapshot has: their events are all kept.
+            unchanged: says which of these events differ from the snapshot in bytes only, each with the mark it has
+                there. They need no look, and are not kept: one new field in Calendly's answers changes every row.
+            renew: writes the marks that such events have now.
         """
         self._hash = hashlib.blake2b(digest_size=8, key=key)
         self._marks = array("q", sorted(marks))
         self._seen = bytearray(len(self._marks))
         self._near, self._most, self._which = near, most, which
+        self._unchanged, self._renew = unchanged, renew
+        self._renewed: list[tuple[str, int]] = []
         self._new: dict[str, Event] = {}
         self._changed: dict[str, Event] = {}
         self.dropped = 0
@@ -98,11 +109,33 @@ class Sieve:
         for event in events:
             self.unreadable.pop(event.uri, None)
         self.unreadable.update(unreadable)
+        events = self._without_unchanged(events)
         known = self._which([event.uri for event in events]) if self._most else ()
         for event in events:
             (self._changed if event.uri in known or not self._most else self._new)[event.uri] = event
         if len(self._new) > self._most * 5 // 4:
             self._drop()
+
+    def _without_unchanged(self, events: Sequence[Event]) -> Sequence[Event]:
+        """Leave out what differs from the snapshot in bytes only, and note its new marks."""
+        old_marks = self._unchanged([event for event in events if event.mark is not None]) if events else {}
+        if not old_marks:
+            return events
+        self.held(old_marks.values())
+        for event in events:
+            if event.uri in old_marks:
+                self._changed.pop(event.uri, None)
+                if event.mark is not None:
+                    self._renewed.append((event.uri, event.mark))
+        if len(self._renewed) >= RENEWED_AT_ONCE:
+            self.renew_marks()
+        return [event for event in events if event.uri not in old_marks]
+
+    def renew_marks(self) -> None:
+        """Write the new marks of what differs in bytes only: listed so again, it is known at once."""
+        renewed, self._renewed = self._renewed, []
+        if renewed:
+            self._renew(renewed)
 
     def _drop(self) -> None:
         """Keep the nearest new events only."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import tracemalloc
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from syncer import calendly_shapes as shapes
 from syncer.diff import Known, why_stale
 from syncer.errors import NoUsableAnswer, Unreadable
 from syncer.forgetting import Veil
-from syncer.model import Location
+from syncer.model import Location, utc_text
 from syncer.reconcile import Todo
 from syncer.sieve import Sieve
 from syncer.store import Batch, Reading, Store
@@ -408,3 +409,107 @@ def test_a_forgotten_place_leaves_no_mark(store: Store) -> None:
     assert known.event.location is not None
     assert known.event.location.place == ""
     assert list(store.db.query("SELECT mark FROM events")) == [{"mark": None}]
+
+
+# One new field in Calendly's answers changes the bytes of every row, and nothing else.
+
+
+def row_of(number: int, **more: Any) -> dict[str, Any]:
+    """A row of the listing, of an event that starts in some days."""
+    start = NOW + DAY + number * timedelta(minutes=1)
+    moments = {"start_time": start.isoformat(), "end_time": (start + HOUR).isoformat()}
+    return ROW | {"uri": f"{API}/scheduled_events/e{number}"} | moments | more
+
+
+def listing(store: Store, *rows: dict[str, Any]) -> Sieve:
+    """Have a store look at a listing of one page."""
+    sieve, _ = store.sieve(NOW - DAY, None, now=NOW, reread=DAY, most=1000)
+    events, unreadable, _ = shapes.changed(page(*rows), "page 1", sieve)
+    sieve.take(events, unreadable)
+    sieve.renew_marks()
+    return sieve
+
+
+def read_before(store: Store, *rows: dict[str, Any], **over: Any) -> None:
+    """Put these rows into the snapshot, as they are listed."""
+    put(store, *read(*rows, sieve=Sieve(store._salt)), **over)
+
+
+NEW_FIELD = {"calendar_event": {"kind": "google", "external_id": "q1w2e3r4t5y6", "etag": "new"}}
+IN_BYTES_ONLY = [
+    pytest.param(NEW_FIELD, id="calendar entry"),
+    pytest.param({"location": ROW["location"] | {"status": None}}, id="location"),  # type: ignore[operator]
+    pytest.param({"event_memberships": [ROW["event_memberships"][0] | {"buffer": 5}]}, id="hosts"),  # type: ignore[index]
+    pytest.param({"invitees_counter": {"limit": 9, "active": 1, "total": 2}}, id="counter, order of keys"),
+]
+
+
+@pytest.mark.parametrize("change", IN_BYTES_ONLY)
+def test_what_differs_in_bytes_only_is_not_kept_and_known_from_then_on(store: Store, change: dict[str, Any]) -> None:
+    """It is compared page by page, its new mark is written, and the next listing knows it by that."""
+    rows = [row_of(number) for number in range(5)]
+    read_before(store, *rows)
+    changed = [row | change for row in rows]
+    first, second = listing(store, *changed), listing(store, *changed)
+
+    assert [(sieve.found, sieve.seen, sieve.unseen()) for sieve in (first, second)] == [([], 5, [])] * 2
+    assert shapes.changed(page(*changed), "page 1", store.sieve(NOW - DAY, None, now=NOW, reread=DAY)[0])[0] == []
+    assert [row["read_at"] for row in store.db.query("SELECT DISTINCT read_at FROM events")] == [utc_text(NOW)]
+
+
+@pytest.mark.parametrize("news", [name for name in CHANGES if name != "uri"])
+def test_news_beside_a_new_field_is_kept(store: Store, news: str) -> None:
+    """A row that brings a new field and news is news."""
+    rows = [row_of(number) for number in range(3)]
+    read_before(store, *rows)
+    change = NEW_FIELD | (
+        {news: CHANGES[news]} if news != "event_memberships" else {news: [{"user": f"{API}/users/jon"}]}
+    )
+    sieve = listing(store, *(row | NEW_FIELD for row in rows[:2]), rows[2] | change)
+
+    assert [event.uri for event in sieve.found] == [rows[2]["uri"]]
+
+
+def test_what_is_due_to_be_read_is_kept(store: Store) -> None:
+    """Its row may be as it was, but its guests are to be read again."""
+    read_before(store, row_of(1), reread_at=NOW)
+    read_before(store, row_of(2), settles_at=NOW)
+    read_before(store, row_of(3))
+    sieve = listing(store, *(row_of(number, **NEW_FIELD) for number in (1, 2, 3)))
+
+    assert [event.uri for event in sieve.found] == [row_of(1)["uri"], row_of(2)["uri"]]
+
+
+def test_of_news_and_old_news_in_one_listing_the_later_sight_counts(store: Store) -> None:
+    """An event that moved back while the listing was read is as it was."""
+    read_before(store, row_of(1))
+    sieve = listing(store, row_of(1, status="canceled", **NEW_FIELD))
+    assert len(sieve.found) == 1
+    events, unreadable, _ = shapes.changed(page(row_of(1, **NEW_FIELD)), "page 2", sieve)
+    sieve.take(events, unreadable)
+
+    assert sieve.found == []
+
+
+def test_a_new_field_takes_no_memory(store: Store) -> None:
+    """However many rows it changes: the peak is that of a quiet listing and some thousand marks."""
+    peaks: dict[tuple[int, bool], int] = {}
+    for count in (2_000, 10_000):
+        rows = [row_of(number) for number in range(count)]
+        read_before(store, *rows)
+        for changed in (False, True):
+            pages = [
+                page(*(row | NEW_FIELD if changed else row for row in rows[at : at + 100]))
+                for at in range(0, count, 100)
+            ]
+            tracemalloc.start()
+            sieve, _ = store.sieve(NOW - DAY, None, now=NOW, reread=DAY, most=1000)
+            for body in pages:
+                events, unreadable, _ = shapes.changed(body, "a page", sieve)
+                sieve.take(events, unreadable)
+            sieve.renew_marks()
+            peaks[count, changed] = tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
+            assert (sieve.found, sieve.seen) == ([], count)
+
+    assert peaks[10_000, True] <= peaks[10_000, False] + 1.3 * max(peaks[2_000, True] - peaks[2_000, False], 100_000)

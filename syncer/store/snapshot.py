@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
+from syncer.diff import same_as_read
 from syncer.model import utc_text
 from syncer.sieve import Sieve
 from syncer.store import rows
@@ -128,9 +130,39 @@ class Snapshot(Sql):
         }
         with errors("database"):
             calm = self.db.conn.execute(f"SELECT mark {where} {CALM}", values)
-            sieve = Sieve(self._salt, map(itemgetter(0), calm), near=now, most=most, which=self._which)
+            sieve = Sieve(
+                self._salt,
+                map(itemgetter(0), calm),
+                near=now,
+                most=most,
+                which=self._which,
+                unchanged=partial(self._unchanged, values),
+                renew=self._renew_marks,
+            )
         found = self._query(f"SELECT * {where} NOT ({CALM})", values)
         return sieve, {row["uri"]: rows.known_of(row) for row in found}
+
+    def _unchanged(self, moments: Mapping[str, str], events: Sequence[Event]) -> dict[str, int]:
+        """Find the events that are as they were when they were read, and need no other look; returns their marks.
+
+        Args:
+            moments: the values of CALM.
+            events: as listed.
+        """
+        named = {f"u{number}": event.uri for number, event in enumerate(events)}
+        uris = ", ".join(f":{name}" for name in named)
+        calm = self._query(f"SELECT * FROM events WHERE uri IN ({uris}) AND {CALM}", {**moments, **named})  # noqa: S608
+        known = {row["uri"]: row for row in calm}
+        return {
+            event.uri: known[event.uri]["mark"]
+            for event in events
+            if event.uri in known and same_as_read(rows.known_of(known[event.uri]).event, event)
+        }
+
+    def _renew_marks(self, marks: Sequence[tuple[str, int]]) -> None:
+        """Keep the marks that events have now which differ in bytes only."""
+        with self._writing():
+            self._executemany("UPDATE events SET mark = ? WHERE uri = ?", [(mark, uri) for uri, mark in marks])
 
     def _which(self, uris: Sequence[str]) -> set[str]:
         return {row["uri"] for row in self._query_in("SELECT uri FROM events WHERE uri IN", uris)}
