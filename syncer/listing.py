@@ -42,8 +42,8 @@ def read_listing(run: Run) -> Listed:
     """Read the complete listing, and compare it with the snapshot.
 
     Raises:
-        SyncerError: it is not complete, a guard refused it, or the clock is wrong; nothing was changed but, perhaps, the
-            marks of events that are as they were.
+        SyncerError: it is not complete, a guard refused it, or the clock is wrong; nothing was changed but, perhaps,
+            the marks of events that are as they were.
     """
     scope = _scope(run)
     began, ticks = run.clock(), run.ticks()
