@@ -23,7 +23,7 @@ from syncer.errors import (
 )
 from syncer.forgetting import names_of_forgotten
 from syncer.listing import say_changes, window
-from syncer.model import Booking, Change, ChangeKind, State, utc_text
+from syncer.model import Booking, Change, ChangeKind, State, from_utc_text, utc_text
 from syncer.reasons import Reason
 from syncer.sending import say_message
 from syncer.store import Batch, Reading
@@ -276,22 +276,31 @@ def _read(run: Run, event: Event, why: str, asked: datetime | None) -> Read:
 
 
 def plan_again_if_rules_changed(run: Run, now: datetime) -> None:
-    """Plan all known bookings once more when a setting that decides about texts is not what it was."""
+    """Plan all known bookings once more when a setting that decides about texts is not what it was.
+
+    Each batch is committed, with how far it came: a process that is stopped or killed goes on from there.
+    """
     fingerprint, scope = run.settings.policy.fingerprint(), run.settings.scope
     before = run.store.meta("policy")
     if before == fingerprint and run.store.meta("scope") in {"", scope}:
         return
-    if before not in {"", fingerprint}:
+    wanted, (since, _) = run.store.digest(f"{fingerprint} {scope}"), window(run, now)
+    begun, _, position = run.store.meta("planned_again").partition(" ")
+    if begun == wanted:
+        since = max(since, from_utc_text(position))
+    elif before not in {"", fingerprint}:
         run.store.remember("policy_changed_at", utc_text(now))
-    since, _ = window(run, now)
     planning = planner(run, now)
-    for bookings in run.store.bookings_since(since):
+    for latest, bookings in run.store.bookings_since(since):
         run.check_stop()
+        run.alive()
         rows = planning.remember_numbers(bookings, now)
         changed = [new for old, new in zip(bookings, rows, strict=True) if new is not old]
         _commit(run, Batch(bookings=changed), planning.todo(rows, now), now)
+        run.store.remember("planned_again", f"{wanted} {utc_text(latest)}")
     run.store.remember("policy", fingerprint)
     run.store.remember("scope", scope)
+    run.store.remember("planned_again", "")
 
 
 def planner(run: Run, now: datetime) -> Planner:

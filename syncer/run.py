@@ -134,6 +134,7 @@ class Run:
         halted: why nothing can be sent until a person acts; empty = it can.
         failure: what fails the run once everything in hand is finished; None = nothing.
         stopping: whether the process was asked to stop.
+        alive: to be called again and again by what takes long: a watchdog counts on it.
         refused: what a guard holds back, and why; empty = nothing.
         reading_works: whether an event that was read before could be read again when others could not.
         checked: when the last listing was asked for, by the clock and in ticks, if the clock agreed with Calendly's.
@@ -156,6 +157,7 @@ class Run:
     reading_works: bool = False
     checked: tuple[datetime, float] | None = None
     stopping: Callable[[], bool] = lambda: False
+    alive: Callable[[], None] = lambda: None
 
     def check_stop(self) -> None:
         """End the run here if the process was asked to stop.

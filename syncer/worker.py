@@ -51,6 +51,8 @@ BATCH = 16
 """Events read, planned and committed together: a few, as the last batch's commit is what the end of a run waits for."""
 FRESH_SHARE = 0.9
 """After this share of `max_snapshot_age` a long run lists anew, if a text would have to wait for it."""
+PARTS = ("settings", "store", "calendly", "clock", "ticks", "tell", "alive")
+"""What a run works with that the worker has."""
 RETAINED_EVERY = 3600.0
 """Seconds after which finished bookings are looked for again whose people are to be erased."""
 ONCE = Options(everything=True)
@@ -289,7 +291,7 @@ class Worker:
     def _reported(self, options: Options) -> Iterator[Run]:
         """Put a run's events and its row around it."""
         run_id, began, started = secrets.token_hex(6), self.ticks(), self.clock()
-        parts = {name: getattr(self, name) for name in ("settings", "store", "calendly", "clock", "ticks", "tell")}
+        parts = {name: getattr(self, name) for name in PARTS}
         run = Run(options=options, stopping=self.stop.is_set, **parts)
         requests, outcome, failure = self.calendly.requests, "failed", ""
         bind(run_id=run_id, **({"dry_run": True} if options.dry_run else {}))

@@ -577,7 +577,7 @@ def test_what_is_written_is_read(data: st.DataObject, booking: Booking, settles_
         assert known_in(store) == {uri: known}
         assert store.bookings([booking.uri]) == {booking.uri: booking}
         assert store.bookings(events=[uri]) == {booking.uri: booking}
-        assert list(store.bookings_since(None)) == [[booking]]
+        assert list(store.bookings_since(None)) == [(booking.event.start, [booking])]
         assert store.messages_of([booking.uri]) == {booking.uri: [message]}
         assert store.messages() == [message]
         assert store.messages_to(message.to) == [message]
@@ -1283,17 +1283,27 @@ def test_bookings_are_found(three: Store, what: dict[str, str], found: list[str]
     assert three.booking_uris(**what) == [f"{API}/scheduled_events/{uri}" for uri in found]
 
 
+def test_events_of_one_start_come_together(store: Store) -> None:
+    """Whoever is interrupted goes on with later ones, and leaves none of them out."""
+    made = [a_booking(an_event(f"e{number:04}", start=NOW + (number >= 300) * DAY)) for number in range(1203)]
+    put(store, *made)
+
+    portions = list(store.bookings_since(None))
+    assert [(latest, len(bookings)) for latest, bookings in portions] == [(NOW + DAY, 1203)]
+    assert [len(bookings) for _, bookings in store.bookings_since(NOW + DAY)] == [903]
+
+
 def test_many_bookings_come_in_portions(store: Store) -> None:
     """Of 1,203 events never more than 500 at a time, each booking once, the earliest first; `since` cuts the past."""
     made = [a_booking(an_event(f"e{number:04}", start=NOW + timedelta(minutes=number))) for number in range(1203)]
     put(store, *made, messages=tuple(a_message(booking) for booking in made))
-    portions = list(store.bookings_since(None))
+    portions = [bookings for _, bookings in store.bookings_since(None)]
 
     assert [len(portion) for portion in portions] == [500, 500, 203]
     assert [{booking.uri for booking in portion} for portion in portions] == [
         {booking.uri for booking in made[at : at + 500]} for at in (0, 500, 1000)
     ]
-    assert [len(portion) for portion in store.bookings_since(NOW + timedelta(minutes=1000))] == [203]
+    assert [len(portion) for _, portion in store.bookings_since(NOW + timedelta(minutes=1000))] == [203]
     assert list(store.bookings_since(NOW + DAY)) == []
     assert len(store.bookings(events=[booking.event.uri for booking in made])) == 1203
     assert len(store.messages_of([booking.uri for booking in made])) == 1203

@@ -356,12 +356,26 @@ class Snapshot(Sql):
         last = found[-1]["id"] if found else 0
         return last, list(dict.fromkeys(row["booking"] for row in found if row["ahead"]))
 
-    def bookings_since(self, since: datetime | None) -> Iterator[list[Booking]]:
-        """Read the bookings of all events that start at `since` or later, some hundred at a time."""
-        sql = "SELECT uri FROM events WHERE start_at >= ? ORDER BY start_at"
-        uris = [row["uri"] for row in self._query(sql, [utc_text(since) if since else ""])]
-        for at in range(0, len(uris), CHUNK):
-            yield self._bookings("b.event", uris[at : at + CHUNK])
+    def bookings_since(self, since: datetime | None) -> Iterator[tuple[datetime, list[Booking]]]:
+        """Read the bookings of all events that start at `since` or later, some hundred at a time.
+
+        Yields:
+            The latest start of these events, and their bookings. All events of one start come together: whoever is
+            interrupted goes on with those that start later.
+        """
+        first, last = "SELECT start_at FROM events WHERE start_at >= ? ORDER BY start_at LIMIT 1 OFFSET ?", ""
+        low, sign = utc_text(since) if since else "", ">="
+        while True:
+            last = self._value(first.replace(">=", sign), [low, CHUNK - 1])
+            end = last or "~"
+            sql = f"SELECT uri, start_at FROM events WHERE start_at {sign} ? AND start_at <= ? ORDER BY start_at"  # noqa: S608
+            events = list(self._query(sql, [low, end]))
+            if events:
+                latest = rows.moment_of(events[-1]["start_at"])
+                yield latest, self._bookings("b.event", [row["uri"] for row in events])
+            if last is None:
+                return
+            low, sign = last, ">"
 
     def _bookings(self, column: str, values: Sequence[str]) -> list[Booking]:
         sql = (
