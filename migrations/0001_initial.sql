@@ -5,7 +5,8 @@
 CREATE TABLE meta (
     name  TEXT NOT NULL PRIMARY KEY CHECK (name IN ('born_at', 'instance', 'salt', 'account', 'user', 'token_digest', 'policy',
                                                     'paused_until', 'restored_at', 'restored_ticks', 'claims', 'scrub', 'cancellations_checked',
-                                                    'rules_matched', 'policy_changed_at', 'scope', 'planned_again')),
+                                                    'rules_matched', 'policy_changed_at', 'scope', 'planned_again',
+                                                    'health_checked_at')),
     value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 INSERT INTO meta (name, value) VALUES ('claims', '0');

@@ -355,6 +355,7 @@ class Worker:
             self.store.retain(min(now - after, listed.since), now)
         if kept is not None:
             self.store.prune(min(now - kept, listed.since), alive=self.alive)
+        self.store.check_file(now)
         self.retained = ticks
 
     def _clear_the_file(self, run: Run) -> None:

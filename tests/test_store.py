@@ -1019,6 +1019,7 @@ CALLS: list[Any] = [
     pytest.param(lambda store, _: store.retain(NOW + 365 * DAY, NOW), id="retain"),
     pytest.param(lambda store, _: store.prune(NOW + 365 * DAY, alive=lambda: None), id="prune"),
     pytest.param(lambda store, message: store.pruned_keys([message.key]), id="pruned_keys"),
+    pytest.param(lambda store, _: store.check_file(NOW), id="check_file"),
     pytest.param(lambda store, _: store.veil(["a"]), id="veil"),
     pytest.param(lambda store, _: store.wants_scrub(), id="wants_scrub"),
     pytest.param(lambda store, _: store.scrub(), id="scrub"),

@@ -155,7 +155,9 @@ def a_worker(
             store = Store(database.open_copy(settings.db))
         else:
             witness = parts.enter_context(run_lock(settings.db))
-            opened = database.open_writable(settings.db, note=lambda line: tell("database.warning", reason=line))
+            opened = database.open_writable(
+                settings.db, now=clock(), note=lambda line: tell("database.warning", reason=line)
+            )
             store = Store(opened, settings.db, witness)
         parts.enter_context(store)
         store.check_witness()

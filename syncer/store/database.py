@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 import sqlite3
+from datetime import timedelta
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,18 +18,22 @@ from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
 from syncer.errors import StoreError, WrongDatabase
+from syncer.model import from_utc_text, utc_text
 from syncer.reasons import EXPLANATIONS
 from syncer.store.place import check_kind, check_place, make_private
 from syncer.store.troubles import check_owner, closed_on_failure, connect_read_only, errors, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
     from importlib.resources.abc import Traversable
 
 SQLITE = sqlite3.sqlite_version
 """The SQLite that Python has."""
 OLDEST_SQLITE = (3, 37)
 """The first with STRICT tables."""
+CHECKED_EVERY = timedelta(days=1)
+"""How often the whole file is checked: it takes 3 s for 300,000 messages, too long for each start of a job a minute."""
 PAGES_IN_THE_LOG = 500
 """When so many wait in the log (WAL), they are moved into the file: 2 MB, half of SQLite's usual."""
 
@@ -88,13 +93,20 @@ def say_nothing(_: str) -> None:
     """Tell nobody."""
 
 
-def open_writable(path: Path, *, checkpoints: bool = True, note: Callable[[str], None] = say_nothing) -> Database:
+def open_writable(
+    path: Path,
+    *,
+    now: datetime | None = None,
+    checkpoints: bool = True,
+    note: Callable[[str], None] = say_nothing,
+) -> Database:
     """Open the database, made with mode 0600 if it is not there, with its schema up to date.
 
     A new one has no birth yet: see `Store.be_born`.
 
     Args:
         path: the file; its folder must exist.
+        now: the present, aware: the whole file is checked if that was not done for a day. None = it is in any case.
         checkpoints: whether this connection moves the log (WAL) into the file. Only the holder of the run lock should:
             before SQLite 3.51.3 two connections that do so at once may damage the file.
         note: told what was put right: a file that everybody could read.
@@ -110,11 +122,14 @@ def open_writable(path: Path, *, checkpoints: bool = True, note: Callable[[str],
         if line := make_private(path):
             note(line)
         _set_pragmas(db, path)
-        check_health(db, path)
+        whole = now is None or is_check_due(db, now)
+        (check_health if whole else check_readable)(db, path)
         db.conn.execute(f"PRAGMA wal_autocheckpoint = {PAGES_IN_THE_LOG if checkpoints else 0}")
         _migrate(db, path)
         _keep_reasons(db)
         _name(db)
+        if whole and now is not None:
+            remember_check(db, now)
     return db
 
 
@@ -188,6 +203,44 @@ def check_health(db: Database, path: Path) -> None:
     if health != "ok":
         remedy = "Restore a backup, then run `syncer restored`; nothing was sent"
         raise StoreError(f"{path} is damaged: {one_line(health)}", remedy)
+
+
+def check_readable(db: Database, path: Path) -> None:
+    """Check what can be checked at each start: the length of the file, its schema, and a row by an index.
+
+    Raises:
+        StoreError: it is damaged.
+    """
+    db.conn.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    db.conn.execute("SELECT state FROM messages ORDER BY key LIMIT 1").fetchone()
+    pages, size = (db.conn.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
+    # Pages that are only in the log make the database longer than its file.
+    if path.stat().st_size + _size_of_log(path) < pages * size:
+        remedy = "Restore a backup, then run `syncer restored`; nothing was sent"
+        raise StoreError(f"{path} is damaged: it was cut off", remedy)
+
+
+def _size_of_log(path: Path) -> int:
+    log = path.with_name(path.name + "-wal")
+    return log.stat().st_size if log.exists() else 0
+
+
+def is_check_due(db: Database, now: datetime) -> bool:
+    """Whether the whole file was not checked for a day; a check in the future was made while a clock was wrong."""
+    if db.conn.execute("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").fetchone() is None:
+        return True
+    row = db.conn.execute("SELECT value FROM meta WHERE name = 'health_checked_at'").fetchone()
+    return row is None or not now - CHECKED_EVERY < from_utc_text(row[0]) <= now
+
+
+def remember_check(db: Database, now: datetime) -> None:
+    """Note that the whole file was checked."""
+    with db.atomic():
+        db.conn.execute(
+            "INSERT INTO meta (name, value) VALUES ('health_checked_at', ?)"
+            " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            [utc_text(now)],
+        )
 
 
 def _migrate(db: Database, path: Path) -> None:

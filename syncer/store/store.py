@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
+
+from sqlite_utils import Database
 
 from syncer.errors import Older, StoreError, WrongDatabase
 from syncer.model import from_utc_text, utc_text
 from syncer.outbox import LONGEST_PAUSE
 from syncer.reasons import Reason
 from syncer.store import rows
+from syncer.store.database import check_health, is_check_due, remember_check
 from syncer.store.people import People
 from syncer.store.place import Ballast
+from syncer.store.troubles import connect_read_only, errors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
     from types import TracebackType
-
-    from sqlite_utils import Database
 
     from syncer.births import Coverage, Era
     from syncer.reconcile import Todo
@@ -101,6 +104,20 @@ class Store(People):
         if lost > 0:
             remedy = "If a backup was put back, run `syncer restored`; if its -wal file was taken away, put that back"
             raise Older(f"the database has lost {lost} of the texts that left from here", remedy)
+
+    def check_file(self, now: datetime) -> None:
+        """Check the whole file once a day, on a connection of its own that only reads.
+
+        Raises:
+            StoreError: it is damaged.
+        """
+        path = self._path
+        if path is None or not is_check_due(self.db, now):
+            return
+        with errors(path), contextlib.closing(connect_read_only(path)) as connection:
+            check_health(Database(connection, execute_plugins=False), path)
+        with errors("database"):
+            remember_check(self.db, now)
 
     def remember(self, name: str, value: str) -> None:
         """Remember one value."""
