@@ -168,6 +168,18 @@ class Run:
         if self.stopping():
             raise Stopped("asked to stop")
 
+    def check_end(self) -> None:
+        """Fail the run, once everything in hand is finished, for what happened on the way.
+
+        Raises:
+            RunHalted: nothing can be sent until a person acts.
+            SyncerError: what else fails it.
+        """
+        if self.failure is not None:
+            raise self.failure
+        if self.halted:
+            raise RunHalted(f"sending is halted: {self.halted}", "syncer check")
+
     def check_clock(self, listed: Listed) -> None:
         """Compare the clock with the one that nobody sets; to be done before a time is stored, too.
 

@@ -22,7 +22,6 @@ import schedule
 
 from syncer.errors import (
     Hindered,
-    RunHalted,
     Stopped,
     StoreError,
     SyncerError,
@@ -298,10 +297,7 @@ class Worker:
         try:
             self.tell("run.started", dry_run=options.dry_run)
             yield run
-            if run.failure is not None:
-                raise run.failure
-            if run.halted:
-                raise RunHalted(f"sending is halted: {run.halted}", "syncer check")
+            run.check_end()
             outcome = "completed"
         except Exception as fault:
             error = fault if isinstance(fault, SyncerError) else unexpected(fault)

@@ -6,7 +6,6 @@ The first three take no lock and may be used beside a running worker: each move 
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -18,6 +17,7 @@ from syncer.reasons import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import datetime
 
     from syncer.model import Message
     from syncer.store import Store
@@ -109,6 +109,7 @@ def open_to_change(app: App, witness: Witness | None = None) -> Store:
     Raises:
         SyncerError: it is not there, has an older schema, or cannot be used.
     """
+    from syncer.cli.building import now
     from syncer.store import Store, database
 
     path = app.settings(need_secrets=False).db
@@ -119,7 +120,7 @@ def open_to_change(app: App, witness: Witness | None = None) -> Store:
     # A worker of another release may be running on it: its schema is its own.
     if set(database.migration_names()) - set(database.applied_migrations(path)):
         raise SyncerError(f"{path} has an older schema", "Run `syncer migrate` first")
-    return Store(database.open_writable(path, now=datetime.now(UTC), checkpoints=False, note=say), witness=witness)
+    return Store(database.open_writable(path, now=now(), checkpoints=False, note=say), witness=witness)
 
 
 def _late(message: Message, at: datetime) -> bool:
