@@ -66,7 +66,7 @@ def a_reader(
     alive: Callable[[], None] = lambda: None,
 ) -> Iterator[Calendly]:
     """Make a reader of Calendly; `alive` is called after each request."""
-    with Http(proxy=settings.proxy, on_end=alive) as http:
+    with Http(proxy=settings.proxy, ca_file=str(settings.ca_file or ""), on_end=alive) as http:
         yield Calendly(
             settings.calendly_url,
             settings.token.reveal(),
@@ -87,7 +87,8 @@ def a_gateway(
     """Make the gateway; `alive` is called after each request."""
     from syncer.engagelab import EngageLab
 
-    with Http(proxy=settings.proxy, keepalive=SENDS_KEEPALIVE, on_end=alive) as http:
+    ca_file = str(settings.ca_file or "")
+    with Http(proxy=settings.proxy, ca_file=ca_file, keepalive=SENDS_KEEPALIVE, on_end=alive) as http:
         key, secret = settings.dev_key.reveal(), settings.dev_secret.reveal()
         number_format = settings.number_format
         yield EngageLab(settings.engagelab_url, key, secret, http, sleep=sleep, number_format=number_format)
