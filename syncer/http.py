@@ -1,7 +1,7 @@
 """The only module that knows httpx: one request, one answer, one deadline, and a cap on what is read.
 
-httpx cannot connect first and write later, but its exceptions tell the two apart: what fails while connecting has
-surely not left (`NotConnected`), what fails afterwards may have arrived (`NoUsableAnswer`). Nothing is retried here and
+What fails before the request's first byte is written has surely not left (`NotConnected`): a connection, a proxy, TLS.
+What fails afterwards may have arrived (`NoUsableAnswer`). `deadline` sees what is written. Nothing is retried here and
 no redirect is followed. Error texts hold neither a query, a header nor a body.
 """
 
@@ -42,6 +42,10 @@ USER_AGENT = f"syncer/{__version__}"
 SENDS_KEEPALIVE = 2.0
 """Seconds a connection for sends may stay idle: one that dies under a request leaves that message unknown."""
 
+UNVERIFIED = "CERTIFICATE_VERIFY_FAILED"
+NETWORK = "Check the network and the address"
+UNTRUSTED = "Check the address; if a proxy inspects what is sent, name the file with its certificate in ca_file"
+CA_REMEDY = "Name a file with certificates in PEM, each from -----BEGIN CERTIFICATE----- on"
 NO_ANSWER = "Try again later; if it stays so, check the network, the proxy and the address in the settings"
 
 _HEADER_NAME = re.compile(r"[A-Za-z0-9-]+")
@@ -49,8 +53,6 @@ _HEADER_VALUE = re.compile(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?")
 _DIGITS = re.compile(r"\d(?:[\s().-]*\d){5,}")
 _EMAIL = re.compile(r"[^\s@<>]+@[^\s@<>]+")
 
-_NOT_CONNECTED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
-# In httpcore 1 a ProxyError is the proxy's answer to CONNECT or to the SOCKS greeting: our request is still unwritten.
 _JSON = msgspec.json.Decoder()
 _OUR_FAULT = (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.InvalidURL)
 _WORDS: dict[type[Exception], str] = {
@@ -153,6 +155,7 @@ class Http:
         self,
         *,
         proxy: str = "",
+        ca_file: str = "",
         keepalive: float = 5.0,
         connections: int = 16,
         on_end: Callable[[], None] = lambda: None,
@@ -162,13 +165,14 @@ class Http:
 
         Args:
             proxy: URL of a proxy for everything; empty = none.
+            ca_file: certificates (PEM) to trust besides the public ones; empty = none.
             keepalive: seconds an idle connection is kept; `SENDS_KEEPALIVE` for sends.
             connections: most connections at once; more exchanges than that wait for each other, before they begin.
             on_end: called when an exchange has ended, however it ended, in its thread.
             stopping: whether the process was asked to stop: then a GET is given up. A POST is never.
 
         Raises:
-            SettingsError: the proxy cannot be used.
+            SettingsError: the proxy or the certificates cannot be used.
         """
         # At INFO both log whole URLs, queries included.
         for name in ("httpx", "httpcore"):
@@ -176,15 +180,16 @@ class Http:
         limits = httpx.Limits(
             max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=keepalive
         )
+        trusted = _trust(certifi.where(), ca_file)
         try:
             transport = httpx.HTTPTransport(
-                verify=_trust(certifi.where()),
+                verify=trusted,
                 trust_env=False,
                 http1=True,
                 http2=False,
                 retries=0,
                 limits=limits,
-                proxy=proxy or None,
+                proxy=httpx.Proxy(proxy, ssl_context=_for_proxy(proxy, trusted)) if proxy else None,
             )
         except (ValueError, httpx.InvalidURL, ImportError):
             raise SettingsError([Problem("proxy", "not a usable proxy URL", "Write http://host:port")]) from None
@@ -233,7 +238,8 @@ class Http:
         )
         host = prepared.target.host
         given_up = self._stopping if prepared.method == "GET" else None
-        with self._place(host, deadline), self._deadline.within(deadline, given_up):
+        begins = f"{prepared.method} ".encode()
+        with self._place(host, deadline), self._deadline.within(deadline, begins, given_up):
             # The causes are cut off (`from None`): their texts may quote the answer.
             try:
                 response = self._transport.handle_request(request)
@@ -242,13 +248,12 @@ class Http:
                     return Answer(response.status_code, headers, _body(response, headers, cap))
                 finally:
                     response.close()
-            except _NOT_CONNECTED as error:
-                raise NotConnected(
-                    f"{host}: {_why_not_connected(error, deadline)}", "Check the network and the address"
-                ) from None
             except _OUR_FAULT:
                 raise Unsendable(f"{host}: the request could not be written down", "Please report this line") from None
             except (httpx.HTTPError, httpx.StreamError, OSError, UnicodeError, zlib.error) as error:
+                if not self._deadline.written:
+                    why = _why_not_connected(error, deadline)
+                    raise NotConnected(f"{host}: {why}", UNTRUSTED if UNVERIFIED in why else NETWORK) from None
                 words = _WORDS.get(type(error), type(error).__name__)
                 raise NoUsableAnswer(f"{host}: {words}", NO_ANSWER) from None
             finally:
@@ -271,17 +276,30 @@ class Http:
             self._places.release()
 
 
-@lru_cache(maxsize=1)
-def _trust(_: str) -> ssl.SSLContext:
+@lru_cache(maxsize=4)
+def _trust(_: str, ca_file: str) -> ssl.SSLContext:
     """Read the certificates that are trusted, once for each place they are in: it takes as long as a request."""
-    return httpx.create_ssl_context(trust_env=False)
+    context = httpx.create_ssl_context(trust_env=False)
+    if ca_file:
+        try:
+            context.load_verify_locations(cafile=ca_file)
+        except OSError as error:  # as are those of the module ssl
+            raise SettingsError([Problem("ca_file", f"cannot be used ({quoted(error)})", CA_REMEDY)]) from None
+    return context
+
+
+def _for_proxy(proxy: str, trusted: ssl.SSLContext) -> ssl.SSLContext | None:
+    """Trust the same certificates where the connection to the proxy itself is encrypted."""
+    return trusted if proxy.lower().startswith("https:") else None
 
 
 def _why_not_connected(error: Exception, deadline: float) -> str:
     """Say why; texts of failed connects come from the operating system or OpenSSL and hold nothing of the request."""
     match error:
-        case httpx.ConnectTimeout():
+        case httpx.ConnectTimeout() | httpx.ReadTimeout() | httpx.WriteTimeout():
             return f"no connection within {deadline:g} s"
+        case httpx.NetworkError() | httpx.RemoteProtocolError() if not isinstance(error, httpx.ConnectError):
+            return "the connection broke before the request was written; is it the proxy?"
         case httpx.PoolTimeout():
             return f"no free connection within {deadline:g} s"
         case httpx.ProxyError():

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import time
 from contextlib import closing
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import certifi
 import pytest
+from faults import certificates
 from shop import now
 
+from syncer.cli import building
+from syncer.cli.check_machine import check_certificates
+from syncer.cli.checking import Checklist
 from syncer.sandbox.world import PENDING, SIGNATURE, TEMPLATE_CONFIRM, TEMPLATE_REMINDER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from shop import Shop
 
@@ -313,3 +320,34 @@ def test_settings_that_never_or_hardly_ever_send_are_named(shop: Shop, settings:
     assert all(". " in row for row in named)
     if code != 2:
         assert shop.run("run", "--once")[0] == 0
+
+
+@pytest.mark.parametrize(("later", "line"), [(0, "ok    ca_file: 1 certificates"), (3, "warn  ca_file: 1 of 1")])
+def test_a_file_of_certificates_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, later: int, line: str
+) -> None:
+    """How many it makes trusted; one that has expired makes nothing so."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("needs the openssl program to make a certificate")
+    path = certificates(openssl, tmp_path)["ca"]
+    monkeypatch.setattr(building, "now", lambda: now() + timedelta(days=later))
+    facts = Checklist()
+
+    check_certificates(facts, path)
+
+    assert capsys.readouterr().out.startswith(line)
+    assert (facts.failed, facts.warned) == (0, later > 0)
+
+
+def test_check_says_what_is_trusted_and_what_is_no_file(shop: Shop) -> None:
+    """A setting that is wrong ends with 2, as everywhere."""
+    shutil.copy(certifi.where(), shop.folder / "ca.pem")
+    toml('ca_file = "ca.pem"')(shop)
+    good = shop.run("check")
+    toml('ca_file = "gone.pem"')(shop)
+    bad = shop.run("check")
+
+    assert (good[0], bad[0]) == (0, 2)
+    assert "ca_file: " in good[1]
+    assert "FAIL  ca_file: cannot be read" in bad[1]

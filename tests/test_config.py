@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shutil
 from datetime import time, timedelta
 from typing import TYPE_CHECKING, Any
 
+import certifi
 import pytest
 
 from syncer import config, rules
@@ -30,6 +32,7 @@ settle   = "30s"
 reread   = "24h"
 fold_accents = true
 proxy    = ""
+ca_file  = ""
 [calendly]
 scope = "organization"
 max_requests_per_minute = 0
@@ -161,6 +164,7 @@ def test_other_values_than_the_defaults_arrive_where_they_belong(tmp_path: Path)
     reread = "2d"
     fold_accents = false
     proxy = "http://proxy.example.com:3128/"
+    ca_file = " ca.pem "
     calendly = { scope = "https://api.calendly.com/users/AAAA-1", max_requests_per_minute = 50 }
     phones = { sources = ["question: Mobile number"], allowed_countries = ["tw", "JP"], allow_landlines = true }
     retention.after = "90d"
@@ -174,6 +178,7 @@ def test_other_values_than_the_defaults_arrive_where_they_belong(tmp_path: Path)
     sends_per_second = 0.5
     """
     plain = load(tmp_path)
+    shutil.copy(certifi.where(), tmp_path / "ca.pem")
     policy = rules.Policy(
         timezone="Asia/Taipei",
         timezone_is_set=True,
@@ -199,6 +204,7 @@ def test_other_values_than_the_defaults_arrive_where_they_belong(tmp_path: Path)
         retention=timedelta(days=90),
         keep_history=timedelta(days=60),
         proxy="http://proxy.example.com:3128",
+        ca_file=tmp_path / "ca.pem",
         scope="https://api.calendly.com/users/AAAA-1",
         max_requests_per_minute=50,
         messages_per_run=1,
@@ -209,6 +215,23 @@ def test_other_values_than_the_defaults_arrive_where_they_belong(tmp_path: Path)
     )
 
     assert load(tmp_path, toml, environ=SECRETS | {"HOST_PHONE": "0912345679"}) == expected
+
+
+@pytest.mark.parametrize("given", ["~/ca.pem", "{folder}/ca.pem", "../{name}/ca.pem"])
+def test_a_file_of_certificates_is_found_as_other_files_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    """In the home folder, by its whole path, or relative to the folder; commands that ask nobody do not look at it."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    path = given.format(folder=tmp_path, name=tmp_path.name)
+    missing = load(tmp_path, f'ca_file = "{path}"', need_secrets=False).ca_file
+    shutil.copy(certifi.where(), tmp_path / "ca.pem")
+    found = load(tmp_path, f'ca_file = "{path}"').ca_file
+
+    assert missing is None
+    assert found is not None
+    assert found.is_absolute()
+    assert found.samefile(tmp_path / "ca.pem")
 
 
 def test_the_tutorials_dotenv_and_a_token_switch_on_the_built_in_rules(tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def wait_and_fail(stage: Stage, outcome: NoAnswer | Refused) -> tuple[Message, M
     return first, second
 
 
-LOST = [Refused("EngageLab 3002: no"), NoAnswer("no answer")]
+LOST: list[NoAnswer | Refused] = [Refused("EngageLab 3002: no"), NoAnswer("no answer")]
 
 
 @pytest.mark.parametrize("off", CLOCKS, ids=str)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from syncer.model import State
 from syncer.outbox import Settlement
 from syncer.reconcile import Todo
 from syncer.store import Batch, Reading, Store, database, place
-from syncer.store.place import ON_A_NETWORK, Ballast, check_place, file_system
+from syncer.store.place import Ballast, check_place, file_system, is_on_a_network
 
 if TYPE_CHECKING:
     from syncer.model import Message
@@ -55,7 +56,7 @@ def test_which_file_system(path: str, expected: str) -> None:
 def test_no_word_about_mounts_is_no_reason_to_refuse() -> None:
     """Where the system does not say (macOS), SQLite's own checks remain."""
     assert file_system(Path("/var/lib/syncer.db"), "") == ""
-    assert "" not in ON_A_NETWORK
+    assert not is_on_a_network("")
 
 
 def test_a_network_file_system_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,6 +70,25 @@ def test_a_network_file_system_is_refused(tmp_path: Path, monkeypatch: pytest.Mo
 
     assert caught.value.remedy == "SYNCER_DB must be on a local disk"
     assert not (tmp_path / "syncer.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("kind", "refused"),
+    [
+        *((kind, True) for kind in ("nfs4", "cifs", "9p", "virtiofs", "vboxsf", "vmhgfs", "prl_fs", "fuse")),
+        *((f"fuse.{kind}", True) for kind in ("sshfs", "rclone", "vmhgfs-fuse", "grpcfuse", "osxfs", "mergerfs", "x")),
+        *((kind, False) for kind in ("ext4", "xfs", "btrfs", "zfs", "overlay", "tmpfs", "fuseblk", "", "fusectl")),
+        ("fuse.fuse-overlayfs", False),
+    ],
+)
+def test_which_kinds_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, *, refused: bool) -> None:
+    """Those of the network, of a virtual machine's host and of programs; not a local disk, however it is driven."""
+    monkeypatch.setattr(place, "file_system", lambda _: kind)
+    told = contextlib.nullcontext() if not refused else pytest.raises(StoreError, match=f"network file system.*{kind}")
+    with told:
+        check_place(tmp_path / "syncer.db")
+
+    assert (tmp_path / "syncer.db").exists() is not refused
 
 
 @pytest.mark.parametrize(("mode", "refused"), [(0o700, False), (0o770, False), (0o777, True), (0o1777, False)])

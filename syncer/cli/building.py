@@ -57,6 +57,17 @@ def check_zones() -> ZoneData:
     return found
 
 
+def _http_options(settings: Settings, alive: Callable[[], None], stopping: Callable[[], bool]) -> dict[str, Any]:
+    """List what both APIs' connections have in common."""
+    return {
+        "proxy": settings.proxy,
+        "ca_file": str(settings.ca_file or ""),
+        "connections": settings.concurrency,
+        "on_end": alive,
+        "stopping": stopping,
+    }
+
+
 @contextlib.contextmanager
 def a_reader(
     settings: Settings,
@@ -67,8 +78,7 @@ def a_reader(
     stopping: Callable[[], bool] = lambda: False,
 ) -> Iterator[Calendly]:
     """Make a reader of Calendly; `alive` is called after each request, `stopping` gives one up."""
-    connections = settings.concurrency
-    with Http(proxy=settings.proxy, connections=connections, on_end=alive, stopping=stopping) as http:
+    with Http(**_http_options(settings, alive, stopping)) as http:
         yield Calendly(
             settings.calendly_url,
             settings.token.reveal(),
@@ -90,8 +100,7 @@ def a_gateway(
     """Make the gateway; `alive` is called after each request, `stopping` gives one up that is no send."""
     from syncer.engagelab import EngageLab
 
-    http_options: dict[str, Any] = {"connections": settings.concurrency, "on_end": alive, "stopping": stopping}
-    with Http(proxy=settings.proxy, keepalive=SENDS_KEEPALIVE, **http_options) as http:
+    with Http(keepalive=SENDS_KEEPALIVE, **_http_options(settings, alive, stopping)) as http:
         key, secret = settings.dev_key.reveal(), settings.dev_secret.reveal()
         number_format = settings.number_format
         yield EngageLab(settings.engagelab_url, key, secret, http, sleep=sleep, number_format=number_format)

@@ -33,6 +33,24 @@ def check_machine(facts: Checklist) -> None:
     _check_secrets(facts)
 
 
+def check_certificates(facts: Checklist, path: Path) -> None:
+    """Say what the file `ca_file` makes trusted; an expired certificate makes nothing so."""
+    import ssl
+
+    from syncer.cli.building import now
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(cafile=path)
+    ends = [ssl.cert_time_to_seconds(str(one["notAfter"])) for one in context.get_ca_certs() if "notAfter" in one]
+    expired = sum(end < now().timestamp() for end in ends)
+    if expired:
+        facts.warn(f"ca_file: {expired} of {len(ends)} certificates in {path} have expired", "Put the new ones there")
+    else:
+        facts.ok(
+            f"ca_file: {context.cert_store_stats()['x509']} certificates in {path}, trusted besides the public ones"
+        )
+
+
 def _zones(data: ZoneData) -> str:
     return f"time zones {data.version or 'of unknown age'} of {data.source}"
 

@@ -73,6 +73,8 @@ def check(app: App, *, strict: bool) -> int:
         facts.ok(f"settings{f' ({settings.config_file})' if settings.config_file else ''}")
     _describe_rules(facts, settings)
     check_machine.check_machine(facts)
+    if settings.ca_file is not None:
+        check_machine.check_certificates(facts, settings.ca_file)
     me = check_accounts.check_calendly(facts, settings) if settings.token else None
     check_machine.check_database(facts, settings, me)
     if settings.dev_key and settings.dev_secret:

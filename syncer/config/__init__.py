@@ -53,6 +53,7 @@ class Settings:
         retention: personal data of bookings finished for so long is erased; None = never.
         keep_history: bookings finished for so long are deleted with all their rows; None = never.
         proxy: URL of the proxy for both APIs; "" = none.
+        ca_file: certificates to trust besides the public ones, absolute if `folder` was; None = none.
         scope: organization, user, or the URI of a user or group.
         max_requests_per_minute: 0 = follow Calendly's own headers.
         messages_per_day: 0 = no cap.
@@ -87,6 +88,7 @@ class Settings:
     sends_per_second: float
     policy: Policy
     number_format: str = "e164"
+    ca_file: Path | None = None
 
 
 def _word(known: tuple[str, ...]) -> Callable[[object], str]:
@@ -146,7 +148,8 @@ def load(
         db: option `--db`.
         log_format: option `--log-format`.
         log_level: option `--log-level`.
-        need_secrets: False for commands that reach neither API: then secrets that are missing or wrong are empty.
+        need_secrets: False for commands that reach neither API: then secrets that are missing or wrong are empty, and
+            `ca_file` is not looked at.
         problems: where to put the problems instead of raising; what is wrong then has its default or is empty.
         warnings: where to put what will hardly ever send a text, or has no effect; None = do not look for it.
 
@@ -169,6 +172,7 @@ def load(
         tables,
         db=sources.path(db, "SYNCER_DB") or folder / "syncer.db",
         config_file=config_file,
+        ca_file=sources.certificates(tables.ca_file) if need_secrets else None,
         made_policy=policy.build(sources, tables, raw),
     )
     _compare(sources, conflicts.Given(settings=settings, raw=raw, templates=policy.templates_of(sources)), warnings)
@@ -202,6 +206,7 @@ def _made(
     *,
     db: Path,
     config_file: Path | None,
+    ca_file: Path | None,
     made_policy: Policy,
 ) -> Settings:
     return Settings(
@@ -222,6 +227,7 @@ def _made(
         retention=tables.retention.after,
         keep_history=tables.retention.keep_history,
         proxy=tables.proxy,
+        ca_file=ca_file,
         scope=tables.calendly.scope,
         max_requests_per_minute=tables.calendly.max_requests_per_minute,
         number_format=tables.engagelab.number_format,

@@ -220,6 +220,9 @@ class Tables(Struct, frozen=True, kw_only=True):
         bool, Meta(description="dates and distances lose accents that would make a text dearer")
     ] = True
     proxy: Annotated[str, addresses.proxy, Meta(description="for both APIs")] = ""
+    ca_file: Annotated[
+        str, values.text_or_nothing, Meta(description="certificates to trust besides the public ones, for both APIs")
+    ] = ""
     calendly: CalendlyTable = CalendlyTable()
     engagelab: EngagelabTable = EngagelabTable()
     languages: LanguagesTable = LanguagesTable()

@@ -176,6 +176,27 @@ class Sources:
             return Secret(text)
         return Secret("")
 
+    def certificates(self, given: str) -> Path | None:
+        """Find the file of `ca_file`, with certificates in it; None = none was given, or there was a problem."""
+        if not given:
+            return None
+        import ssl
+
+        path = self.folder / at_home(given)
+        try:
+            if path.exists() and not path.is_file():
+                raise ValueError
+            path.open("rb").close()
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=path)
+        except ssl.SSLError:
+            remedy = "It must hold -----BEGIN CERTIFICATE----- and what follows, once for each"
+            self.problem("ca_file", f"holds no certificate in PEM: {path}", remedy)
+        except (OSError, ValueError) as bad:
+            self.problem("ca_file", f"{_unreadable(bad)}: {path}", "Name a readable file of certificates in PEM")
+        else:
+            return path
+        return None
+
     def tables(self, option: Path | None) -> tuple[dict[str, Any], Path | None]:
         """Read the TOML file, if there is one: what tomllib makes of it, and its path."""
         setting = "--config" if option is not None else "SYNCER_CONFIG"

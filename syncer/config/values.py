@@ -90,6 +90,13 @@ def text(raw: object) -> str:
     return given
 
 
+def text_or_nothing(raw: object) -> str:
+    """Any text that can be printed, also an empty one; space around it is dropped."""
+    if not (given := a_text(raw, "a text").strip()).isprintable():
+        raise Wrong("holds a character that cannot be printed", "Type it again")
+    return given
+
+
 def duration(raw: str) -> timedelta:
     """Read "60s", "15m", "24h", "2d" or "1h30m": whole numbers, each unit once, the largest first.
 

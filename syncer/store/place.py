@@ -21,10 +21,18 @@ MAGIC = b"SQLite format 3\0"
 MOUNTS = Path("/proc/self/mountinfo")
 FOLDER = "The folder must be writable (SYNCER_DB)"
 ON_A_NETWORK = frozenset(
-    "afs beegfs ceph cifs coda davfs fuse.davfs2 fuse.gcsfuse fuse.glusterfs fuse.rclone fuse.s3fs fuse.sshfs"
-    " glusterfs gpfs lustre ncpfs nfs nfs4 orangefs smb3 smbfs".split()
+    "9p afs beegfs ceph cifs coda davfs fuse glusterfs gpfs lustre ncpfs nfs nfs4 orangefs prl_fs smb3 smbfs vboxsf"
+    " virtiofs vmhgfs".split()
 )
-"""File systems whose locks or whose shared memory cannot be trusted: SQLite's WAL and flock both need a local disk."""
+"""File systems whose locks or whose shared memory cannot be trusted: SQLite's WAL and flock both need a local disk.
+
+Those of a virtual machine's host (9p, virtiofs, vboxsf …) are others' disks, too.
+"""
+LOCAL_FUSE = frozenset({"fuse.fuse-overlayfs"})
+"""Of the file systems that a program makes (`fuse.…`), those that hand files of a local disk on: a container's root.
+
+A block device by FUSE has the kind `fuseblk` (NTFS, exFAT) and is local.
+"""
 
 
 def check_place(path: Path) -> None:
@@ -50,7 +58,7 @@ def check_folder(path: Path) -> None:
         raise WrongDatabase(f"the folder {folder} does not exist", "Create it, or correct SYNCER_DB")
     if path.is_dir():
         raise WrongDatabase(f"{path} is a folder", "SYNCER_DB names a file")
-    if (kind := file_system(path)) in ON_A_NETWORK:
+    if is_on_a_network(kind := file_system(path)):
         raise WrongDatabase(f"{path} is on a network file system ({kind})", "SYNCER_DB must be on a local disk")
     mode = folder.stat().st_mode
     if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
@@ -65,6 +73,11 @@ def has_room(path: Path) -> bool:
     """Whether enough is free on the database's disk to go on."""
     space = os.statvfs(path.parent)
     return space.f_bavail * space.f_frsize >= FREE_SPACE
+
+
+def is_on_a_network(kind: str) -> bool:
+    """Whether a kind of file system is no local disk."""
+    return kind in ON_A_NETWORK or (kind.startswith("fuse.") and kind not in LOCAL_FUSE)
 
 
 def file_system(path: Path, mounts: str | None = None) -> str:
