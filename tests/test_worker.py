@@ -37,14 +37,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from syncer.config import Settings
-    from syncer.run import Run
     from syncer.store import Store
 
 
 @pytest.fixture
 def stage(settings: Callable[..., Settings], store: Store) -> Stage:
     """The tutorial's settings, an empty Calendly, a gateway with all templates approved."""
-    return Stage(settings(), store)
+    return Stage(settings('interval = "60s"'), store)
 
 
 def put(stage: Stage, count: int, **over: Any) -> None:
@@ -263,22 +262,41 @@ def test_once_reads_everything_and_lists_anew_when_its_listing_grows_old(
     assert len(stage.gateway.texts) == 2 * 3 * BATCH
 
 
-def test_every_run_comes_further_however_long_the_listing_takes(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The pages of a large account may take longer than an interval: a batch is read all the same."""
-    put(stage, BATCH * 2)
-    real = stage.calendly.events
+@pytest.mark.parametrize(
+    ("listing", "batch", "batches"),
+    [
+        pytest.param(0, 40, 2, id="for an interval, where the listing takes no time"),
+        pytest.param(59, 40, 2, id="a listing of nearly an interval takes nothing away"),
+        pytest.param(70, 40, 2, id="nor one of more than that"),
+        pytest.param(200, 40, 5, id="but for as long as the listing took"),
+        pytest.param(1200, 40, 6, id="even where it is too old for texts by then"),
+        pytest.param(0, 100, 1, id="a batch takes longer than an interval: one in any case"),
+    ],
+)
+def test_what_the_listing_took_is_no_time_of_reading(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, listing: int, batch: int, batches: int
+) -> None:
+    """The pages of a large account may take longer than an interval: so many batches of 6 are read all the same."""
+    put(stage, BATCH * 6)
+    real, read = stage.calendly.events, stage.calendly.invitees
 
     def slow(*asked: Any, **more: Any) -> Any:
-        stage.now += timedelta(minutes=20)
+        stage.now += timedelta(seconds=listing)
         return real(*asked, **more)
 
+    def slow_read(uri: str) -> Any:
+        stage.now += timedelta(seconds=batch / BATCH)
+        return read(uri)
+
     monkeypatch.setattr(stage.calendly, "events", slow)
+    monkeypatch.setattr(stage.calendly, "invitees", slow_read)
     worker = stage.worker()
     first = worker.run_once(LOOP).report.changed
     behind = worker.behind
-    second = worker.run_once(LOOP).report.changed
+    worker.run_once(LOOP)
 
-    assert (first, behind, second, worker.behind) == (BATCH, True, BATCH, False)
+    assert (first, behind) == (BATCH * batches, batches < 6)
+    assert len(known_in(stage.store)) == BATCH * min(6, 2 * batches)
 
 
 def test_a_loop_that_is_behind_does_not_wait_for_its_interval(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -678,14 +696,14 @@ def test_the_loop_rests_for_its_requests_whatever_they_led_to(
     fault(stage, monkeypatch)
     stage.calendly.limit = 50
     before = stage.calendly.requests
-    run_once = Worker.run_once
 
-    def costly(worker: Worker, options: Options) -> Run:
-        stage.calendly.requests += 200
-        return run_once(worker, options)
+    def costly(event: str, /, **fields: object) -> None:
+        stage.tell(event, **fields)
+        if event == "run.started":
+            stage.calendly.requests += 200
 
-    monkeypatch.setattr(Worker, "run_once", costly)
     worker = stage.worker()
+    worker.tell = costly
     began = worker.ticks()
 
     worker._run_surviving(LOOP)
