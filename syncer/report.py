@@ -27,6 +27,7 @@ class Report:
         requests: requests to Calendly.
         duration_ms: how long it took.
         oldest_due_s: seconds that the longest waiting due message had been due.
+        next_run_s: seconds until the next run of the loop; None = no run follows by itself.
     """
 
     events: int = 0
@@ -46,6 +47,7 @@ class Report:
     requests: int = 0
     duration_ms: int = 0
     oldest_due_s: int = 0
+    next_run_s: int | None = None
 
     def count(self, what: str) -> None:
         """Count one event of a message, by the last word of its name; words that have no count are passed over."""
@@ -54,5 +56,5 @@ class Report:
             setattr(self, name, getattr(self, name) + 1)
 
     def as_dict(self) -> dict[str, int]:
-        """All counts by name."""
-        return asdict(self)
+        """All counts by name; what is None is left out."""
+        return {name: count for name, count in asdict(self).items() if count is not None}

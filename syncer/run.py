@@ -34,7 +34,8 @@ class Options:
     Attributes:
         since: read also events that start from here on (aware), where the lookback does not reach so far.
         until: read also events that start until here (aware), where the horizon ends earlier.
-        everything: read all that is stale, however long it takes; the loop reads for one interval at most.
+        everything: read all that is stale, however long it takes; the loop reads for about one interval.
+        loop: whether another run follows by itself.
         dry_run: stop before the first text. The store is then a copy in memory.
         force: pass the guards.
     """
@@ -42,6 +43,7 @@ class Options:
     since: datetime | None = None
     until: datetime | None = None
     everything: bool = False
+    loop: bool = False
     dry_run: bool = False
     force: bool = False
 

@@ -14,12 +14,13 @@ import secrets
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import schedule
 
+from syncer import intervals
 from syncer.errors import (
     Hindered,
     Stopped,
@@ -52,10 +53,14 @@ FRESH_SHARE = 0.9
 """After this share of `max_snapshot_age` a long run lists anew, if a text would have to wait for it."""
 PARTS = ("settings", "store", "calendly", "clock", "ticks", "tell", "alive")
 """What a run works with that the worker has."""
+NOTICEABLE, NOTICEABLE_IF_AUTOMATIC = 1.0, 60.0
+"""So many seconds more between two runs are told. An automatic interval has no length that somebody counts on."""
+OVERDUE = 0.5
+"""So many seconds after its time a run begins, whatever the local wall clock says."""
 RETAINED_EVERY = 3600.0
 """Seconds after which finished bookings are looked for again whose people are to be erased."""
 ONCE = Options(everything=True)
-LOOP = Options()
+LOOP = Options(loop=True)
 
 
 def ticks() -> float:
@@ -74,7 +79,7 @@ class Worker:
         alive: called by the loop itself, again and again: a watchdog may count on it.
         stop: set by a signal: ends waits at once, and the run after the messages in hand.
         behind: whether the last run left news to read, and has read some: then the loop does not wait for its interval.
-        ended: when the last run of the loop ended, in ticks.
+        events: how many the last listing held.
         rests_until: when the next run of the loop may begin, in ticks.
         pace: when the next text may leave, whichever run sends it.
         retained: when people of finished bookings were last erased, in ticks.
@@ -93,7 +98,7 @@ class Worker:
     alive: Callable[[], None] = lambda: None
     stop: threading.Event = field(default_factory=threading.Event)
     behind: bool = False
-    ended: float = 0.0
+    events: int = 0
     rests_until: float = 0.0
     pace: SendPace = field(init=False)
     retained: float | None = None
@@ -122,6 +127,7 @@ class Worker:
             delivery: Delivery | None = None
             while not complete:
                 listed = read_listing(run)
+                self.events = run.report.events
                 # Only now, as Calendly was asked first: for a job a minute, imports are half of its time.
                 from syncer import delivery as sends
                 from syncer.reading import plan_again_if_rules_changed
@@ -174,13 +180,14 @@ class Worker:
         if listed.stale:  # a run without news starts no thread
             self.calendly.prepare_threads()
         pool = self.executor(self.calendly.lanes(run.settings.concurrency))
+        began = self.ticks()
         try:
             reader = Reader(run, pool)
             # One batch in any case: a listing may take longer than the time there is, and every run must come further.
             asked = reader.ask(listed.take(BATCH))
             while asked:
                 run.check_stop()
-                goes_on = listed.stale and not self._takes_too_long(listed, run.options)
+                goes_on = listed.stale and not self._takes_too_long(run, listed, began)
                 ahead = reader.ask(listed.take(BATCH)) if goes_on else []
                 batch = [one.result() for one in asked]
                 run.check_clock(listed)
@@ -230,19 +237,22 @@ class Worker:
         # A scheduler of our own, so that nobody else's entries run here. What raises is not scheduled anew by it, and
         # would run again on every tick: hence `_run_surviving`.
         scheduler = schedule.Scheduler()
-        scheduler.every(max(1, round(self.settings.interval.total_seconds()))).seconds.do(self._run_surviving, options)
+        options = replace(options, loop=True)
         self._run_surviving(options)
         while not self.stop.is_set():
             self.alive()
-            if self.ticks() < self.rests_until and not self.behind:
-                self.stop.wait(min(1.0, self.rests_until - self.ticks()))
+            left = self.rests_until - self.ticks()
+            if not scheduler.jobs:  # each run says when the next one may begin
+                scheduler.every(max(1, int(left))).seconds.do(self._run_surviving, options)
+            if left > 0:
+                self.stop.wait(min(1.0, left))
                 continue
             # `schedule` goes by local wall time, which goes back an hour in autumn: these seconds do not.
-            overdue = self.ticks() - self.ended > self.settings.interval.total_seconds() + 1
-            if self.behind or overdue:
+            if self.behind or left <= -OVERDUE:
                 scheduler.run_all()
-            scheduler.run_pending()
-            self.stop.wait(0.0 if self.behind else min(1.0, max(0.05, scheduler.idle_seconds or 0.0)))
+            else:
+                scheduler.run_pending()
+            self.stop.wait(min(OVERDUE, max(0.05, scheduler.idle_seconds or 0.0)) if scheduler.jobs else 0.0)
 
     def sleep(self, seconds: float) -> None:
         """Wait, unless a signal comes.
@@ -254,18 +264,37 @@ class Worker:
         if self.stop.wait(seconds):
             raise Stopped("asked to stop")
 
-    def _rest(self, began: float, requests: int) -> None:
-        """Put the next run off until this one's requests are no more than a share of what Calendly lets through."""
-        interval = self.settings.interval
+    @property
+    def interval(self) -> timedelta:
+        """How far apart the runs of the loop begin, by the last listing."""
+        settings = self.settings
+        cap = settings.max_requests_per_minute
+        return intervals.in_force(settings.interval, self.events, self.calendly.limit, cap)
+
+    def _rest(self, began: float, requests: int, *, failed: bool) -> int:
+        """Put the next run off until this one's requests are no more than a share of what Calendly lets through.
+
+        Args:
+            began: when this run began, in ticks.
+            requests: how many it made.
+            failed: then the interval begins at its end: an outage is not asked about again at once.
+
+        Returns:
+            The seconds until then.
+        """
+        interval, now = self.interval, self.ticks()
         rest = pause(requests, self.calendly.limit, interval, behind=self.behind)
         self.rests_until = began + rest.total_seconds()
+        if failed:
+            self.rests_until = max(self.rests_until, now + interval.total_seconds())
         longer = (rest - interval).total_seconds()
-        if longer >= 1:
+        if longer >= (NOTICEABLE_IF_AUTOMATIC if self.settings.interval is None else NOTICEABLE):
             reason = f"a run of {requests} requests, and others use the account, too"
             self.tell("calendly.throttled", seconds=round(longer, 1), reason=reason)
+        return max(0, round(self.rests_until - now))
 
-    def _run_surviving(self, options: Options) -> None:
-        began, requests = self.ticks(), self.calendly.requests
+    def _run_surviving(self, options: Options) -> type[schedule.CancelJob]:
+        """Do one run of the loop, whatever comes of it; the loop then plans the next one."""
         try:
             self.run_once(options)
         except Hindered:
@@ -274,17 +303,25 @@ class Worker:
             raise
         except SyncerError:
             pass  # it is in the log
-        finally:
-            self.ended = self.ticks()
-        self._rest(began, self.calendly.requests - requests)
+        return schedule.CancelJob
 
-    def _takes_too_long(self, listed: Listed, options: Options) -> bool:
-        """Whether to list anew: the loop after an interval, `--once` only where a text waits for a fresh listing."""
-        now = self.clock()
-        if not options.everything:
-            return now - listed.at >= self.settings.interval
-        old = now - listed.at >= self.settings.max_snapshot_age * FRESH_SHARE
-        return old and bool(self.store.due(now) or self.store.must_be_reread(now))
+    def _takes_too_long(self, run: Run, listed: Listed, began: float) -> bool:
+        """Whether to list anew: the loop after its time for reading; either way, where a text waits for that.
+
+        Args:
+            run: this one.
+            listed: its listing.
+            began: when reading began, in ticks: what the listing took is no time of reading.
+        """
+        listing = timedelta(seconds=began - listed.ticks)
+        if not run.options.everything:
+            requests = intervals.quiet_requests(run.report.events)
+            most = intervals.time_to_read(self.interval, requests, self.calendly.limit, listing)
+            if self.ticks() - began >= most.total_seconds():
+                return True
+        now, old = self.clock(), self.settings.max_snapshot_age * FRESH_SHARE
+        # A listing that takes so long would be as old as this one again.
+        return now - listed.at >= old > listing and bool(self.store.due(now) or self.store.must_be_reread(now))
 
     @contextlib.contextmanager
     def _reported(self, options: Options) -> Iterator[Run]:
@@ -315,6 +352,9 @@ class Worker:
             if run.checked is not None:
                 at, ticked = run.checked
                 started = at - timedelta(seconds=ticked - began)
+            if options.loop:
+                failed = outcome != "completed"
+                run.report.next_run_s = self._rest(began, run.report.requests, failed=failed)
             row = {"id": run_id, "outcome": outcome, "error": failure, "checked": int(run.checked is not None)}
             row |= {"started_at": utc_text(started), "ended_at": utc_text(started + took)}
             try:

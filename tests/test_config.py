@@ -24,7 +24,7 @@ EXAMPLE = """
 timezone = "UTC"
 language = "en"
 country  = ""
-interval = "60s"
+interval = "auto"
 lookback = "auto"
 horizon  = "none"
 max_snapshot_age = "15m"
@@ -101,7 +101,7 @@ def test_nothing_but_the_secrets_gives_the_documented_defaults(tmp_path: Path) -
         log_format=None,
         log_level="info",
         config_file=None,
-        interval=timedelta(seconds=60),
+        interval=None,
         lookback=None,
         horizon=None,
         max_snapshot_age=timedelta(minutes=15),

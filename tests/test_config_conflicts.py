@@ -14,7 +14,7 @@ from conftest import NOW, an_event, an_invitee
 from databases import a_store
 from stage import Stage
 
-from syncer import config
+from syncer import config, intervals
 from syncer.config import conflicts
 from syncer.errors import Problem, SettingsError
 from syncer.model import State
@@ -455,7 +455,8 @@ def test_what_is_right_beside_the_bounds_is_silent(tmp_path: Path, toml: str, en
 
 def test_a_setting_that_is_wrong_by_itself_has_one_line(tmp_path: Path) -> None:
     """What it stands for instead is a default, and nobody is told about that; the others are compared all the same."""
-    toml = f'interval = "2h"\nhorizon = "a day"\nsettle = "1h"\n{rule("canceled", """max_lateness = "1m" """)}'
+    toml = 'interval = "2h"\nhorizon = "a day"\nsettle = "1h"\nlimits.sends_per_second = 0.01\n'
+    toml += rule("canceled", 'max_lateness = "20m"')
     toml += rule("before_start", 'offset = "30d"\nparams = { a = "{reason}" }', name="s")
     _, problems, warnings = look(tmp_path, toml)
 
@@ -541,7 +542,7 @@ def test_the_whole_toml_example_has_no_problem(tmp_path: Path) -> None:
 # Settings in pairs.
 
 DOMAIN: dict[str, tuple[str, ...]] = {
-    'interval = "{}"': ("60s", "5s", "1h"),
+    'interval = "{}"': ("auto", "5s", "1h"),
     'horizon = "{}"': ("none", "7d", "12h"),
     'lookback = "{}"': ("auto", "1h", "365d"),
     'max_snapshot_age = "{}"': ("15m", "1m", "24h"),
@@ -624,16 +625,15 @@ def live(folder: Path, settings: Settings) -> dict[str, State]:
         over = event.end + timedelta(days=1)
         began = stage.now
         horizon = settings.horizon or timedelta(days=3650)
+        interval = intervals.in_force(settings.interval, 1, None)
         while stage.now < over:
             waiting = [m.next_at for m in store.messages(states=[State.SCHEDULED, State.RETRYABLE])]
             moments = [max(moment, stage.now) for moment in waiting]
             moments += [moment for moment in (booked_at, event.start - horizon) if moment > stage.now] or [over] * (
                 not waiting
             )
-            steps = max(
-                1, -(-(min(moments) - began) // settings.interval), (stage.now - began) // settings.interval + 1
-            )
-            stage.now = began + steps * settings.interval
+            steps = max(1, -(-(min(moments) - began) // interval), (stage.now - began) // interval + 1)
+            stage.now = began + steps * interval
             stage.run()
         return {message.rule: message.state for message in store.messages()}
 

@@ -68,7 +68,7 @@ def test_the_toml_file_is_the_options_then_the_variables_then_the_folders(tmp_pa
         load(tmp_path, environ=in_environ, config=tmp_path / "a.toml", dotenv=in_dotenv),
     ]
 
-    assert [settings.interval.seconds for settings in found] == [40, 30, 20, 10]
+    assert [settings.interval for settings in found] == [timedelta(seconds=n) for n in (40, 30, 20, 10)]
     assert [settings.config_file for settings in found] == [
         tmp_path / name for name in ("syncer.toml", "c.toml", "b.toml", "a.toml")
     ]

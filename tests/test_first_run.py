@@ -222,6 +222,7 @@ def loop(
         rate: requests a minute while it runs.
         minutes: how long.
     """
+    one.office.toml = f'interval = "{INTERVAL:.0f}s"'
     # Only reminders: nothing else is due.
     one.office.environ = dict.fromkeys(
         [f"TEMPLATE_ID_{name}" for name in ("CONFIRM", "FOLLOWUP", "HOST_NOTIFY", "CANCEL")], ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -214,14 +215,12 @@ def test_a_long_run_lists_anew_for_it(stage: Stage) -> None:
     [message] = due_texts(stage, {})
     retry(stage, message, NOW)
     listed = []
-    worker = stage.worker()
-
-    class Old:
-        at = NOW
-
+    worker, began = stage.worker(), stage.ticks()
+    run: Any = SimpleNamespace(options=Options(everything=True))
+    listing: Any = SimpleNamespace(at=NOW, ticks=began)
     for minutes in (1, 14):
         stage.now = NOW + minutes * MINUTE
-        listed.append(worker._takes_too_long(Old(), Options(everything=True)))  # type: ignore[arg-type]
+        listed.append(worker._takes_too_long(run, listing, began))
 
     assert listed == [False, True]
 

@@ -177,5 +177,5 @@ def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     loaded = config.load(environ=environ, folder=tmp_path, **options)  # type: ignore[arg-type]  # paths only
 
     assert loaded.db == home / "x.db"
-    assert loaded.interval == timedelta(seconds=7 if where == "config" else 60)
+    assert loaded.interval == (timedelta(seconds=7) if where == "config" else None)
     assert loaded.token.reveal() == ("token-ccc" if where == "secret" else "token-aaa")

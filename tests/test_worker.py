@@ -34,7 +34,7 @@ from syncer.planning import Planner
 from syncer.reasons import Reason
 from syncer.rules import Rule, Trigger
 from syncer.run import Options
-from syncer.worker import BATCH, LOOP, Worker
+from syncer.worker import BATCH, LOOP, ONCE, Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,14 +43,16 @@ if TYPE_CHECKING:
 
     from syncer.config import Settings
     from syncer.reconcile import Todo
-    from syncer.run import Run
     from syncer.store import Store
+
+
+TEMPLATES = [f"TEMPLATE_ID_{name}" for name in ("CONFIRM", "CANCEL", "REMINDER", "FOLLOWUP", "HOST_NOTIFY")]
 
 
 @pytest.fixture
 def stage(settings: Callable[..., Settings], store: Store) -> Stage:
     """The tutorial's settings, an empty Calendly, a gateway with all templates approved."""
-    return Stage(settings(), store)
+    return Stage(settings('interval = "60s"'), store)
 
 
 def put(stage: Stage, count: int, **over: Any) -> None:
@@ -269,22 +271,78 @@ def test_once_reads_everything_and_lists_anew_when_its_listing_grows_old(
     assert len(stage.gateway.texts) == 2 * 3 * BATCH
 
 
-def test_every_run_comes_further_however_long_the_listing_takes(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The pages of a large account may take longer than an interval: a batch is read all the same."""
-    put(stage, BATCH * 2)
-    real = stage.calendly.events
+@pytest.mark.parametrize(
+    ("listing", "batch", "batches"),
+    [
+        pytest.param(0, 40, 2, id="for an interval, where the listing takes no time"),
+        pytest.param(59, 40, 2, id="a listing of nearly an interval takes nothing away"),
+        pytest.param(70, 40, 2, id="nor one of more than that"),
+        pytest.param(200, 40, 5, id="but for as long as the listing took"),
+        pytest.param(1200, 40, 6, id="even where it is too old for texts by then"),
+        pytest.param(0, 100, 1, id="a batch takes longer than an interval: one in any case"),
+    ],
+)
+def test_what_the_listing_took_is_no_time_of_reading(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, listing: int, batch: int, batches: int
+) -> None:
+    """The pages of a large account may take longer than an interval: so many batches of 6 are read all the same."""
+    put(stage, BATCH * 6)
+    real, read = stage.calendly.events, stage.calendly.invitees
 
     def slow(*asked: Any, **more: Any) -> Any:
-        stage.now += timedelta(minutes=20)
+        stage.now += timedelta(seconds=listing)
         return real(*asked, **more)
 
+    def slow_read(uri: str) -> Any:
+        stage.now += timedelta(seconds=batch / BATCH)
+        return read(uri)
+
     monkeypatch.setattr(stage.calendly, "events", slow)
+    monkeypatch.setattr(stage.calendly, "invitees", slow_read)
     worker = stage.worker()
     first = worker.run_once(LOOP).report.changed
     behind = worker.behind
-    second = worker.run_once(LOOP).report.changed
+    worker.run_once(LOOP)
 
-    assert (first, behind, second, worker.behind) == (BATCH, True, BATCH, False)
+    assert (first, behind) == (BATCH * batches, batches < 6)
+    assert len(known_in(stage.store)) == BATCH * min(6, 2 * batches)
+
+
+@pytest.mark.parametrize("options", [ONCE, LOOP], ids=["once", "loop"])
+def test_a_listing_that_is_itself_too_old_for_texts_is_not_read_again_for_them(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, options: Options
+) -> None:
+    """It takes 14 minutes, texts wait, and another one would be as old: a run reads on, and lists no more."""
+    put(stage, BATCH * 3)
+    real = stage.calendly.events
+
+    def slow(*asked: Any, **more: Any) -> Any:
+        stage.now += timedelta(minutes=14)
+        return real(*asked, **more)
+
+    monkeypatch.setattr(stage.calendly, "events", slow)
+
+    assert stage.run(options).report.changed == BATCH * 3
+    assert [method for method, _ in stage.calendly.calls].count("events") == 1
+
+
+@pytest.mark.parametrize(("texts", "batches"), [(True, 2), (False, 5)])
+def test_a_loop_with_a_long_interval_lists_anew_for_texts(
+    settings: Callable[..., Settings], store: Store, monkeypatch: pytest.MonkeyPatch, texts: bool, batches: int
+) -> None:
+    """Batches of 8 minutes, an interval of an hour: after two of five a waiting text needs a younger listing."""
+    environ = {} if texts else dict.fromkeys(TEMPLATES, "")
+    stage = Stage(settings('interval = "1h"', environ), store)
+    put(stage, BATCH * 5)
+    real = stage.calendly.invitees
+
+    def slow(uri: str) -> Any:
+        stage.now += timedelta(minutes=8) / BATCH
+        return real(uri)
+
+    monkeypatch.setattr(stage.calendly, "invitees", slow)
+
+    assert stage.run(LOOP).report.changed == BATCH * batches
 
 
 def test_a_loop_that_is_behind_does_not_wait_for_its_interval(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -685,14 +743,14 @@ def test_the_loop_rests_for_its_requests_whatever_they_led_to(
     fault(stage, monkeypatch)
     stage.calendly.limit = 50
     before = stage.calendly.requests
-    run_once = Worker.run_once
 
-    def costly(worker: Worker, options: Options) -> Run:
-        stage.calendly.requests += 200
-        return run_once(worker, options)
+    def costly(event: str, /, **fields: object) -> None:
+        stage.tell(event, **fields)
+        if event == "run.started":
+            stage.calendly.requests += 200
 
-    monkeypatch.setattr(Worker, "run_once", costly)
     worker = stage.worker()
+    worker.tell = costly
     began = worker.ticks()
 
     worker._run_surviving(LOOP)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from syncer import intervals
 from syncer.cli import App, pass_app
-from syncer.spans import text_of
 
 if TYPE_CHECKING:
     from syncer.config import Settings
@@ -89,7 +89,7 @@ def _describe_rules(facts: Checklist, settings: Settings) -> None:
     if not settings.policy.rules:
         return  # a warning says so
     facts.ok(f"rules: {', '.join(rule.name for rule in settings.policy.rules)}")
-    most = settings.messages_per_run * 60 / settings.interval.total_seconds()
+    most = settings.messages_per_run * 60 / intervals.bounds(settings.interval)[0].total_seconds()
     pace = f"{most:.0f} a minute" if most >= 1 else f"{most * 60:.0f} an hour"
-    every = text_of(settings.interval)
-    facts.ok(f"limits.messages_per_run: {settings.messages_per_run}, with a run each {every} at most {pace}")
+    every = intervals.described(settings.interval)
+    facts.ok(f"limits.messages_per_run: {settings.messages_per_run}, with a run each interval ({every}) at most {pace}")

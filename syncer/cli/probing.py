@@ -11,10 +11,14 @@ from typing import TYPE_CHECKING
 import click
 
 from syncer.cli import App, pass_app
+from syncer.model import utc_text
 from syncer.spans import span_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+LEAST_AGE, INTERVALS = timedelta(minutes=5), 3
+"""The last complete run may be so old, or so many intervals of the loop, whichever is longer."""
 
 
 CLOCKS_AGREE = timedelta(minutes=2)
@@ -47,23 +51,28 @@ def database(app: App) -> Path:
 
 @click.command()
 @click.option(
-    "--max-age", type=Duration(), default="5m", show_default=True, help="How old the last complete run may be."
+    "--max-age",
+    type=Duration(),
+    help="How old the last complete run may be. Default: 5 minutes, or three intervals of the loop if that is longer.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @pass_app
-def status(app: App, *, max_age: timedelta, as_json: bool) -> int:
+def status(app: App, *, max_age: timedelta | None, as_json: bool) -> int:
     """Say when the last complete run was, and count the messages by state; the health probe."""
     from syncer.store.glance import glance
 
     found = glance(database(app))
     done = found.last_complete_run
     age = None if done is None else datetime.now(UTC) - datetime.fromisoformat(done)
+    allowed = default_age(found.interval) if max_age is None else max_age
     # A run that ended in the future was dated by Calendly's clock: this machine's is behind, and nothing is sent.
-    healthy = age is not None and -CLOCKS_AGREE <= age <= max_age
+    healthy = age is not None and -CLOCKS_AGREE <= age <= allowed
     known = {
         "healthy": healthy,
         "last_complete_run": done,
         "age_s": None if age is None else int(age.total_seconds()),
+        "max_age_s": int(allowed.total_seconds()),
+        "next_run_at": None if found.next_run is None else utc_text(found.next_run),
         "last_outcome": found.last_outcome,
         "last_error": found.last_error,
         "next_message_at": found.next_message_at,
@@ -75,20 +84,31 @@ def status(app: App, *, max_age: timedelta, as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps(known))
     else:
-        _print_status(known, max_age)
+        _print_status(known)
     return 0 if healthy else 1
 
 
-def _print_status(known: Mapping[str, object], max_age: timedelta) -> None:
+def default_age(interval: timedelta | None) -> timedelta:
+    """Say how old the last complete run may be: long enough for one run that comes late and one that fails.
+
+    Args:
+        interval: of the loop; None = the runs are started by somebody else, who should do so each minute.
+    """
+    return max(LEAST_AGE, (interval or timedelta()) * INTERVALS)
+
+
+def _print_status(known: Mapping[str, object]) -> None:
     if known["last_complete_run"] is None:
         click.echo("no complete run yet")
     else:
         age: int = known["age_s"]  # type: ignore[assignment]  # made in `status`
-        wrong = "this machine's clock is behind" if age < 0 else f"too old (--max-age {int(max_age.total_seconds())}s)"
+        wrong = "this machine's clock is behind" if age < 0 else f"too old (--max-age {known['max_age_s']}s)"
         verdict = "" if known["healthy"] else f", {wrong}"
         click.echo(f"last complete run {known['last_complete_run']}, {known['age_s']} s ago{verdict}")
     if known["last_error"]:
         click.echo(f"last run {known['last_outcome']}: {known['last_error']}")
+    if known["next_run_at"]:
+        click.echo(f"next run {known['next_run_at']}")
     if known["next_message_at"]:
         click.echo(f"next message due {known['next_message_at']}")
     if known["held_by_guard"]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from syncer.cli import App, pass_app, streams
-from syncer.cli.building import a_worker
+from syncer.cli.building import SLICE, a_worker
 from syncer.errors import GuardRefused, Locked, SettingsError, Stopped, SyncerError
 from syncer.log import tell
 from syncer.notify import Notifier
@@ -56,7 +56,7 @@ def run(app: App, *, once: bool, since: datetime | None, until: datetime | None,
         raise click.UsageError("--since, --until and --force go with --once")
     if since is not None and until is not None and since > until:
         raise click.UsageError("--since is after --until")
-    options = Options(since=since, until=until, everything=once or dry_run, dry_run=dry_run, force=force)
+    options = Options(since=since, until=until, everything=once or dry_run, loop=not once, dry_run=dry_run, force=force)
     settings = _settings(app)
     stop, notifier = Stop(), Notifier(os.environ)
     streams.stop_waiting_when(stop.is_set)
@@ -69,7 +69,7 @@ def run(app: App, *, once: bool, since: datetime | None, until: datetime | None,
                     notifier.ready()
                     _run(worker, options, loop=not once and not dry_run)
                 # A dry loop looks at a fresh copy of the database each time.
-                if once or not dry_run or stop.wait(settings.interval.total_seconds()):
+                if once or not dry_run or _waits(worker, stop, notifier):
                     return
         except Stopped:
             if once:
@@ -82,6 +82,14 @@ def run(app: App, *, once: bool, since: datetime | None, until: datetime | None,
             event = "run.skipped" if isinstance(error, Locked) else "run.failed"
             tell(event, reason=str(error), remedy=error.remedy, error=type(error).__name__)
             raise click.exceptions.Exit(error.exit_code) from None
+
+
+def _waits(worker: Worker, stop: Stop, notifier: Notifier) -> bool:
+    """Wait for the next run of a dry loop; returns whether a signal came."""
+    while not stop.is_set() and (left := worker.rests_until - worker.ticks()) > 0:
+        notifier.alive()
+        stop.wait(min(left, SLICE))
+    return stop.is_set()
 
 
 class ToldAlready(Exception):

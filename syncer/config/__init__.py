@@ -46,6 +46,7 @@ class Settings:
         log_format: console or json; None = as the terminal decides.
         log_level: debug, info, warning or error.
         config_file: the TOML file that was read, if any.
+        interval: from the start of one run of the loop to the next; None = by the account's size, see `intervals`.
         lookback: how far back to read; None = derived from the rules.
         horizon: how far ahead to read; None = all future bookings.
         max_snapshot_age: texts wait while the last complete listing is older.
@@ -70,7 +71,7 @@ class Settings:
     log_format: str | None
     log_level: str
     config_file: Path | None
-    interval: timedelta
+    interval: timedelta | None
     lookback: timedelta | None
     horizon: timedelta | None
     max_snapshot_age: timedelta

@@ -11,6 +11,7 @@ from datetime import timedelta
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
+from syncer import intervals
 from syncer.model import Audience
 from syncer.rules import FIELD, OBEYS_QUIET_HOURS, CanceledBy, Late, Trigger, plain
 from syncer.spans import text_of
@@ -91,6 +92,20 @@ class Given:
     def rules(self) -> tuple[Rule, ...]:
         """The rules that are on."""
         return self.settings.policy.rules
+
+    @property
+    def shortest(self) -> timedelta:
+        """The shortest interval that there may be: what is too short even for it, is too short for sure."""
+        return intervals.bounds(self.settings.interval)[0]
+
+    @property
+    def longest(self) -> timedelta:
+        """The longest interval that there may be."""
+        return intervals.bounds(self.settings.interval)[1]
+
+    def described(self) -> str:
+        """Spell the interval: "60s", or the bounds of an automatic one."""
+        return intervals.described(self.settings.interval)
 
 
 def problems(given: Given) -> Iterator[Conflict]:
@@ -242,8 +257,8 @@ def _long_quiet_hours(given: Given) -> Iterator[Conflict]:
     if night > LONG_NIGHT:
         message = f"from {begin} to {end} are {text_of(night)} a day (swapped?)"
         yield Conflict(("quiet_hours",), message, f'For the other half of the day write from = "{end}", to = "{begin}"')
-    if DAY - night < given.settings.interval:
-        message = f"only {text_of(DAY - night)} a day are not quiet, less than the interval"
+    if DAY - night < given.longest:
+        message = f"only {text_of(DAY - night)} a day are not quiet, less than the interval ({given.described()})"
         yield Conflict(("quiet_hours", "interval"), message, "Make them shorter, or the interval")
     if given.rules and not any(rule.quiet_hours for rule in given.rules):
         message = "no rule obeys them: texts leave at night, too"
@@ -348,7 +363,7 @@ def _few_a_day(given: Given) -> Iterator[Conflict]:
 def _slow_sending(given: Given) -> Iterator[Conflict]:
     settings = given.settings
     apart = timedelta(seconds=1 / settings.sends_per_second)
-    if apart > settings.interval:
+    if apart > given.shortest:
         message = f"a text each {text_of(apart)} is less than one a run"
         yield Conflict(("limits.sends_per_second", "interval"), message, "Raise it")
 
@@ -362,7 +377,8 @@ def _slow_reading(given: Given) -> Iterator[Conflict]:
     if while_fresh < FEW_TEXTS:
         message = f"only {while_fresh:.0f} requests fit into max_snapshot_age: texts wait for a listing that is too old"
         yield Conflict(("calendly.max_requests_per_minute", "max_snapshot_age"), message, "Raise it; 0 = no cap")
-    elif most * (settings.interval / MINUTE) < 2:  # noqa: PLR2004  a listing, and one booking
+    # An automatic interval follows the cap by itself.
+    elif settings.interval is not None and most * (settings.interval / MINUTE) < 2:  # noqa: PLR2004  a listing, and one booking
         message = f"{most} a minute are fewer than two requests in an interval: bookings are read late"
         yield Conflict(("calendly.max_requests_per_minute", "interval"), message, "Raise it; 0 = no cap")
 
@@ -415,11 +431,11 @@ def _most_within(rules: Iterable[Rule], span: timedelta) -> list[str]:
 
 
 def _short_life(rule: Rule, given: Given) -> Iterator[Conflict]:
-    interval, life = given.settings.interval, life_of(rule)
+    interval, life = given.shortest, life_of(rule)
     key = "offset" if life < rule.max_lateness else "max_lateness"
     settles = given.settings.policy.settle if rule.on is Trigger.CANCELED else timedelta()
     if life < interval + settles:
-        then = f"the interval ({text_of(interval)})" + (f" and settle ({text_of(settles)})" if settles else "")
+        then = f"the interval ({given.described()})" + (f" and settle ({text_of(settles)})" if settles else "")
         message = f"{text_of(life)} is shorter than {then}: most of its texts are too late"
         yield Conflict((key_of(rule, key), "interval"), message, "Make it longer, or the interval shorter")
     elif rule.max_lateness < SHORT_LIFE:
@@ -515,9 +531,10 @@ def _handed_out_of_sight(rule: Rule, given: Given) -> Iterator[Conflict]:
 
 def _small_runs(rule: Rule, given: Given) -> Iterator[Conflict]:
     settings = given.settings
-    most = settings.messages_per_run * max(1, life_of(rule) // settings.interval)
+    most = settings.messages_per_run * max(1, life_of(rule) // given.longest)
     if most < FEW_TEXTS:
-        message = f'{settings.messages_per_run} a run are {most} while a text of rule "{rule.name}" lives'
+        lives = f'while a text of rule "{rule.name}" lives (interval: {given.described()})'
+        message = f"{settings.messages_per_run} a run are {most} {lives}"
         yield Conflict(("limits.messages_per_run", "interval"), message, "Raise it, or make the interval shorter")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from syncer import rules
+from syncer import intervals, rules
 from syncer.config import schema, values
 from syncer.errors import Problem
 from syncer.model import Audience
@@ -42,7 +42,7 @@ def build(sources: Sources, tables: schema.Tables, raw: Mapping[str, Any]) -> ru
         allowed_countries=frozenset(tables.phones.allowed_countries),
         allow_landlines=tables.phones.allow_landlines,
         quiet_hours=_quiet_hours(sources, tables.quiet_hours, raw),
-        late_run=max(rules.LATE_RUN, tables.interval),
+        late_run=max(rules.LATE_RUN, intervals.bounds(tables.interval)[1]),
         settle=tables.settle,
         per_number_per_day=tables.limits.per_number_per_day,
         fold_accents=tables.fold_accents,

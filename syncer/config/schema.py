@@ -200,7 +200,11 @@ class Tables(Struct, frozen=True, kw_only=True):
     timezone: Annotated[str, values.zone, Meta(description="when the invitee has none")] = "UTC"
     language: Annotated[str, values.language, Meta(description="when nothing more specific is known")] = "en"
     country: Annotated[str, values.country_or_nothing, Meta(description="for numbers without a country code")] = ""
-    interval: Annotated[timedelta, values.span("5s", "1h"), Meta(description="between runs")] = timedelta(seconds=60)
+    interval: Annotated[
+        timedelta | None,
+        values.span_or("auto", "5s", "1h"),
+        Meta(description="from the start of a run of the loop to the next; auto = by events and limit"),
+    ] = None
     lookback: Annotated[
         timedelta | None, values.span_or("auto", "1h", "365d"), Meta(description="how far back to read")
     ] = None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from syncer.errors import StoreError
@@ -24,6 +26,8 @@ class Glance:
 
     Attributes:
         last_complete_run: when it ended; None = there was none.
+        interval: from the start of that run to the start of the next; None = nothing was to come by itself.
+        next_run: when the next run begins by itself; None = the last one was not the loop's.
         last_outcome: of the last run, whatever it was; None = there was none.
         last_error: what went wrong in it; None = nothing.
         next_message_at: when the next waiting message may be sent; None = nothing waits.
@@ -34,6 +38,8 @@ class Glance:
     """
 
     last_complete_run: str | None
+    interval: timedelta | None
+    next_run: datetime | None
     last_outcome: str | None
     last_error: str | None
     next_message_at: str | None
@@ -58,17 +64,21 @@ def glance(path: Path) -> Glance:
         if db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'runs'").fetchone() is None:
             raise StoreError(f"{path} has an older schema", "Run `syncer migrate` first")
         newest = "ORDER BY number DESC LIMIT 1"  # by its time a run of a wrong clock would hide all others
-        done = db.execute(f"SELECT ended_at FROM runs WHERE outcome = 'completed' {newest}").fetchone()  # noqa: S608  a constant
-        last = db.execute(f"SELECT outcome, error FROM runs {newest}").fetchone()  # noqa: S608  likewise
+        done = db.execute(f"SELECT ended_at, counts FROM runs WHERE outcome = 'completed' {newest}").fetchone()  # noqa: S608  a constant
+        last = db.execute(f"SELECT outcome, error, ended_at, counts FROM runs {newest}").fetchone()  # noqa: S608  likewise
         waiting = "SELECT min(next_at) FROM messages WHERE state IN ('scheduled', 'retryable')"
         next_at = db.execute(waiting).fetchone()[0]
         held = "SELECT count(*) FROM messages WHERE state IN ('scheduled', 'retryable') AND reason = 'held_by_guard'"
         waits = db.execute(held).fetchone()[0]
         unreadable = dict(db.execute("SELECT uri, error FROM unreadable_events ORDER BY since, uri").fetchall())
         outage = db.execute("SELECT since, ends_at FROM outages WHERE ends_at IS NOT NULL").fetchone()
-        counts = dict(db.execute("SELECT state, count(*) FROM messages GROUP BY state").fetchall())
+        counts = dict(db.execute("SELECT state, n FROM message_counts").fetchall())
+    lasted, pause = _timing(done[1] if done else "{}")
+    _, following = _timing(last[3] if last else "{}")
     return Glance(
         last_complete_run=done[0] if done else None,
+        interval=None if pause is None else lasted + pause,
+        next_run=None if following is None else datetime.fromisoformat(last[2]) + following,
         last_outcome=last[0] if last else None,
         last_error=(last[1] or None) if last else None,
         next_message_at=next_at,
@@ -77,3 +87,10 @@ def glance(path: Path) -> Glance:
         unreadable=unreadable,
         outage=(outage[0], outage[1]) if outage else None,
     )
+
+
+def _timing(counts: str) -> tuple[timedelta, timedelta | None]:
+    """Read how long a run took, and how long after it the next one begins; None = that is not known."""
+    found = json.loads(counts)
+    pause = found.get("next_run_s")
+    return timedelta(milliseconds=found.get("duration_ms", 0)), None if pause is None else timedelta(seconds=pause)

@@ -173,7 +173,8 @@ def test_the_loop_is_one() -> None:
     assert found["spec"]["replicas"] == 1
     assert startup["periodSeconds"] * startup["failureThreshold"] >= 12 * 3600
     assert startup["exec"]["command"] == alive["exec"]["command"]
-    assert alive["exec"]["command"][-3:] == ["status", "--max-age", "15m"]
+    assert alive["exec"]["command"][-2:] == ["syncer", "status"]  # it knows the interval
+    assert alive["periodSeconds"] * alive["failureThreshold"] >= 15 * 60
 
 
 @needs_kubectl

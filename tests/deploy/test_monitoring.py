@@ -91,6 +91,7 @@ def test_mtail_counts_what_the_runs_say(day: tuple[str, list[dict[str, Any]]], t
     assert figures["syncer_deferred"] == runs[-1]["deferred"]
     assert figures["syncer_events_unreadable"] == runs[-1]["events_unreadable"]
     assert figures["syncer_oldest_due_seconds"] == runs[-1]["oldest_due_s"]
+    assert figures["syncer_interval_seconds"] == 0  # nobody says when the next of these runs comes
     assert figures["syncer_run_seconds_total"] == pytest.approx(sum(run["duration_ms"] for run in runs) / 1000)
     assert figures['syncer_runs_total{outcome="completed"}'] == len(runs) >= 9
     told = Counter((line["event"][8:], line["rule"]) for line in lines if line["event"].startswith("message."))
@@ -110,13 +111,27 @@ def test_mtail_counts_what_the_runs_say(day: tuple[str, list[dict[str, Any]]], t
 
 
 @needs("mtail")
+def test_the_interval_is_that_of_the_last_complete_run(tmp_path: Path) -> None:
+    """From start to start; a run that no other follows has none, whatever the one before had."""
+    out = io.StringIO()
+    log.configure(log_format="json", stream=out)
+    log.tell("run.completed", **Report(duration_ms=120_000, next_run_s=780).as_dict())
+    looped = out.getvalue()
+    log.tell("run.completed", **Report(duration_ms=500).as_dict())
+    structlog.reset_defaults()
+
+    assert counted(looped, tmp_path)["syncer_interval_seconds"] == 900
+    assert counted(out.getvalue(), tmp_path)["syncer_interval_seconds"] == 0
+
+
+@needs("mtail")
 def test_every_event_is_counted_somewhere(tmp_path: Path) -> None:
     """One line of each kind, and what it changes; a dry run's lines change nothing."""
     out = io.StringIO()
     log.configure(log_format="json", stream=out)
     for event in log.EVENTS:
         fields = (
-            Report(sent=2, events_unreadable=3).as_dict()
+            Report(sent=2, events_unreadable=3, duration_ms=1500, next_run_s=13).as_dict()
             if event == "run.completed"
             else {"rule": "r", "template": "7", "limit": "x"}
         )
@@ -127,6 +142,7 @@ def test_every_event_is_counted_somewhere(tmp_path: Path) -> None:
     dry = counted(out.getvalue().replace('"level"', '"dry_run": true, "level"'), tmp_path)
 
     assert figures["syncer_halted"] == 1
+    assert figures["syncer_interval_seconds"] == 14.5
     assert figures["syncer_missing_total"] == 1
     assert (figures["syncer_events_unreadable"], figures["syncer_unreadable_total"]) == (3, 1)
     assert figures["syncer_reassigned_total"] == 1
