@@ -399,6 +399,27 @@ def test_the_pause_ends_within_a_long_run(
     assert [told["reason"] for told in stage.told("sending.deferred")] == [Reason.OUTAGE]
 
 
+def test_an_answer_to_what_left_before_the_pause_does_not_cut_it_short(
+    settings: Callable[..., Settings], store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of four that left together three got no answer: the run sends no more, though the gateway answered the fourth."""
+    monkeypatch.setattr("syncer.worker.BATCH", 4)
+    stage = Stage(
+        settings("[limits]\nconcurrency = 4", {"TEMPLATE_ID_HOST_NOTIFY": ""}, sends_per_second=float("inf")), store
+    )
+    for number in range(8):
+        event = an_event(f"e{number}", start=NOW + timedelta(days=2, minutes=number))
+        invitee = an_invitee(event, created_at=NOW, text_reminder_number=f"+131255501{number:02}")
+        stage.calendly.put(event, invitee)
+    stage.gateway.answer(SILENT, times=IN_A_ROW)
+    first = stage.run().report
+    second = stage.run().report
+
+    assert (first.unknown, first.sent, first.deferred) == (IN_A_ROW, 1, 4)
+    assert second.sent == 4
+    assert stage.store.outage() is None
+
+
 def test_why_a_text_waits_is_noted_and_told_once_a_run(stage: Stage) -> None:
     """`explain` says it; the log says until when, and how many wait."""
     *_, waiting = wait_for(stage, *[LATER] * 5)
