@@ -62,6 +62,21 @@ def test_all_that_wait_are_woken(stop: Stop) -> None:
     assert time.monotonic() - began < 30
 
 
+def test_it_is_set_while_the_lock_of_an_event_is_held(stop: Stop) -> None:
+    """A signal may come in the midst of a wait: `threading.Event.set` would then wait for its own thread for ever."""
+    done = threading.Event()
+
+    def interrupted() -> None:
+        with stop._cond:  # type: ignore[attr-defined]  # what an Event takes to wait and to set
+            stop.set()
+        done.set()
+
+    threading.Thread(target=interrupted, daemon=True).start()
+
+    assert done.wait(30)
+    assert stop.is_set()
+
+
 @pytest.mark.usefixtures("dispositions")
 @pytest.mark.parametrize("number", SIGNALS)
 def test_each_signal_sets_it_and_ends_a_wait(stop: Stop, number: signal.Signals) -> None:
@@ -87,9 +102,9 @@ def test_after_a_stop_signals_are_ignored(stop: Stop, number: signal.Signals) ->
     """The process is about to end: a second signal must not change its exit code."""
     with stop.on_signals():
         os.kill(os.getpid(), number)
-    os.kill(os.getpid(), number)
 
     assert signal.getsignal(number) is signal.SIG_IGN
+    os.kill(os.getpid(), number)
 
 
 @pytest.mark.usefixtures("dispositions")

@@ -19,7 +19,7 @@ import select
 import stat
 import sys
 import time
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TextIO, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -184,17 +184,23 @@ def open_streams() -> None:
 
     To be called first of all: the next file that is opened gets the number of a closed stream.
     """
-    while (number := os.open(os.devnull, os.O_RDWR)) <= LAST_STANDARD:
-        pass
-    os.close(number)
+    with contextlib.suppress(OSError):  # no device, or no more files: then it must do without
+        while (number := os.open(os.devnull, os.O_RDWR)) <= LAST_STANDARD:
+            pass
+        os.close(number)
     _outputs.clear()
     for name in ("stdin", "stdout", "stderr"):
         stream = getattr(sys, name)
-        if stream is None:  # nobody reads it, and nothing is in it
-            mode, number = "r" if name == "stdin" else "w", os.open(os.devnull, os.O_RDWR)
-            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))  # for the whole process
+        if stream is None:
+            with contextlib.suppress(OSError):
+                setattr(sys, name, _nowhere("r" if name == "stdin" else "w"))
         elif name != "stdin" and isinstance(stream, io.TextIOWrapper):
             setattr(sys, name, _with_our_layer(stream, log=name == "stderr"))
+
+
+def _nowhere(mode: str) -> TextIO:
+    """Open a stream that nobody reads and in which nothing is, for the rest of the process."""
+    return cast("TextIO", os.fdopen(os.open(os.devnull, os.O_RDWR), mode, encoding="utf-8", closefd=False))
 
 
 def _with_our_layer(stream: io.TextIOWrapper, *, log: bool) -> io.TextIOWrapper:
@@ -203,7 +209,8 @@ def _with_our_layer(stream: io.TextIOWrapper, *, log: bool) -> io.TextIOWrapper:
         number = stream.fileno()
     except OSError:
         return stream
-    stream.flush()
+    with contextlib.suppress(OSError):  # nothing was written yet
+        stream.flush()
     output = Output(number, log=log)
     _outputs.append(output)
     has_buffer = isinstance(stream.buffer, io.BufferedWriter)  # not with PYTHONUNBUFFERED
@@ -247,7 +254,7 @@ def all_was_written() -> bool:
         for output in _outputs:
             output.ending = True
         written = True
-        for stream in (sys.stdout, sys.stderr):
+        for stream in filter(None, (sys.stdout, sys.stderr)):
             try:
                 stream.flush()
             except (OSError, ValueError):
