@@ -195,6 +195,16 @@ CREATE TABLE refusals (
     UNIQUE (template, number)
 ) STRICT;
 
+-- Texts in a row that the gateway did not answer, in one row or none. Enough of them are an outage: nothing leaves for a
+-- pause, and then one text alone.
+CREATE TABLE outages (
+    id      INTEGER PRIMARY KEY CHECK (id = 1),
+    since   TEXT NOT NULL,
+    silent  INTEGER NOT NULL CHECK (silent > 0),
+    pause_s INTEGER NOT NULL CHECK (pause_s >= 0),
+    ends_at TEXT CHECK ((ends_at IS NULL) = (pause_s = 0)) -- of the pause; NULL: too few of them yet
+) STRICT;
+
 -- Real texts to one's own number, by `syncer test`: they belong to no booking.
 CREATE TABLE test_texts (
     id                  INTEGER PRIMARY KEY,

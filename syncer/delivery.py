@@ -19,7 +19,7 @@ from syncer.model import Audience, State
 from syncer.reasons import Reason
 from syncer.rules import Trigger
 from syncer.send_queue import SendQueue
-from syncer.sending import Course, Sending, say_message
+from syncer.sending import Course, Sending, say_message, tell_pause
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from syncer.store import Due
 
 HOUR, DAY = timedelta(hours=1), timedelta(hours=24)
+SILENT = "EngageLab does not answer"
 PREFIX = -4
 """Numbers that differ in their last four digits only have one owner when somebody earns by the texts they get."""
 
@@ -129,13 +130,25 @@ class Delivery:
         return Reason.EVENT_UNREADABLE if row.event in listed.unreadable else row.missing
 
     def _paused(self, due: Sequence[Message], now: datetime) -> bool:
-        """Whether the gateway asked for a pause, in this run or an earlier one."""
-        until = self.run.store.paused_until(now)
-        if until is not None:
-            self.course.over = "EngageLab's rate limit"
-            self.run.report.deferred += len(due)
-            self.run.tell("limit.reached", limit=self.course.over, value=int((until - now).total_seconds()))
-        return until is not None
+        """Whether nothing may leave for a while.
+
+        The gateway asked for that, or does not answer: in this run or an earlier one.
+        """
+        course, store = self.course, self.run.store
+        course.outage = store.outage()
+        pauses = [(until, Reason.PROVIDER_LATER) for until in (course.paused_until, store.paused_until(now)) if until]
+        if course.outage is not None and course.outage.until is not None and course.outage.keeps(now):
+            pauses.append((course.outage.until, Reason.OUTAGE))
+            if waiting := [message for message in due if message.reason is not Reason.OUTAGE]:
+                store.hold(waiting, Reason.OUTAGE, now, SILENT)
+        until, reason = max(pauses, default=(now, Reason.NONE))
+        course.paused_until = until if until > now else None
+        if course.paused_until is None:
+            return False
+        self.run.report.deferred += len(due)
+        detail = SILENT if reason is Reason.OUTAGE else "EngageLab's rate limit"
+        tell_pause(self.run, course, until, reason, detail, count=len(due))
+        return True
 
     def _nearest(self, due: Sequence[Message], now: datetime) -> list[Message]:
         """Of several reminders of one meeting that could leave now, keep the one nearest to it."""
@@ -167,8 +180,10 @@ class Delivery:
         with self.executor(settings.concurrency) as pool:
             flights = Flights(pool, lanes=settings.concurrency, pace=self.pace, ticks=self.run.ticks, sleep=self.sleep)
             sending = Sending(self.run, self.gateway, flights, self.course)
+            flights.careful = self.course.outage is not None
             with sending.landing():
-                queue = SendQueue(self._after_probe(due, sending, listed), self._group)
+                rest = self._after_outage(due, sending, listed)
+                queue = SendQueue(self._after_probe(rest, sending, listed), self._group)
 
                 def ready() -> bool:
                     return flights.has_place() and queue.has_free(flights.numbers())
@@ -184,8 +199,25 @@ class Delivery:
                         sending.wait_for_answer()
 
     def _group(self, message: Message) -> str:
-        """Name the texts among which nobody may be passed over: of one number, or of those that share a cap."""
+        """Name the group of texts in which none may be passed over.
+
+        These are the texts to one number, or to numbers that share a cap.
+        """
         return message.to[:PREFIX] if self.run.settings.per_prefix_per_hour else message.to
+
+    def _after_outage(self, due: Sequence[Message], sending: Sending, listed: Listed) -> Sequence[Message]:
+        """After an outage try one text alone, and return what may follow.
+
+        That is everything if the text gets an answer, else nothing.
+        """
+        if not self.course.is_outage():
+            return due
+        tried = self._try_one(due, sending, listed)
+        rest = [message for message in due if message.key not in tried]
+        if not self.course.is_outage():
+            return rest
+        self.run.report.deferred += len(rest)
+        return []
 
     def _after_probe(self, due: Sequence[Message], sending: Sending, listed: Listed) -> Sequence[Message]:
         """After refusals in a row try one text of those concerned alone, and say what may follow.

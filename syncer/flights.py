@@ -1,4 +1,6 @@
-"""Requests in flight: so many at once, at the pace of all sends, one to each number. The caller alone writes anything.
+"""Requests in flight: so many at once, and one to each number.
+
+The caller alone writes anything.
 
 A request runs on a thread of its own, which touches nothing but the gateway; its outcome comes back over a queue.
 """
@@ -35,8 +37,10 @@ class Flights:
     """What one delivery has in flight.
 
     Attributes:
-        begun: how many requests have left so far.
+        careful: whether at most one may be in flight: the gateway did not answer the last one.
     """
+
+    careful: bool = False
 
     def __init__(
         self,
@@ -71,12 +75,12 @@ class Flights:
 
     def has_place(self, after: Sequence[Message] = ()) -> bool:
         """Whether one more message could leave now, at once after some others."""
-        if len(self._flying) + len(after) >= self._lanes:
+        if len(self._flying) + len(after) >= (1 if self.careful else self._lanes):
             return False
         return self._wait() <= 0 and self._pace.leave_together(len(after) + 1)
 
     def numbers(self, after: Sequence[Message] = ()) -> set[str]:
-        """Give the numbers of what is in flight, and of what is about to leave."""
+        """Give the numbers of what is in flight or about to leave."""
         return {message.to for message in (*self._flying.values(), *after)}
 
     def begin(self, claimed: Message, send: Callable[[], Outcome]) -> None:

@@ -49,7 +49,7 @@ class Preflight:
             # Not the end of all sending in this run: the next batch asks again.
             reason = f"EngageLab could not be asked for its templates: {error}"
             self.run.report.deferred += len(due)
-            self.run.tell("limit.reached", limit="EngageLab", reason=reason, value=len(due))
+            self.run.tell("sending.deferred", reason=str(Reason.OUTAGE), detail=reason, count=len(due))
             for message in due:
                 self.run.store.note(message, Reason.OUTAGE, self.run.clock(), reason)
             return None

@@ -167,7 +167,7 @@ EXPLANATIONS: Mapping[Reason, Explanation] = {
     ),
     Reason.PROVIDER_LATER: Explanation("EngageLab did not take the text; it is tried again."),
     Reason.HALTED: Explanation("EngageLab takes no text at all at the moment.", _LOG_IN),
-    Reason.OUTAGE: Explanation("EngageLab cannot be reached; the text is tried again."),
+    Reason.OUTAGE: Explanation("EngageLab cannot be reached, or does not answer; the text leaves when it does."),
     Reason.NO_ANSWER: Explanation(
         "EngageLab gave no usable answer: the text may have left.",
         "Look in EngageLab's console, then `syncer resolve ID --sent` or `--not-sent`",

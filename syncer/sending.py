@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 from syncer.errors import Hindered, Overtaken, StoreError, Unsendable
 from syncer.forgetting import without_words
 from syncer.log import mask
-from syncer.model import State
+from syncer.model import State, utc_text
+from syncer.outages import after_silence, is_answer, is_silence
 from syncer.outbox import (
     Halt,
     NoAnswer,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from syncer.flights import Flights
     from syncer.log import Tell
     from syncer.model import Message
+    from syncer.outages import Outage
     from syncer.outbox import Outcome
     from syncer.ports import Gateway, Template
     from syncer.run import Run
@@ -46,8 +48,6 @@ if TYPE_CHECKING:
 
 PAUSE_GROWS = 4
 """After so many rate limits of one message the pause of all grows no more: four minutes, if no more is asked for."""
-IN_A_ROW = 3
-"""So many messages without an answer, one after the other, and the rest waits: an outage shall not make all unknown."""
 REFUSALS = 5
 """So many refusals in a row with one code, to as many numbers, are no longer about those numbers."""
 
@@ -90,7 +90,8 @@ class Course:
     Attributes:
         attempted: messages claimed.
         over: why nothing more leaves in this run; empty = more may.
-        unanswered: messages in a row that were not reached or not answered.
+        paused_until: until when nothing leaves; None = it may.
+        outage: messages in a row that were not reached or not answered; None = there are none.
         held: templates that the gateway refused.
         broken: the trouble with the database after which nothing is committed any more.
         rejected: what was told already of templates that cannot be used.
@@ -102,7 +103,8 @@ class Course:
 
     attempted: int = 0
     over: str = ""
-    unanswered: int = 0
+    paused_until: datetime | None = None
+    outage: Outage | None = None
     held: set[str] = field(default_factory=set)
     broken: StoreError | None = None
     rejected: set[str] = field(default_factory=set)
@@ -110,6 +112,14 @@ class Course:
     listed_at: datetime | None = None
     refusals: list[Refusal] | None = None
     tried: set[Suspicion] = field(default_factory=set)
+
+    def is_outage(self) -> bool:
+        """Whether so many messages were not answered that only one may be tried."""
+        return self.outage is not None and self.outage.until is not None
+
+    def stops(self) -> bool:
+        """Whether nothing more leaves for now."""
+        return self.over != "" or self.paused_until is not None
 
 
 @dataclass(slots=True)
@@ -175,7 +185,9 @@ class Sending:
         return self.wait_until(lambda: self.flights.may_begin(message), stopping)
 
     def wait_until(self, ready: Callable[[], bool], stopping: Callable[[], bool]) -> bool:
-        """Wait until something may leave, and take the answers that come meanwhile; False = nothing more may.
+        """Wait until something may leave; False = nothing more may.
+
+        Answers that come meanwhile are taken.
 
         Raises:
             StoreError: one could not be committed.
@@ -183,12 +195,12 @@ class Sending:
         """
         self._take(wait=False)
         self._check()
-        while not (self.course.over or stopping() or ready()):
+        while not (self.course.stops() or stopping() or ready()):
             self.wait_for_answer()
-        return not (self.course.over or stopping())
+        return not (self.course.stops() or stopping())
 
     def wait_for_answer(self) -> None:
-        """Wait a while for an answer, or for the pace; before that, commit what was accepted.
+        """Commit what was accepted, then wait a while for an answer or the pace.
 
         Raises:
             StoreError: one could not be committed.
@@ -265,6 +277,7 @@ class Sending:
         # Not by the clock: one that was set meanwhile must not put off what may be tried again, nor date what was sent.
         ticks = self.run.ticks()
         now = claimed.changed_at + timedelta(seconds=ticks - self.claimed.pop(claimed.key, ticks))
+        answered = is_answer(outcome)
         outcome = self._suspected(claimed, outcome)
         settlement = self._settlement(claimed, outcome, now)
         if settlement.message_id:
@@ -272,7 +285,7 @@ class Sending:
             self.run.tell("message.sent", **fields(claimed), provider_message_id=settlement.message_id)
             self.run.report.sent += 1
             self.accepted.append(as_settled(claimed, settlement, now))
-            self.course.unanswered = 0
+            self._end_outage(now)
             self._end_refusals(claimed.template)
             return
         self._commit_accepted()
@@ -287,6 +300,8 @@ class Sending:
             return  # only by another worker without the lock, which has told what it made of it
         self.run.report.count(_SAID[settled.state])
         say_message(self.run.tell, _SAID[settled.state], settled)
+        if answered:
+            self._end_outage(now)
         self._heed(claimed, outcome, now)
 
     def _suspected(self, claimed: Message, outcome: Outcome) -> Outcome:
@@ -319,12 +334,8 @@ class Sending:
     def _heed(self, claimed: Message, outcome: Outcome, now: datetime) -> None:
         """Stop or hold other messages, where this answer concerns them, too."""
         self._count_refusal(claimed, outcome)
-        silent = isinstance(outcome, NoAnswer) or (isinstance(outcome, NotNow) and outcome.unreached)
-        self.course.unanswered = self.course.unanswered + 1 if silent else 0
-        if self.course.unanswered == IN_A_ROW:
-            reason = f"{IN_A_ROW} messages in a row got no answer; the rest waits for the next run"
-            self.course.over = "EngageLab does not answer"
-            self.run.tell("limit.reached", limit="EngageLab", reason=reason, value=IN_A_ROW)
+        if is_silence(outcome):
+            self._count_silence(claimed, outcome, now)
         if isinstance(outcome, Refused) and outcome.opted_out:
             for message in self.run.store.opt_out([claimed.to], brief(outcome.detail), now)[1]:
                 self.run.report.count("skipped")
@@ -335,11 +346,35 @@ class Sending:
             # One message's own tries may grow to half an hour; all the others do not wait so long for it.
             until = retry_at(now, min(claimed.attempts, PAUSE_GROWS), outcome.retry_after)
             self.run.store.pause(until)
-            self.course.over = self.course.over or outcome.detail
-            seconds = int((until - now).total_seconds())
-            self.run.tell("limit.reached", limit="EngageLab's rate limit", reason=brief(outcome.detail), value=seconds)
+            self.course.paused_until = until
+            tell_pause(self.run, self.course, until, Reason.PROVIDER_LATER, brief(outcome.detail))
         elif isinstance(outcome, NotNow) and outcome.holds_template:
             self._hold_template(claimed, brief(outcome.detail))
+
+    def _count_silence(self, claimed: Message, outcome: Outcome, now: datetime) -> None:
+        """Remember that a text got no answer.
+
+        Until an answer comes, one text at a time leaves. After some without an answer nothing leaves for a while.
+        """
+        before = self.course.outage
+        outage = after_silence(before, outcome, claimed_at=claimed.changed_at, now=now)
+        self.course.outage, self.flights.careful = outage, True
+        try:
+            self.run.store.remember_outage(outage)
+        except StoreError as error:
+            self.course.broken = error
+        if outage.until is not None and (before is None or before.until != outage.until):
+            self.course.paused_until = outage.until
+            tell_pause(self.run, self.course, outage.until, Reason.OUTAGE, f"{outage.silent} texts got no answer")
+
+    def _end_outage(self, now: datetime) -> None:
+        """Note that the gateway answers."""
+        if self.course.outage is not None and self.course.broken is None:
+            self.course.outage, self.flights.careful = None, False
+            try:
+                self.run.store.end_outage(now)
+            except StoreError as error:
+                self.course.broken = error
 
     def _hold_template(self, message: Message, reason: str, **more: object) -> None:
         told = message.template in self.course.held
@@ -413,6 +448,12 @@ def tell_once(run: Run, course: Course, what: str, event: str, /, **fields: obje
     if what not in course.rejected:
         run.tell(event, **fields)
     course.rejected.add(what)
+
+
+def tell_pause(run: Run, course: Course, until: datetime, reason: Reason, detail: str, **more: object) -> None:
+    """Write that nothing leaves for a while, once for each pause."""
+    at = utc_text(until)
+    tell_once(run, course, at, "sending.deferred", reason=str(reason), detail=detail, until=at, **more)
 
 
 def settle_remnants(run: Run, remnants: Sequence[Message]) -> None:

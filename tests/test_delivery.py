@@ -120,7 +120,7 @@ def test_a_rate_limit_pauses_all_sends_until_the_next_run(stage: Stage) -> None:
 
     assert states(stage, messages) == [State.RETRYABLE, State.SCHEDULED]
     assert (len(stage.gateway.sends), report.deferred, report.retried) == (1, 1, 1)
-    assert stage.told("limit.reached")[0]["reason"] == "EngageLab 429"
+    assert stage.told("sending.deferred")[0]["detail"] == "EngageLab 429"
 
 
 def test_a_template_at_fault_holds_its_own_messages_only(stage: Stage) -> None:
@@ -144,8 +144,9 @@ def test_a_gateway_that_cannot_be_reached_claims_nothing(stage: Stage, error: Ex
 
     assert states(stage, messages) == [State.SCHEDULED, State.SCHEDULED]
     assert (report.deferred, stage.gateway.sends) == (2, [])
-    assert stage.told("limit.reached")[0]["limit"] == "EngageLab"
-    assert str(error) in stage.told("limit.reached")[0]["reason"]
+    [told] = stage.told("sending.deferred")
+    assert told["reason"] == Reason.OUTAGE
+    assert str(error) in told["detail"]
     assert {row.reason for row in stage.store.messages(states=[State.SCHEDULED])} == {Reason.OUTAGE}
 
 

@@ -20,7 +20,7 @@ FAMILIES = {
     "lean": "lean",
     "pure": "rules diff guards moves past recipients phones cleaning dates wording templates quiet plan reconcile"
     " outbox doubles births foresight forgetting report ports sieve questions guest_number"
-    " names gsm zones zone_names pauses send_pace send_queue",
+    " names gsm zones zone_names pauses send_pace send_queue outages",
     "log": "log",
     "notify": "notify",
     "http": "http addresses deadline lenient",

@@ -201,7 +201,7 @@ class Machine(RuleBasedStateMachine):
         )
         self.figures["runs"] += 1
         ahead, texts = self.store.seats_ahead(self.now, None), self.figures["texts"]
-        self.troubled = self.store.paused_until(self.now) is not None
+        self.troubled = self.store.paused_until(self.now) is not None or self.store.outage() is not None
         self.told.clear()
         self.guard_held = False
         self.calendly.happened.clear()

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import heapq
 import itertools
-import queue
-from concurrent.futures import Executor, Future
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +10,7 @@ import pytest
 from conftest import NOW, a_message
 from hypothesis import given
 from hypothesis import strategies as st
+from slow_air import SlowAir
 from stage import Stage, states, wait_for
 
 from syncer.model import Audience, State
@@ -28,8 +26,6 @@ if TYPE_CHECKING:
     from syncer.store import Store
 
 MINUTE = timedelta(minutes=1)
-TICK = timedelta(microseconds=1)
-"""The simulated clock goes on by no less, however short a wait is."""
 HOST = "+13125550177"
 
 
@@ -104,69 +100,16 @@ def test_thousands_to_one_number_cost_no_more_than_thousands_to_as_many() -> Non
 # In a run, with answers that take their time.
 
 
-class SlowAir(Executor):
-    """Runs each call so many simulated seconds after it was submitted."""
-
-    def __init__(self, stage: Stage, seconds: float) -> None:
-        self.stage, self.seconds = stage, seconds
-        self.flying: list[tuple[float, int, Callable[[], Any], Future[Any]]] = []
-        self._numbers = itertools.count()
-
-    def submit(self, call: Callable[..., Any], /, *args: Any, **more: Any) -> Future[Any]:
-        """Let it land later."""
-        assert not args
-        assert not more
-        future: Future[Any] = Future()
-        heapq.heappush(self.flying, (self.stage.ticks() + self.seconds, next(self._numbers), call, future))
-        return future
-
-    def pass_time(self, seconds: float) -> None:
-        """Let time pass until something lands, but no longer than this."""
-        until = self.stage.ticks() + seconds
-        landing = min(until, self.flying[0][0]) if self.flying else until
-        self.stage.now += timedelta(seconds=max(0.0, landing - self.stage.ticks())) + TICK
-        while self.flying and self.flying[0][0] <= self.stage.ticks():
-            _, _, call, future = heapq.heappop(self.flying)
-            future.set_result(call())
-
-    def as_queue(self) -> Any:
-        """Make a queue on which waiting lets time pass."""
-        landed: list[Any] = []
-
-        class Landed:
-            def put(self, one: Any) -> None:
-                landed.append(one)
-
-            def get(self, *, timeout: float) -> Any:
-                if not landed:
-                    air.pass_time(timeout)
-                return self.get_nowait()
-
-            def get_nowait(self) -> Any:
-                if not landed:
-                    raise queue.Empty
-                return landed.pop(0)
-
-        air = self
-        return Landed()
-
-
 def played(stage: Stage, monkeypatch: pytest.MonkeyPatch, *, seconds: float) -> dict[str, list[float]]:
     """Do a run whose texts are answered after so many seconds; returns when each number's were, from the start on."""
     air = SlowAir(stage, seconds)
     monkeypatch.setattr("syncer.flights.queue.SimpleQueue", air.as_queue)
-    worker = stage.worker()
+    worker = air.worker()
     answered: dict[str, list[float]] = {}
-
-    def wait(timeout: float | None = None) -> bool:
-        air.pass_time(timeout or 0)
-        return worker.stop.is_set()
 
     def on_send(sent: Sent) -> None:
         answered.setdefault(sent.to, []).append(round(stage.ticks() - began, 2))
 
-    worker.executor = lambda _: air
-    worker.stop.wait = wait  # type: ignore[method-assign]  # moves the simulated clock
     stage.gateway.on_send, began = on_send, stage.ticks()
     worker.run_once()
     return answered

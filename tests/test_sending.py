@@ -15,10 +15,10 @@ from conftest import NOW, NUMBER
 from stage import Stage, states, wait_for
 
 from syncer.errors import Busy, ClockWrong, NoRoom, Stopped, StoreError
-from syncer.model import Audience, State
+from syncer.model import Audience, State, utc_text
+from syncer.outages import FIRST_PAUSE, IN_A_ROW
 from syncer.outbox import Accepted, NoAnswer, NotNow
 from syncer.reasons import Reason
-from syncer.sending import IN_A_ROW
 from syncer.store import place
 
 if TYPE_CHECKING:
@@ -54,18 +54,19 @@ def stage(settings: Callable[..., Settings], store: Store) -> Stage:
     ],
 )
 def test_an_outage_costs_three_messages_of_a_run(stage: Stage, silence: Outcome, state: State) -> None:
-    """Not all that are due: the rest waits for the next run, and leaves then."""
+    """Not all that are due: the rest waits for the end of the pause, and leaves then."""
     messages = wait_for(stage, *[{}] * 8)
     stage.gateway.answer(silence, times=8)
 
     report = stage.run().report
-    told = stage.told("limit.reached")
+    told = stage.told("sending.deferred")
     outage = states(stage, messages)
     stage.gateway._script.clear()  # the outage is over
+    stage.now = NOW + FIRST_PAUSE
     stage.run()
 
     assert outage == [state] * IN_A_ROW + [State.SCHEDULED] * (8 - IN_A_ROW)
-    assert [(one["limit"], one["value"]) for one in told] == [("EngageLab", IN_A_ROW)]
+    assert [(one["reason"], one["until"]) for one in told] == [(Reason.OUTAGE, utc_text(NOW + FIRST_PAUSE))]
     assert report.deferred == 8 - IN_A_ROW
     assert states(stage, messages)[IN_A_ROW:] == [State.SENT] * (8 - IN_A_ROW)
 
@@ -91,13 +92,14 @@ def test_a_rate_limit_outlives_the_run_and_the_process(stage: Stage) -> None:
     stage.now = NOW + timedelta(minutes=9)
 
     early = stage.run().report
-    told = stage.told("limit.reached")
+    [told] = stage.told("sending.deferred")
     paused = states(stage, messages), stage.gateway.list_calls - asked
     stage.now = NOW + timedelta(minutes=11, seconds=1)  # a tenth of jitter
     stage.run()
 
     assert paused == ([State.RETRYABLE, State.SCHEDULED], 0)
-    assert (early.deferred, told) == (1, [{"limit": "EngageLab's rate limit", "value": 60}])
+    assert (early.deferred, told["count"], told["reason"]) == (1, 1, Reason.PROVIDER_LATER)
+    assert told["until"] == utc_text(NOW + timedelta(minutes=10))
     assert states(stage, messages) == [State.SENT, State.SENT]
 
 

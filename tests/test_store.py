@@ -40,6 +40,7 @@ from syncer.model import (
     Takeover,
     utc_text,
 )
+from syncer.outages import Outage
 from syncer.outbox import MOVES, Settlement, may_move
 from syncer.phones import is_number
 from syncer.reasons import Reason, in_words
@@ -114,6 +115,7 @@ SOUND: dict[str, dict[str, Any]] = {
     "event_types": {"uri": "t1", "phone_questions": "[]", "read_at": utc_text(NOW)},
     "messages": rows.message_row(a_message(rule="reminder-1h")) | {"id": "m-9"},
     "refusals": {"code": "3003", "template": "1001", "message": "m-9", "number": "n", "unbroken": 1},
+    "outages": rows.outage_row(Outage(since=NOW, silent=3, pause=HOUR, until=NOW + HOUR)),
     "test_texts": {
         "at": utc_text(NOW),
         "rule": "confirmation",
@@ -183,6 +185,11 @@ BROKEN = [
     pytest.param("messages", {"segments": -1}, id="fewer than no segments"),
     pytest.param("refusals", {"code": ""}, id="a refusal without a code"),
     pytest.param("refusals", {"unbroken": 2}, id="neither broken nor unbroken"),
+    pytest.param("outages", {"id": 2}, id="a second outage"),
+    pytest.param("outages", {"silent": 0}, id="an outage in which nothing was missed"),
+    pytest.param("outages", {"pause_s": -1}, id="a pause into the past"),
+    pytest.param("outages", {"pause_s": 0}, id="an end of no pause"),
+    pytest.param("outages", {"ends_at": None}, id="a pause without an end"),
     pytest.param("test_texts", {"outcome": "delivered"}, id="an outcome of a test that nobody knows"),
     pytest.param("test_texts", {"segments": -1}, id="a test of fewer than no segments"),
     pytest.param("optouts", {"number": "0912345678"}, id="a number without a country code"),
@@ -297,6 +304,7 @@ def test_only_moments_and_reasons_may_be_null(kept: tuple[Store, Message]) -> No
         ("bookings", "missing_at"),
         ("messages", "reason"),
         ("history", "reason"),
+        ("outages", "ends_at"),
     }
 
 
@@ -946,6 +954,9 @@ CALLS: list[Any] = [
     pytest.param(lambda store, _: store.lay_ballast(), id="lay_ballast"),
     pytest.param(lambda store, _: store.pause(NOW), id="pause"),
     pytest.param(lambda store, _: store.paused_until(NOW), id="paused_until"),
+    pytest.param(lambda store, _: store.outage(), id="outage"),
+    pytest.param(lambda store, _: store.remember_outage(Outage(since=NOW, silent=1)), id="remember_outage"),
+    pytest.param(lambda store, _: store.end_outage(NOW), id="end_outage"),
     pytest.param(lambda store, message: store.named(message.id), id="named"),
     pytest.param(lambda store, message: store.hold([message], Reason.HELD_BY_GUARD, NOW, "12 of 45"), id="hold"),
     pytest.param(lambda store, _: store.release(Reason.HELD_BY_GUARD, NOW), id="release"),

@@ -65,6 +65,7 @@ def status(app: App, *, max_age: timedelta, as_json: bool) -> int:
         "messages": found.messages,
         "held_by_guard": found.held,
         "unreadable_events": found.unreadable,
+        "outage": None if found.outage is None else dict(zip(("since", "until"), found.outage, strict=True)),
     }
     if as_json:
         click.echo(json.dumps(known))
@@ -85,6 +86,10 @@ def _print_status(known: Mapping[str, object], max_age: timedelta) -> None:
         click.echo(f"next message due {known['next_message_at']}")
     if known["held_by_guard"]:
         click.echo(f"held by a guard: {known['held_by_guard']} messages. `syncer explain ID` says why and what to do")
+    outage: dict[str, str] | None = known["outage"]  # type: ignore[assignment]  # made in `status`
+    if outage is not None:
+        since, until = outage["since"], outage["until"]
+        click.echo(f"EngageLab does not answer since {since}. Nothing leaves before {until}, then one text as a test")
     unreadable: dict[str, str] = known["unreadable_events"]  # type: ignore[assignment]  # made in `status`
     for uri, error in unreadable.items():
         click.echo(f"cannot be read: {uri}: {error}")

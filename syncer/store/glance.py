@@ -30,6 +30,7 @@ class Glance:
         messages: how many there are in each state.
         held: how many waiting messages a guard holds until a person decides.
         unreadable: events that cannot be read, by URI, with the reason.
+        outage: since when the gateway does not answer, and until when nothing leaves; None = it answers.
     """
 
     last_complete_run: str | None
@@ -39,6 +40,7 @@ class Glance:
     messages: Mapping[str, int]
     held: int
     unreadable: Mapping[str, str]
+    outage: tuple[str, str] | None
 
 
 def glance(path: Path) -> Glance:
@@ -63,6 +65,7 @@ def glance(path: Path) -> Glance:
         held = "SELECT count(*) FROM messages WHERE state IN ('scheduled', 'retryable') AND reason = 'held_by_guard'"
         waits = db.execute(held).fetchone()[0]
         unreadable = dict(db.execute("SELECT uri, error FROM unreadable_events ORDER BY since, uri").fetchall())
+        outage = db.execute("SELECT since, ends_at FROM outages WHERE ends_at IS NOT NULL").fetchone()
         counts = dict(db.execute("SELECT state, count(*) FROM messages GROUP BY state").fetchall())
     return Glance(
         last_complete_run=done[0] if done else None,
@@ -72,4 +75,5 @@ def glance(path: Path) -> Glance:
         messages={str(state): counts.get(state, 0) for state in State},
         held=waits,
         unreadable=unreadable,
+        outage=(outage[0], outage[1]) if outage else None,
     )

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from syncer.model import Message
+    from syncer.outages import Outage
     from syncer.outbox import Settlement
     from syncer.store.lock import Witness
     from syncer.store.place import Ballast
@@ -348,6 +349,25 @@ class Outbox(Sql):
             self._execute("DELETE FROM refusals WHERE template = ?", [template])
             self._execute("UPDATE refusals SET unbroken = 0")
         return self.refusals()
+
+    def outage(self) -> Outage | None:
+        """Read which texts in a row got no answer; None = the last one got one."""
+        return next(map(rows.outage_of, self._query("SELECT since, silent, pause_s, ends_at FROM outages")), None)
+
+    def remember_outage(self, outage: Outage) -> None:
+        """Remember that a text got no answer, for the next process, too."""
+        with self._writing():
+            self._upsert("outages", [rows.outage_row(outage)], key="id")
+
+    def end_outage(self, now: datetime) -> None:
+        """Note that the gateway answers: what waited for that is due at once."""
+        with self._writing():
+            self._execute("DELETE FROM outages")
+            self._execute(
+                "UPDATE messages SET reason = NULL, detail = '', next_at = min(next_at, :now), changed_at = :now"
+                " WHERE state IN ('scheduled', 'retryable') AND reason = :outage",
+                {"now": utc_text(now), "outage": Reason.OUTAGE},
+            )
 
     def counts(self) -> dict[str, int]:
         """Count the messages by state; states without any are there with 0."""

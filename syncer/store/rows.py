@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import msgspec
@@ -24,6 +25,7 @@ from syncer.model import (
     from_utc_text,
     utc_text,
 )
+from syncer.outages import Outage
 from syncer.reasons import Reason
 
 if TYPE_CHECKING:
@@ -205,6 +207,26 @@ def booking_of(row: Mapping[str, Any], event: Event) -> Booking:
 
 
 @_sound
+@_sound
+def outage_of(row: Mapping[str, Any]) -> Outage:
+    """Read an outage."""
+    pause = timedelta(seconds=row["pause_s"])
+    return Outage(
+        since=moment_of(row["since"]), silent=row["silent"], pause=pause, until=moment_or_none(row["ends_at"])
+    )
+
+
+def outage_row(outage: Outage) -> Row:
+    """Write an outage."""
+    return {
+        "id": 1,
+        "since": utc_text(outage.since),
+        "silent": outage.silent,
+        "pause_s": int(outage.pause.total_seconds()),
+        "ends_at": text_or_none(outage.until),
+    }
+
+
 def reason_of(code: str | None) -> Reason:
     """Read a reason; NULL = there is nothing to say."""
     return Reason(code or "")
