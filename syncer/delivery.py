@@ -131,14 +131,17 @@ class Delivery:
         return Reason.EVENT_UNREADABLE if row.event in listed.unreadable else row.missing
 
     def _paused(self, due: Sequence[Message], now: datetime) -> bool:
-        """Whether nothing may leave for a while: the gateway asked for that, or does not answer; in whichever run."""
+        """Whether nothing may leave for a while.
+
+        The gateway asked for that, or does not answer: in this run or an earlier one.
+        """
         course, store = self.course, self.run.store
         course.outage = store.outage()
         pauses = [(until, Reason.PROVIDER_LATER) for until in (course.paused_until, store.paused_until(now)) if until]
         if course.outage is not None and course.outage.until is not None and course.outage.keeps(now):
             pauses.append((course.outage.until, Reason.OUTAGE))
-            waiting = [message for message in due if message.reason is not Reason.OUTAGE]
-            store.hold(waiting, Reason.OUTAGE, now, SILENT)
+            if waiting := [message for message in due if message.reason is not Reason.OUTAGE]:
+                store.hold(waiting, Reason.OUTAGE, now, SILENT)
         until, reason = max(pauses, default=(now, Reason.NONE))
         course.paused_until = until if until > now else None
         if course.paused_until is None:
@@ -199,11 +202,17 @@ class Delivery:
                         sending.wait_for_answer()
 
     def _group(self, message: Message) -> str:
-        """Name the texts among which nobody may be passed over: of one number, or of those that share a cap."""
+        """Name the group of texts in which none may be passed over.
+
+        These are the texts to one number, or to numbers that share a cap.
+        """
         return message.to[:PREFIX] if self.run.settings.per_prefix_per_hour else message.to
 
     def _after_outage(self, due: Sequence[Message], sending: Sending, listed: Listed) -> Sequence[Message]:
-        """After an outage try one text alone, and say what may follow: all if it gets an answer, else none."""
+        """After an outage try one text alone, and return what may follow.
+
+        That is everything if the text gets an answer, else nothing.
+        """
         if not self.course.is_outage():
             return due
         tried = self._try_one(due, sending, listed)

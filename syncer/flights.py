@@ -1,4 +1,6 @@
-"""Requests in flight: so many at once, at the pace of all sends, one to each number. The caller alone writes anything.
+"""Requests in flight: so many at once, and one to each number.
+
+The caller alone writes anything.
 
 A request runs on a thread of its own, which touches nothing but the gateway; its outcome comes back over a queue.
 """
@@ -86,7 +88,7 @@ class Flights:
         return self._wait() <= 0 and self._pace.leave_together(len(after) + 1)
 
     def numbers(self, after: Sequence[Message] = ()) -> set[str]:
-        """Give the numbers of what is in flight, and of what is about to leave."""
+        """Give the numbers of what is in flight or about to leave."""
         return {message.to for message in (*self._flying.values(), *after)}
 
     def begin(self, claimed: Message, send: Callable[[], Outcome]) -> None:

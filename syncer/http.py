@@ -261,7 +261,7 @@ class Http:
 
     @contextmanager
     def _place(self, host: str, seconds: float) -> Iterator[None]:
-        """Wait for a free connection, outside of the deadline: what waits here has not begun.
+        """Wait for a free connection, before the deadline of the exchange begins.
 
         The pool of httpx would wait as well, but inside of the exchange, whose deadline would go on.
 

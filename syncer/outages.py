@@ -1,4 +1,4 @@
-"""When the gateway does not answer: how long nothing leaves, and what tells that it answers again. Pure."""
+"""Outages of the gateway: when nothing leaves, and for how long. Pure."""
 
 from __future__ import annotations
 
@@ -35,17 +35,23 @@ class Outage:
     until: datetime | None = None
 
     def keeps(self, now: datetime) -> bool:
-        """Whether nothing may leave. What lies further ahead than any pause is a clock's mistake."""
+        """Whether nothing may leave.
+
+        What lies further ahead than any pause is a clock's mistake.
+        """
         return self.until is not None and now < self.until <= now + LONGEST_PAUSE * 2
 
 
 def is_silence(outcome: Outcome) -> bool:
-    """Whether the gateway was not reached, or did not answer so that anybody could tell what it did."""
+    """Whether nobody can tell from this what the gateway did, or it was not reached."""
     return isinstance(outcome, NoAnswer) or (isinstance(outcome, NotNow) and outcome.unreached)
 
 
 def is_answer(outcome: Outcome) -> bool:
-    """Whether the gateway clearly said what it did: accepted, or refused by a code. What we refuse has no code."""
+    """Whether the gateway clearly said what it did: accepted, or refused by a code.
+
+    A text that we refuse ourselves has no code: it never came to the gateway.
+    """
     if isinstance(outcome, Refused):
         return outcome.code != ""
     return isinstance(outcome, Accepted | Halt) or (isinstance(outcome, NotNow) and not outcome.unreached)

@@ -1,4 +1,7 @@
-"""How long the loop rests between two runs, so that others can use Calendly's limit, too. Pure."""
+"""How long the loop rests between two runs. Pure.
+
+Others use Calendly's limit, too: half of it is for them.
+"""
 
 from __future__ import annotations
 

@@ -113,7 +113,7 @@ class Listed:
         return [uri for uri in reversed(self.order) if uri in waiting]
 
     def has_news(self) -> bool:
-        """Whether more is left to read than what is only read again because it was long ago."""
+        """Whether something is left to read that is new or has changed."""
         return bool(self.left) or any(why != SAFETY for _, why in self.stale)
 
     def was_read(self, uris: Iterable[str]) -> None:

@@ -1,4 +1,7 @@
-"""How many texts a second may leave: one pace for all that a worker sends, in whichever run. Pure: is told the time."""
+"""How many texts a second may leave. Pure: is told the time.
+
+A worker has one pace for all its runs.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,10 @@ BURST = 0.02
 
 
 class SendPace:
-    """Spaces sends evenly. What was not used is not made up for: after a pause there is no burst."""
+    """Spaces sends evenly.
+
+    What was not used is not made up for: after a pause there is no burst.
+    """
 
     def __init__(self, per_second: float) -> None:
         """Begin with nothing sent.

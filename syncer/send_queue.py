@@ -1,4 +1,4 @@
-"""Which text leaves next: the first in order whose number has none in flight. Pure, and quick for many thousands."""
+"""The order in which texts leave. Pure, and quick for many thousands."""
 
 from __future__ import annotations
 

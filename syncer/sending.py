@@ -185,7 +185,9 @@ class Sending:
         return self.wait_until(lambda: self.flights.may_begin(message), stopping)
 
     def wait_until(self, ready: Callable[[], bool], stopping: Callable[[], bool]) -> bool:
-        """Wait until something may leave, and take the answers that come meanwhile; False = nothing more may.
+        """Wait until something may leave; False = nothing more may.
+
+        Answers that come meanwhile are taken.
 
         Raises:
             StoreError: one could not be committed.
@@ -198,7 +200,7 @@ class Sending:
         return not (self.course.stops() or stopping())
 
     def wait_for_answer(self) -> None:
-        """Wait a while for an answer, or for the pace; before that, commit what was accepted.
+        """Commit what was accepted, then wait a while for an answer or the pace.
 
         Raises:
             StoreError: one could not be committed.
@@ -353,7 +355,10 @@ class Sending:
             self._hold_template(claimed, brief(outcome.detail))
 
     def _count_silence(self, claimed: Message, outcome: Outcome, now: datetime) -> None:
-        """Remember that a text got no answer. Until one comes, one at a time leaves; after some, none for a while."""
+        """Remember that a text got no answer.
+
+        Until an answer comes, one text at a time leaves. After some without an answer nothing leaves for a while.
+        """
         before = self.course.outage
         outage = after_silence(before, outcome, claimed_at=claimed.changed_at, now=now)
         self.course.outage, self.flights.careful = outage, True
@@ -367,7 +372,7 @@ class Sending:
 
     def _end_outage(self, now: datetime) -> None:
         """Note that the gateway answers."""
-        if self.course.outage is not None:
+        if self.course.outage is not None and self.course.broken is None:
             self.course.outage, self.flights.careful = None, False
             try:
                 self.run.store.end_outage(now)

@@ -1,4 +1,7 @@
-"""EngageLab on loopback, with answers of one's own: it says when each text came, and how many were there at once."""
+"""EngageLab on loopback, with answers of one's own.
+
+It notes when each text came, and how many were there at once.
+"""
 
 from __future__ import annotations
 

@@ -790,6 +790,7 @@ def test_a_copy_is_brought_up_to_date_in_memory_only(path: Path, sound: bytes) -
         "events",
         "unreadable_events",
         "refusals",
+        "outages",
         "test_texts",
         "reasons",
     ):

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import NOW, a_message
+from databases import a_store
 from hypothesis import given
 from hypothesis import strategies as st
 from slow_air import SlowAir
+from slow_gateway import Arrival, SlowGateway
 from stage import Stage, states, wait_for
 
+from syncer.cli.building import a_gateway
+from syncer.errors import Stopped
 from syncer.model import Audience, State
 from syncer.send_queue import SendQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
     from fakes import Sent
 
@@ -145,6 +154,46 @@ def test_forty_texts_to_one_host_hardly_slow_down_sixteen_guests(
     assert of_host == pytest.approx([2.0 * number for number in range(1, 41)], abs=0.5)
     told = [text.key for text in stage.gateway.texts if text.to == HOST]
     assert told == [message.key for message in messages[:40]]
+
+
+def test_forty_texts_to_one_host_in_real_time(
+    settings: Callable[..., Settings], tmp_path: Path, full: bool, figures: Callable[..., None]
+) -> None:
+    """The same with the real client and a server on loopback. In the long form, as it takes its time."""
+    if not full:
+        pytest.skip("in the long form only")
+
+    def answer(_: Arrival) -> int:
+        time.sleep(2)
+        return 200
+
+    def take(name: str, *overs: dict[str, Any]) -> float:
+        with SlowGateway(answer) as server, a_store(tmp_path / name, now=NOW - timedelta(days=7)) as opened:
+            made = settings(environ={"ENGAGELAB_API_URL": server.url})
+            stage = Stage(made, opened)
+            wait_for(stage, *overs)
+            worker = stage.worker()
+            worker.stop, guests = threading.Event(), []
+
+            def tell(event: str, /, **more: object) -> None:
+                if event == "message.sent" and more["rule"] == "confirmation":
+                    guests.append(time.monotonic())
+                    if len(guests) == 16:
+                        worker.stop.set()
+
+            worker.tell, worker.executor, worker.ticks = tell, ThreadPoolExecutor, time.monotonic
+            with a_gateway(made) as gateway, contextlib.suppress(Stopped):
+                worker.gateway = gateway
+                worker.run_once()
+            assert len(guests) == 16
+            return guests[-1] - server.arrivals[0].at
+
+    alone = take("alone.db", *[{} for _ in range(16)])
+    hosts = [a_host(start=NOW + 60 * MINUTE + number * MINUTE) for number in range(40)]
+    together = take("together.db", *hosts, *[{"to": f"+131255502{number:02}"} for number in range(16)])
+
+    figures("the same in real time", alone_s=round(alone, 2), together_s=round(together, 2))
+    assert together <= 1.25 * alone
 
 
 @pytest.mark.parametrize("limit", ["messages_per_run", "messages_per_day"])

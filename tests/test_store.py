@@ -310,6 +310,7 @@ def test_only_moments_and_reasons_may_be_null(kept: tuple[Store, Message]) -> No
         ("bookings", "missing_at"),
         ("messages", "reason"),
         ("history", "reason"),
+        ("outages", "ends_at"),
     }
 
 

@@ -371,11 +371,11 @@ class Outbox(Sql):
         return self.refusals()
 
     def outage(self) -> Outage | None:
-        """Read which texts in a row the gateway did not answer; None = it answered the last one."""
+        """Read which texts in a row got no answer; None = the last one got one."""
         return next(map(rows.outage_of, self._query("SELECT since, silent, pause_s, ends_at FROM outages")), None)
 
     def remember_outage(self, outage: Outage) -> None:
-        """Remember that one more text was not answered: the next process must know it, too."""
+        """Remember that a text got no answer, for the next process, too."""
         with self._writing():
             self._upsert("outages", [rows.outage_row(outage)], key="id")
 
