@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from syncer.errors import Busy, NoRoom, StoreError, WrongDatabase
 
@@ -12,9 +12,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+_Connection = TypeVar("_Connection", bound=sqlite3.Connection)
 
 MIGRATIONS = "_sqlite_migrations"
 """The table that `sqlite_utils` keeps schema changes in; other programs may have one, too."""
+
+
+FIRST_READ = "SELECT 1 FROM sqlite_schema LIMIT 1"
+NO_LOCKS = ("SQLITE_CANTOPEN", "SQLITE_READONLY")
+"""What SQLite says where it can make no -shm."""
+COPIES = 5
+"""How often a database is copied for a look, if it is written to meanwhile."""
+LOOK_AS_OWNER = "Look at it as the user that syncer runs as, or copy it with its -wal to a folder of your own"
 
 
 @contextlib.contextmanager
@@ -27,13 +36,94 @@ def closed_on_failure(connection: sqlite3.Connection) -> Iterator[sqlite3.Connec
         raise
 
 
+class Look(sqlite3.Connection):
+    """A connection for looking only; closing it takes away what it had to put beside the file.
+
+    Attributes:
+        path: the file, if its -wal and -shm were made for this look.
+    """
+
+    path: Path | None = None
+
+    def close(self) -> None:
+        """Close it."""
+        super().close()
+        path, self.path = self.path, None
+        if path is None:
+            return
+        # SQLite itself takes them away, when the last connection that may write is closed, and nobody else has it open.
+        with contextlib.suppress(sqlite3.Error), contextlib.closing(_connect(path, "rw", sqlite3.Connection)) as last:
+            last.execute(FIRST_READ).fetchone()
+
+
 def connect_read_only(path: Path) -> sqlite3.Connection:
-    """Connect to the file for looking only."""
-    # Without a -wal file nothing but the file itself is needed: then leave not even a -shm behind.
-    wal = path.with_name(path.name + "-wal")
-    mode = "mode=ro" if wal.exists() else "mode=ro&immutable=1"
-    uri = f"{path.resolve().as_uri()}?{mode}"
-    return sqlite3.connect(uri, uri=True, timeout=5.0, check_same_thread=False)
+    """Connect to the file for looking only: with SQLite's locks, as somebody may write to it at any moment.
+
+    Where no lock can be had, as nothing can be made beside the file, it is copied into memory.
+
+    Raises:
+        StoreError: it cannot be copied.
+    """
+    log, memory = (path.with_name(path.name + end) for end in ("-wal", "-shm"))
+    made = not log.exists()
+    connection = _connect(path, "ro", Look)
+    connection.path = path if made else None
+    try:
+        connection.execute(FIRST_READ).fetchone()  # nothing is opened before
+    except sqlite3.OperationalError as error:
+        connection.close()
+        # Who writes has a -shm, and with that one can look: no writer, no locks.
+        if getattr(error, "sqlite_errorname", "").startswith(NO_LOCKS) and not memory.exists():
+            return _copied(path)
+        raise
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _connect(path: Path, mode: str, factory: type[_Connection]) -> _Connection:
+    uri = f"{path.resolve().as_uri()}?mode={mode}"
+    return sqlite3.connect(uri, uri=True, timeout=5.0, check_same_thread=False, factory=factory)
+
+
+def _copied(path: Path) -> sqlite3.Connection:
+    """Copy a database with its -wal into memory; a copy that somebody wrote into meanwhile is made anew.
+
+    Raises:
+        StoreError: it cannot be copied.
+    """
+    import shutil
+    import tempfile
+
+    files = [path.with_name(path.name + end) for end in ("", "-wal", "-shm")]
+    try:
+        for _ in range(COPIES):
+            before = [_state(file) for file in files]
+            with tempfile.TemporaryDirectory(prefix="syncer-") as folder:
+                for file in files[:2]:
+                    if file.exists():
+                        shutil.copyfile(file, f"{folder}/{file.name}")
+                with contextlib.closing(sqlite3.connect(f"{folder}/{path.name}")) as source:
+                    copy = sqlite3.connect(":memory:", check_same_thread=False)
+                    with closed_on_failure(copy):
+                        source.backup(copy)
+            if [_state(file) for file in files] == before:
+                copy.execute("PRAGMA query_only = 1")
+                return copy
+            copy.close()
+    except OSError as error:
+        raise StoreError(f"{path}: it cannot be copied for a look: {error.strerror}", LOOK_AS_OWNER) from None
+    raise Busy(f"{path}: somebody writes to it all the time", LOOK_AS_OWNER)
+
+
+def _state(file: Path) -> tuple[int, ...]:
+    """Say what changes when a file is written to; empty = it is not there."""
+    try:
+        found = file.stat()
+    except FileNotFoundError:
+        return ()
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def check_owner(connection: sqlite3.Connection, path: object) -> None:
