@@ -172,6 +172,11 @@ FIRST = [
     ("Dipl-Ing Hans Weber", "Hans", "Weber"),
     ("Dipl. Psych. Anna Weber", "Anna", "Weber"),
     ("Dipl. H. Weber", "H.", "Weber"),
+    ("Dipl. Th. Weber", "Th.", "Weber"),
+    ("Anna Dr. Weber", "Anna", "Dr. Weber"),
+    ("Frau Anna Prof. Weber", "Anna", "Prof. Weber"),
+    ("RA Dr. Weber", "RA Dr. Weber", "Weber"),
+    ("Y Dr. Weber", "Y", "Dr. Weber"),
     ("Anna Weber, Dipl.-Psych.", "Anna", "Weber"),
     ("Mag. (FH) Anna Weber", "Anna", "Weber"),
     ("PD Dr. Anna Weber", "Anna", "Weber"),
@@ -189,7 +194,10 @@ FIRST = [
     ("Sr. e Sra. Silva", "Sr. e Sra. Silva", "Silva"),
     ("Herr Weber und Frau Schmidt", "Herr Weber und Frau Schmidt", "Weber und Frau Schmidt"),
     ("Anna und Peter Weber", "Anna und Peter", "Weber"),
+    ("Anna u. Peter Weber", "Anna u. Peter", "Weber"),
     ("Anna and Peter", "Anna and Peter", ""),
+    ("Anna und Dr. Peter Weber", "Anna und Dr. Peter Weber", "Anna und Dr. Peter Weber"),
+    ("Anna Weber und Frau", "Anna Weber und Frau", "Anna Weber und Frau"),
     ("Ana Ortega y Gasset", "Ana", "Ortega y Gasset"),
     ("Und Weber", "Und", "Weber"),
     # One letter.
@@ -215,6 +223,7 @@ FIRST = [
     ("Weber Berg, ANNELI", "ANNELI", "Weber Berg"),
     ("Anna Weber, geb. Schmidt", "Anna", "Weber"),
     ("Anna Weber, née Schmidt", "Anna", "Weber"),
+    ("Anna Weber, geb. von Schmidt", "Anna", "Weber"),
 ]
 
 
@@ -244,6 +253,7 @@ def test_first_and_last_names(name: str, first: str, last: str) -> None:
         ("Dona Maria Silva", "pt_BR", "Maria"),
         ("Dona Maria Silva", "en", "Dona"),
         ("M.", "fr", "M."),
+        ("M. et", "en", "M. et"),
     ],
 )
 def test_titles_of_one_language(name: str, language: str, first: str) -> None:
@@ -257,6 +267,7 @@ def test_a_first_name_of_its_own_field() -> None:
     assert written("{first_name}", of("Anna Weber", first_name="Dr.")) == "Anna"
     assert written("{first_name}", of("x", first_name="M. Night")) == "M. Night"
     assert written("{first_name}", of("x", first_name="M. Jean"), "fr") == "Jean"
+    assert written("{first_name}", of("x", first_name="M. et Mme")) == "x"
 
 
 @given(st.text(max_size=30).map(clean_name))
