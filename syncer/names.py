@@ -101,7 +101,8 @@ def _step(words: list[str], at: int, language: str) -> int:
 
 def _parts(whole: str, language: str) -> tuple[str, str]:
     if _is_family_first(whole):
-        return whole, whole.split(maxsplit=1)[0] if " " in whole else ""
+        family, blank, _ = whole.partition(" ")
+        return whole, family if blank else ""
     head, *behind = (part.strip() for part in whole.split(","))
     words = head.split()
     words = words[_count_titles(words, language) :]
@@ -123,8 +124,8 @@ def _parts(whole: str, language: str) -> tuple[str, str]:
 
 
 def _is_family_first(whole: str) -> bool:
-    letter = next((one for one in whole if one.isalpha()), "")
-    return bool(letter) and unicodedata.name(letter, "").startswith(_FAMILY_FIRST)
+    letter = next((one for one in whole if one.isalpha()), "-")
+    return unicodedata.name(letter, "").startswith(_FAMILY_FIRST)
 
 
 def _pieces(word: str) -> list[str]:

@@ -126,13 +126,12 @@ _LABELS_FOR_ALL = (
 
 def _words(words: str) -> str:
     """Make a pattern of whole words; digits may stand directly beside them."""
-    longest_first = sorted(set(words.split()), key=len, reverse=True)
-    return rf"(?<![^\W\d_])(?:{'|'.join(map(re.escape, longest_first))})(?![^\W\d_])"
+    return rf"(?<![^\W\d_])(?:{'|'.join(map(re.escape, words.split()))})(?![^\W\d_])"
 
 
 def _anywhere(words: str) -> str:
-    longest_first = sorted(set(words.split()), key=len, reverse=True)
-    return "|".join(re.escape(word.replace("_", " ")) for word in longest_first)
+    """Make a pattern of words that may stand anywhere; in reverse order, a word comes before its own beginning."""
+    return "|".join(re.escape(word.replace("_", " ")) for word in sorted(words.split(), reverse=True))
 
 
 @cache  # most runs read no number at all

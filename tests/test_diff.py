@@ -27,7 +27,7 @@ from syncer.diff import (
     stale,
     why_stale,
 )
-from syncer.model import Change, ChangeKind, Event, Host, Invitee, Location, Takeover
+from syncer.model import Change, ChangeKind, Event, Host, Invitee, Location, Takeover, utc_text
 from syncer.rules import Rule, Trigger
 
 if TYPE_CHECKING:
@@ -507,6 +507,25 @@ def test_moved_in_place() -> None:
     assert snapshot.bookings[INES.uri].moved
     assert snapshot.read(later, INES, at=LATER) == []
     assert snapshot.bookings[INES.uri].moved_at == NOW
+
+
+def test_each_start_is_counted() -> None:
+    """How often a meeting had each of its starts: one to which it comes back is told anew."""
+    snapshot = knowing(INES)
+    counts = []
+    for days in (0, 1, 2, 2, 0, 1, 0):
+        snapshot.read(replace(EVENT, start=EVENT.start + days * DAY, end=EVENT.end + days * DAY), INES)
+        counts.append([snapshot.bookings[INES.uri].starts.get(utc_text(EVENT.start + day * DAY)) for day in range(3)])
+
+    assert counts == [
+        [None, None, None],
+        [1, 1, None],
+        [1, 1, 1],
+        [1, 1, 1],
+        [2, 1, 1],
+        [2, 2, 1],
+        [3, 2, 1],
+    ]
 
 
 def test_another_end_is_no_move() -> None:

@@ -20,7 +20,7 @@ from syncer.plan import Context, plan
 from syncer.reasons import Reason
 from syncer.recipients import Recipient
 from syncer.rules import HostSettings, Policy, Rule, Trigger
-from syncer.wording import Unfilled, render
+from syncer.wording import Unfilled, render, render_one
 
 if TYPE_CHECKING:
     from syncer.model import Booking
@@ -137,6 +137,8 @@ FIRST = [
     ("王小明", "王小明", ""),
     ("佐々木 花子", "佐々木 花子", "佐々木"),
     ("김 민준", "김 민준", "김"),
+    ("김 민 준", "김 민 준", "김"),
+    ("\U00017000\U00017001 \U00017002", "\U00017000\U00017001", "\U00017002"),  # letters without a name
     ("スーパー ジェニファー", "スーパー ジェニファー", "スーパー"),
     ("Владимир Иванов", "Владимир", "Иванов"),
     ("Kim.Jo", "Kim.", "Jo"),
@@ -664,3 +666,8 @@ def test_dates_do_not_make_a_text_dearer(language: str, date: str) -> None:
     assert params(booking) == {"name": "José Müller", "date": date}
     assert params(booking, replace(POLICY, fold_accents=False)) == {"name": "José Müller", "date": spelled}
     assert params(accented) == {"name": "Ágnes", "date": spelled}
+    alone = [
+        render_one("{start_date}", rule, booking, replace(INES, language=language), policy)
+        for policy in (POLICY, replace(POLICY, fold_accents=False))
+    ]
+    assert alone == [date, spelled]

@@ -474,6 +474,7 @@ def test_forgetting_takes_a_number_off_the_list_in_any_spelling(store: Store) ->
         ("+43 171 1234567", MOBILE_DE, False),
         ("+52 1 55 1234 5678", "+525512345678", True),
         ("+43 664 123 45 67", "+4366412345", False),
+        ("1 555 0142", "+15550142", True),  # not assigned
     ],
 )
 def test_a_number_is_found_where_it_was_written(text: str, number: str, found: bool) -> None:
@@ -594,6 +595,21 @@ def test_what_looks_like_a_number(text: str, home: str, expected: bool) -> None:
 def test_numbers_in_a_text(text: str, expected: set[str]) -> None:
     """Each that may have been meant, whatever stands beside it; of so many groups only the first are looked at."""
     assert phones.numbers_in(text, "DE") == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "home", "expected"),
+    [
+        ("call 0664 123 45 67", "AT", {"+436641234567"}),  # so is its beginning one
+        ("call 49 171 1234567/49 172 7654321", "DE", {MOBILE_DE, "+491727654321"}),
+        ("call 001/3125550142", "MX", {"+13125550142"}),  # at home, what stands behind the slash is one
+        ("call 551/1961234567", "BR", {"+5511961234567"}),
+        ("call 7/2 or 0171 1234567", "", set()),
+    ],
+)
+def test_of_what_is_one_number_no_part_is_looked_at(text: str, home: str, expected: set[str]) -> None:
+    """The part of a number may be somebody else's; what a slash parts is looked at by itself."""
+    assert phones.numbers_in(text, home) == expected
 
 
 @pytest.mark.parametrize(

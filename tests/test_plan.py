@@ -697,6 +697,7 @@ def test_quiet_hours_can_leave_no_time() -> None:
         pytest.param(replace(REMIND, offset=HOUR), "25 01:00", "25 02:00", id="ahead of the hour before the night"),
         pytest.param(replace(REMIND, offset=HOUR), "25 03:10", "25 02:00", id="some minutes late"),
         pytest.param(replace(REMIND, offset=HOUR), "25 04:00", "25 11:00", id="that hour was missed: when it is due"),
+        pytest.param(replace(REMIND, offset=HOUR), "25 11:00", "25 11:00", id="in the moment when it is due"),
         pytest.param(replace(REMIND, offset=HOUR), "25 11:30", "25 11:00", id="and later, likewise"),
         pytest.param(replace(FOLLOW_UP, offset=14 * HOUR), "26 04:00", "26 14:00", id="late, it waits for the morning"),
         pytest.param(replace(FOLLOW_UP, offset=14 * HOUR), "26 03:00", "26 14:00", id="as soon as it is night"),
@@ -708,6 +709,15 @@ def test_what_is_planned_late_heeds_the_night(rule: Rule, now: str, expected: st
     message = planned_for(booking(), rule, replace(CONTEXT, now=utc(now)), quiet_hours=NIGHT)
 
     assert (message.state, message.next_at) == (State.SCHEDULED, utc(expected))
+
+
+def test_only_a_reminder_leaves_before_it_is_due() -> None:
+    """A follow-up that dies in the night expires, for the evening before is too early for it."""
+    follow_up = replace(FOLLOW_UP, offset=15 * HOUR, max_lateness=HOUR)
+
+    message = planned_for(booking(), follow_up, quiet_hours=NIGHT)
+
+    assert (message.state, message.reason) == (State.EXPIRED, Reason.QUIET_HOURS)
 
 
 def test_a_reminder_that_dies_as_the_night_ends_goes_out_before_it() -> None:
