@@ -808,6 +808,32 @@ def test_a_link_that_comes_late_does_not_undo_a_move() -> None:
     assert halves(snapshot) == (True, True, NEW.uri)
 
 
+@pytest.mark.parametrize(
+    "record",
+    [
+        pytest.param({"rescheduled": True}, id="moved, it does not say where to"),
+        pytest.param({"new_invitee": NEW.uri}, id="a link, and not moved"),
+    ],
+)
+def test_half_a_link_does_not_undo_a_move(record: dict[str, Any]) -> None:
+    """What the new half has said of the old one stays said."""
+    snapshot = knowing(INES)
+    snapshot.read(TO, NEW, at=NOW + SECOND)
+
+    assert snapshot.read(GONE, canceled(INES, NOW, **record), at=LATER) == []
+    assert halves(snapshot) == (True, True, NEW.uri)
+
+
+@pytest.mark.parametrize(("link", "expected"), [("", INES.uri), ("another", "another")])
+def test_what_a_booking_was_moved_from_stays_known(link: str, expected: str) -> None:
+    """Where Calendly gives no link; its own link counts where it gives one."""
+    snapshot = knowing(INES)
+    snapshot.read(TO, NEW)
+    snapshot.read(TO, replace(NEW, old_invitee=link), at=LATER)
+
+    assert snapshot.bookings[NEW.uri].invitee.old_invitee == expected
+
+
 def test_a_move_from_a_booking_never_seen() -> None:
     """The new half is a reschedule also where the old one is not known."""
     snapshot = Snapshot()
@@ -915,6 +941,9 @@ def test_an_invitee_who_is_not_listed_stays() -> None:
     """Absence is no cancellation: the booking is missing, and stays as last read, with the event as it is now."""
     snapshot, other = knowing(INES, THEO), replace(EVENT, location=ROOM)
 
+    [change] = snapshot.look(other, INES).changes
+    assert change == Change(MISSING, THEO.uri, EVENT.uri, change.detail)
+    assert change.detail != ""
     assert [(MISSING, THEO.uri)] == snapshot.read(other, INES)
     expected = a_booking(other, THEO, seen_at=NOW - DAY, read_at=NOW - DAY, missing_at=NOW)
     assert expected == snapshot.bookings[THEO.uri]

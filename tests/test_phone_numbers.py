@@ -334,6 +334,7 @@ def test_what_was_written_apart_is_not_joined(text: str, home: str, expected: st
         ("0171 1234567 (mobil, privat)", "DE", MOBILE_DE),
         ("0171 1234567 (dienstlich)", "DE", MOBILE_DE),
         ("0912 345 678（私人）", "TW", "+886912345678"),
+        ("800 234 5678", "US", "+18002345678"),
     ],
 )
 def test_what_can_be_one_number_only_is_read(text: str, home: str, expected: str) -> None:
@@ -501,6 +502,7 @@ def test_a_detail_holds_no_number() -> None:
         ("+39 555", "", phones.NOT_VALID),
         ("+999 555 0142", "", phones.NOT_VALID),
         ("30123456", "DE", phones.UNSURE),
+        ("2 3234 5678", "PH", phones.UNSURE),  # at home it is written (02) 3234 5678
         ("171 (0) 1234567", "DE", phones.UNSURE),
         ("+49 (0) 171 (0) 1234567", "", phones.UNSURE),
         ("0 01512 3458596", "DE", phones.UNSURE),

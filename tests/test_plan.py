@@ -18,6 +18,7 @@ from syncer.rules import (
     DEFAULT_PARAMS,
     MAX_LATENESS,
     OBEYS_QUIET_HOURS,
+    CanceledBy,
     HostSettings,
     Late,
     Policy,
@@ -291,6 +292,33 @@ def test_canceled(
 ) -> None:
     """A cancellation goes to whoever knew of the booking, but did not cancel it, once it is surely no move."""
     assert expected == timing(rule, made, Policy(rules=(rule, *others)), told=who)
+
+
+@pytest.mark.parametrize("canceler", ["host", "invitee", ""])
+@pytest.mark.parametrize("wanted", CanceledBy)
+def test_a_rule_may_be_for_one_canceler(wanted: CanceledBy, canceler: str) -> None:
+    """A rule for what one side canceled says nothing of what the other one did, or nobody knows who."""
+    rule = replace(CANCEL, canceled_by=wanted, to_canceler=True)
+
+    found = timing(rule, canceled(canceler_type=canceler), Policy(rules=(rule,)), told=TOLD_INVITEE)
+
+    assert (found == SENT) is (wanted in {CanceledBy.ANYONE, canceler})
+    assert found in {SENT, None}
+
+
+@pytest.mark.parametrize(
+    ("ended", "expected"),
+    [
+        pytest.param(timedelta(), life(AT, 0, Reason.AFTER_START), id="as the meeting ended"),
+        pytest.param(HOUR, life(AT, 0, Reason.AFTER_START), id="an hour later"),
+        pytest.param(-SECOND, Timing(AT, AT + SECOND), id="in its last second"),
+    ],
+)
+def test_nobody_hears_after_a_meeting_that_it_is_canceled(ended: timedelta, expected: Timing) -> None:
+    """News of it lives until the meeting would have ended."""
+    event = replace(EVENT, start=AT - ended - HOUR, end=AT - ended)
+
+    assert timing(CANCEL, replace(canceled(), event=event), Policy(rules=(CANCEL,)), told=TOLD_INVITEE) == expected
 
 
 def test_settling_is_a_setting() -> None:

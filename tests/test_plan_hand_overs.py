@@ -302,3 +302,28 @@ def test_each_host_who_took_over_is_judged_alone() -> None:
         ("new-host jonas~2", "", "skipped before_birth", NOW - 2 * DAY),
         ("new-host tia", OFFICE, "scheduled", AT),
     ]
+
+
+@pytest.mark.parametrize(
+    ("other", "is_told_of_the_move"),
+    [
+        pytest.param(NEW_HOST, False, id="a rule for new hosts"),
+        pytest.param(HOST, False, id="a rule for new bookings that is for them, too"),
+        pytest.param(replace(NEW_HOST, event_types=frozenset({EVENT.name})), False, id="for this kind by its name"),
+        pytest.param(
+            replace(NEW_HOST, event_types=frozenset({EVENT.event_type})), False, id="for this kind by its URI"
+        ),
+        pytest.param(replace(NEW_HOST, event_types=frozenset({"Erstgespräch"})), True, id="for another kind of event"),
+        pytest.param(replace(HOST, also_reassigned=False), True, id="a rule for new bookings alone"),
+        pytest.param(OLD_HOST, True, id="a rule for former hosts"),
+        pytest.param(GUEST, True, id="a rule for guests"),
+        pytest.param(replace(GUEST, on=Trigger.BOOKED, also_reassigned=True), True, id="and one that is for them, too"),
+    ],
+)
+def test_a_new_host_hears_of_a_move_unless_a_rule_tells_of_the_hand_over(
+    other: Rule, is_told_of_the_move: bool
+) -> None:
+    """With the hand-over they hear of the time."""
+    messages = planned(moved(START + DAY), MOVED, other, past=Past(predecessors=(before(),)))
+
+    assert [m.rule for m in messages if m.to == JONASS_NUMBER].count("host-moved") == is_told_of_the_move
