@@ -94,16 +94,15 @@ def _step(words: list[str], at: int, language: str) -> int:
     if behind and language in _TITLES_IN.get(word.casefold(), ()):
         return 1
     if behind and _is_title(behind[0]):
-        if word in _BEFORE_TITLES:
-            return 1
-        return 2 if at and _is_and(word) else 0
+        return 2 if word in _BEFORE_TITLES or (at and _is_and(word)) else 0
     couple = len(behind) > 1 and _is_and(behind[0]) and _is_title(behind[1])
     return int(couple and word.casefold() in _LETTERS)
 
 
 def _parts(whole: str, language: str) -> tuple[str, str]:
     if _is_family_first(whole):
-        return whole, whole.split(maxsplit=1)[0] if " " in whole else ""
+        family, blank, _ = whole.partition(" ")
+        return whole, family if blank else ""
     head, *behind = (part.strip() for part in whole.split(","))
     words = head.split()
     words = words[_count_titles(words, language) :]
@@ -118,15 +117,15 @@ def _parts(whole: str, language: str) -> tuple[str, str]:
     titled = bool(words) and head.split()[0] != words[0]
     if len(words) <= 1:
         return (head, words[0]) if titled else (words[0] if words else head or whole, "")
-    if titled and any(_is_and(word) and _is_title(title) for word, title in pairwise(words)):
+    if any(_is_and(word) and _is_title(title) for word, title in pairwise(words)):
         return head, " ".join(words)
     count = 3 if words[2:] and _is_and(words[1]) else 1
     return " ".join(words[:count]), " ".join(words[count:])
 
 
 def _is_family_first(whole: str) -> bool:
-    letter = next((one for one in whole if one.isalpha()), "")
-    return bool(letter) and unicodedata.name(letter, "").startswith(_FAMILY_FIRST)
+    letter = next((one for one in whole if one.isalpha()), "-")
+    return unicodedata.name(letter, "").startswith(_FAMILY_FIRST)
 
 
 def _pieces(word: str) -> list[str]:
@@ -156,7 +155,7 @@ def _goes_with_titles(word: str, before: str) -> bool:
 
 def _is_suffix(part: str) -> bool:
     """Whether what stands behind a comma is no name: "Jr.", "Ph.D.", "M.Sc.", "geb. Schmidt"."""
-    if "".join(_pieces(part.replace(" ", "."))) in _SUFFIXES or part.split(" ", maxsplit=1)[0] in _BORN:
+    if "".join(_pieces(part.replace(" ", "."))) in _SUFFIXES or part.partition(" ")[0] in _BORN:
         return True
     return all("".join(_pieces(word)) in _SUFFIXES or _is_title(word) for word in part.split())
 

@@ -126,13 +126,12 @@ _LABELS_FOR_ALL = (
 
 def _words(words: str) -> str:
     """Make a pattern of whole words; digits may stand directly beside them."""
-    longest_first = sorted(set(words.split()), key=len, reverse=True)
-    return rf"(?<![^\W\d_])(?:{'|'.join(map(re.escape, longest_first))})(?![^\W\d_])"
+    return rf"(?<![^\W\d_])(?:{'|'.join(map(re.escape, words.split()))})(?![^\W\d_])"
 
 
 def _anywhere(words: str) -> str:
-    longest_first = sorted(set(words.split()), key=len, reverse=True)
-    return "|".join(re.escape(word.replace("_", " ")) for word in longest_first)
+    """Make a pattern of words that may stand anywhere; in reverse order, a word comes before its own beginning."""
+    return "|".join(re.escape(word.replace("_", " ")) for word in sorted(words.split(), reverse=True))
 
 
 @cache  # most runs read no number at all
@@ -443,17 +442,15 @@ def _national(digits: str, home: str) -> list[_Reading]:
         return []
     if parsed.country_code_source != CountryCodeSource.FROM_DEFAULT_COUNTRY:
         return [_Reading(number, is_whole=_is_whole(number))]
-    lacks_trunk = digits == phonenumbers.national_significant_number(parsed) and _has_trunk(parsed, home)
+    lacks_trunk = digits == phonenumbers.national_significant_number(parsed) and _has_trunk(parsed)
     mobile = number.kind in _MOBILE and len(digits) >= _SHORTEST_WITHOUT_TRUNK
     return [_Reading(number, is_strong=mobile or not lacks_trunk, is_whole=_is_whole(number))]
 
 
-def _has_trunk(number: PhoneNumber, home: str) -> bool:
-    """Whether such a number is written with a trunk prefix (mostly 0) at home."""
-    metadata = phonenumbers.PhoneMetadata.metadata_for_region(home)
-    prefix = str(metadata.national_prefix or "") if metadata is not None else ""
+def _has_trunk(number: PhoneNumber) -> bool:
+    """Whether such a number is written with a trunk prefix (mostly 0) at home: with more than its own digits."""
     written = re.sub(r"\D", "", phonenumbers.format_number(number, PhoneNumberFormat.NATIONAL))
-    return prefix != "" and written.startswith(prefix) and written != phonenumbers.national_significant_number(number)
+    return written != phonenumbers.national_significant_number(number)
 
 
 def _decided(readings: tuple[_Reading, ...], digits: str, home: str, *, international: bool) -> Number | NoRecipient:

@@ -243,9 +243,7 @@ def _hand_overs(rule: Rule, booking: Booking, policy: Policy, context: Context) 
     return _to_hosts(rule, booking, policy, context, also_moved=booking.moved)
 
 
-def _to_hosts(
-    rule: Rule, booking: Booking, policy: Policy, context: Context, *, also_moved: bool = False
-) -> list[Message]:
+def _to_hosts(rule: Rule, booking: Booking, policy: Policy, context: Context, *, also_moved: bool) -> list[Message]:
     """Make the message to each host who took a booking over, or gave it away; `also_moved`: it was moved, too."""
     former = rule.to is Audience.FORMER_HOST
     messages = []

@@ -280,7 +280,7 @@ def _folded(text: str) -> str:
 
 
 @cache  # most runs read no question at all
-def _pattern(words: str, anywhere: str) -> re.Pattern[str]:
+def _pattern(words: str, anywhere: str = "") -> re.Pattern[str]:
     """Make a pattern of whole words (or their beginnings, with a *), and of words of scripts without blanks."""
     parts = []
     for word in dict.fromkeys(words.split()):
@@ -403,9 +403,13 @@ def _denies_own(remark: str) -> bool:
     if _names_somebody(remark) or _pattern(_OTHER_LINE, _OTHER_LINE_ANYWHERE).search(remark):
         return False
     no = _NOT.match(remark)
-    words = _WORD.findall(remark[no.end() :] if no else "")
-    is_your = any(_pattern(_YOUR, "").fullmatch(word) for word in words[:2]) and "forget" not in words
-    return is_your and _of_whom_it_says(remark) is True
+    if no is not None:
+        denied = remark[no.end() :]
+        words = _WORD.findall(denied)
+        is_your = any(_pattern(_YOUR).fullmatch(word) for word in words[:2]) or _your_anywhere().search(denied[:_NEAR])
+        if not is_your or "forget" in words or "忘" in denied:
+            return False
+    return _of_whom_it_says(remark) is True  # a no at the end is about all before it
 
 
 _DENIED = "yours own eigene* propio propia tuyo tuya suyo suya vôtre tien tienne sien próprio própria mine"
@@ -414,7 +418,7 @@ _DENIED_ANYWHERE = "本人 自己 ご自身 본인"
 
 def _has_unknown_owner(text: str) -> bool:
     """Whether an English name says whose it is, by an unknown word: "Caterer's phone", "Phone of the caterer"."""
-    known = _pattern(_OF_WHOM, "")
+    known = _pattern(_OF_WHOM)
     if any(not known.fullmatch(found[0]) and not known.fullmatch(found[1]) for found in _OWNERS.finditer(text)):
         return True
     of = re.search(
@@ -425,7 +429,7 @@ def _has_unknown_owner(text: str) -> bool:
 
 def _of_whom_it_says(text: str) -> bool | None:
     """Say whether "your" belongs to a number (True) or to somebody (False); None = it does not say "your" of either."""
-    found = [*_pattern(_YOUR, "").finditer(text)]
+    found = [*_pattern(_YOUR).finditer(text)]
     says = [_what_follows(text[: your.start()], text[your.end() :]) for your in found]
     unspaced = [*_your_anywhere().finditer(text)]
     says += [_what_follows_unspaced(your[0], text[: your.start()], text[your.end() :]) for your in unspaced]
@@ -438,17 +442,17 @@ def _what_follows(before: str, text: str) -> bool | None:
         return None  # "Mon-Fri"
     words = _WORD.findall(_APART.split(re.split(r"[?!:/]", text)[0])[0])
     last = (_WORD.findall(before) or [""])[-1]
-    is_whose = last == "" or _is_number_word(last) or _pattern(_BELONGING, "").fullmatch(last) is not None
+    is_whose = last == "" or _is_number_word(last) or _pattern(_BELONGING).fullmatch(last) is not None
     for at, word in enumerate(words):
         if _is_number_word(word):
             return True
-        if word.isdecimal() or _pattern(_BESIDE + _OWN + _YOUR, "").fullmatch(word):
+        if word.isdecimal() or _pattern(_BESIDE + _OWN + _YOUR).fullmatch(word):
             continue
-        if _pattern(_THING + _ENDS, "").fullmatch(word):
+        if _pattern(_THING + _ENDS).fullmatch(word):
             return None
         # "Send me your voucher" is about a thing. "Your voucher's number", "number of your voucher" may be somebody's.
         return False if is_whose or _is_number_next(words[at + 1 :]) else None
-    return False if last and is_whose and _pattern(_CONTACT, "").fullmatch((words or [""])[-1]) else None
+    return False if last and is_whose and _pattern(_CONTACT).fullmatch((words or [""])[-1]) else None
 
 
 _CONTACT = "contact contacts kontakt kontakts kontaktes contacto contato contatto"
@@ -467,7 +471,7 @@ def _is_number_next(words: list[str]) -> bool:
     for word in words[:_NEAR]:
         if _is_number_word(word):
             return True
-        if _pattern(_ENDS, "").fullmatch(word):
+        if _pattern(_ENDS).fullmatch(word):
             return False
     return False
 
@@ -493,7 +497,7 @@ def _what_follows_unspaced(your: str, before: str, text: str) -> bool | None:
     """Read on behind a "your" in a script without blanks; only what says "of" tells that it is somebody's."""
     text = _APART.split(text)[0]
     phone = _pattern(_PHONE, f"{_PHONE_ANYWHERE} 號碼 号码 番号").search(text)
-    if phone is None and (before.strip() or not text.strip()):
+    if phone is None and before.strip():
         return None
     if _beside_anywhere().fullmatch(text if phone is None else text[: phone.start()]):
         return None if phone is None else True

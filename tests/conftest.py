@@ -114,13 +114,26 @@ def a_message(booking: Booking | None = None, **over: Any) -> Message:
     return Message(**(fields | over))
 
 
+def forget(*, constants: bool) -> None:
+    """Empty the caches of functions; of those without a bound, which hold constants, only if wanted."""
+    modules = [module for name, module in sys.modules.items() if name.partition(".")[0] == "syncer"]
+    for function in [value for module in modules for value in vars(module).values()]:
+        clear = getattr(function, "cache_clear", None)
+        if callable(clear) and (constants or function.cache_parameters()["maxsize"] is not None):
+            clear()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def empty_caches() -> None:
     """Forget what functions remember: a mutant shares a process with the sound program, whose answers it would give."""
-    modules = [module for name, module in sys.modules.items() if name.partition(".")[0] == "syncer"]
-    for function in [value for module in modules for value in vars(module).values()]:
-        if callable(clear := getattr(function, "cache_clear", None)):
-            clear()
+    forget(constants=True)
+
+
+@pytest.fixture(autouse=True)
+def no_answers_of_other_tests() -> None:
+    """While mutmut notes which tests reach a function, forget the answers of each: a remembered one reaches none."""
+    if os.environ.get("MUTANT_UNDER_TEST") == "stats":
+        forget(constants=False)
 
 
 @pytest.fixture(scope="session", autouse=True)

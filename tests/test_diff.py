@@ -19,6 +19,7 @@ from syncer.diff import (
     diff,
     looks_after_end,
     missing,
+    noticed_after,
     reread_at,
     retry_unreadable,
     settled,
@@ -26,7 +27,7 @@ from syncer.diff import (
     stale,
     why_stale,
 )
-from syncer.model import Change, ChangeKind, Event, Host, Invitee, Location
+from syncer.model import Change, ChangeKind, Event, Host, Invitee, Location, Takeover, utc_text
 from syncer.rules import Rule, Trigger
 
 if TYPE_CHECKING:
@@ -41,12 +42,13 @@ LATER = NOW + MINUTE
 FOLLOW_UP = Rule(name="follow-up", on=Trigger.AFTER_END, templates={"": "1004"}, offset=30 * MINUTE)
 NO_SHOW = Rule(name="no-show", on=Trigger.NO_SHOW, templates={"": "1007"})
 REMINDER = Rule(name="reminder", on=Trigger.BEFORE_START, templates={"": "1003"}, offset=HOUR)
-CREATED, CANCELED, RESCHEDULED, MOVED, MISSING = (
+CREATED, CANCELED, RESCHEDULED, MOVED, MISSING, REASSIGNED = (
     ChangeKind.CREATED,
     ChangeKind.CANCELED,
     ChangeKind.RESCHEDULED,
     ChangeKind.MOVED,
     ChangeKind.MISSING,
+    ChangeKind.REASSIGNED,
 )
 
 
@@ -507,6 +509,25 @@ def test_moved_in_place() -> None:
     assert snapshot.bookings[INES.uri].moved_at == NOW
 
 
+def test_each_start_is_counted() -> None:
+    """How often a meeting had each of its starts: one to which it comes back is told anew."""
+    snapshot = knowing(INES)
+    counts = []
+    for days in (0, 1, 2, 2, 0, 1, 0):
+        snapshot.read(replace(EVENT, start=EVENT.start + days * DAY, end=EVENT.end + days * DAY), INES)
+        counts.append([snapshot.bookings[INES.uri].starts.get(utc_text(EVENT.start + day * DAY)) for day in range(3)])
+
+    assert counts == [
+        [None, None, None],
+        [1, 1, None],
+        [1, 1, 1],
+        [1, 1, 1],
+        [2, 1, 1],
+        [2, 2, 1],
+        [3, 2, 1],
+    ]
+
+
 def test_another_end_is_no_move() -> None:
     """A meeting that got longer is where it was."""
     snapshot = knowing(INES)
@@ -514,6 +535,188 @@ def test_another_end_is_no_move() -> None:
     assert snapshot.read(replace(EVENT, end=EVENT.end + HOUR), INES) == []
     assert snapshot.bookings[INES.uri].moved_at is None
     assert snapshot.bookings[INES.uri].event.end == EVENT.end + HOUR
+
+
+# Hand-overs in place: the event gets other hosts, its URI unchanged.
+
+MARA = Host(f"{API}/users/mara", "mara@northpier.example", "Mara Lindqvist")
+JONAS = Host(f"{API}/users/jonas", "jonas@northpier.example", "Jonas Weber")
+TIA = Host(f"{API}/users/tia", "tia@northpier.example", "Tia Third")
+WITHOUT_URI = Host("", "Mara@NorthPier.example", "Mara L.")
+
+
+def term(host: Host, since: int | None = None, until: int | None = None, count: int = 1) -> Takeover:
+    """Make a host's time with a meeting, from one reading to another; readings are an hour apart."""
+    began, ended = (None if number is None else NOW + number * HOUR for number in (since, until))
+    return Takeover(host=host, count=count, since=began, until=ended)
+
+
+def handed_over(*readings: tuple[Host, ...]) -> tuple[Snapshot, list[list[tuple[ChangeKind, str]]]]:
+    """Read an event with these hosts, one reading after the other."""
+    snapshot = Snapshot()
+    changes = [
+        snapshot.read(replace(EVENT, hosts=hosts), INES, at=NOW + number * HOUR)
+        for number, hosts in enumerate(readings)
+    ]
+    return snapshot, changes
+
+
+@pytest.mark.parametrize(
+    ("readings", "expected"),
+    [
+        pytest.param([(MARA,), (MARA,)], [], id="the same host"),
+        pytest.param([(MARA, JONAS), (MARA,)], [], id="one of two leaves: nobody took it over"),
+        pytest.param([(), (MARA,)], [], id="nobody knows who had it"),
+        pytest.param([(MARA,), ()], [], id="nobody knows who has it"),
+        pytest.param([(MARA,), (WITHOUT_URI,)], [], id="the same person without the URI"),
+        pytest.param([(MARA,), (JONAS,)], [term(MARA, until=1), term(JONAS, since=1)], id="another host"),
+        pytest.param([(MARA,), (MARA, JONAS)], [term(MARA), term(JONAS, since=1)], id="one more host"),
+        pytest.param(
+            [(MARA, JONAS), (MARA, TIA)],
+            [term(MARA), term(JONAS, until=1), term(TIA, since=1)],
+            id="another one in place of one of two",
+        ),
+        pytest.param(
+            [(MARA,), (JONAS,), (MARA,)],
+            [term(MARA, since=2, count=2), term(JONAS, since=1, until=2)],
+            id="there and back",
+        ),
+        pytest.param(
+            [(MARA,), (JONAS,), (MARA,), (JONAS,), (MARA,)],
+            [term(MARA, since=4, count=3), term(JONAS, since=3, until=4, count=2)],
+            id="there and back twice",
+        ),
+        pytest.param(
+            [(MARA,), (JONAS,), (TIA,)],
+            [term(MARA, until=1), term(JONAS, since=1, until=2), term(TIA, since=2)],
+            id="on to a third one",
+        ),
+        pytest.param(
+            [(MARA,), (MARA, JONAS), (TIA,)],
+            [term(MARA, until=2), term(JONAS, since=1, until=2), term(TIA, since=2)],
+            id="two give it away at once",
+        ),
+        pytest.param(
+            [(MARA,), (JONAS,), (WITHOUT_URI,)],
+            [term(WITHOUT_URI, since=2, count=2), term(JONAS, since=1, until=2)],
+            id="back to the same person, whose URI is not given",
+        ),
+        pytest.param(
+            [(MARA,), (MARA, JONAS), (WITHOUT_URI, TIA)],
+            [term(MARA), term(JONAS, since=1, until=2), term(TIA, since=2)],
+            id="who stays has no URI any more",
+        ),
+        pytest.param(
+            [(MARA,), (MARA, JONAS), (WITHOUT_URI, JONAS), (TIA,)],
+            [term(WITHOUT_URI, until=3), term(JONAS, since=1, until=3), term(TIA, since=3)],
+            id="who leaves had no URI at last",
+        ),
+    ],
+)
+def test_who_has_a_booking_and_who_had_it(readings: list[tuple[Host, ...]], expected: list[Takeover]) -> None:
+    """Each host's last time with a meeting: since when, until when, and how often they have had it."""
+    snapshot, changes = handed_over(*readings)
+    takeovers = snapshot.bookings[INES.uri].takeovers
+
+    assert list(takeovers.values()) == expected
+    assert all(key == (one.host.uri or MARA.uri) for key, one in takeovers.items())
+    assert ([(REASSIGNED, INES.uri)] in changes[1:]) is bool(expected)
+
+
+def test_a_hand_over_is_news_of_a_meeting_that_takes_place() -> None:
+    """With the booking and its event; of a canceled meeting nobody hears that it was handed over before."""
+    snapshot, other = knowing(INES), replace(EVENT, hosts=(JONAS,))
+
+    news = snapshot.look(other, INES)
+    called_off = snapshot.read(replace(other, status="canceled"), canceled(INES, NOW - HOUR))
+
+    assert news.changes == (Change(REASSIGNED, INES.uri, EVENT.uri),)
+    assert called_off == [(CANCELED, INES.uri)]
+    assert len(snapshot.bookings[INES.uri].takeovers) == 2
+
+
+RESTORED, AFTERWARDS = NOW + HOUR, NOW + 2 * HOUR
+BEFORE = a_booking(EVENT, INES)
+MARAS = {MARA.uri: Takeover(host=MARA)}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        pytest.param({}, {}, {}, id="nothing was noticed"),
+        pytest.param(
+            {}, {"moved_at": AFTERWARDS, "starts": {"a": 1}}, {"moved_at": RESTORED, "starts": {"a": 1}}, id="a move"
+        ),
+        pytest.param({}, {"canceled_at": AFTERWARDS}, {"canceled_at": RESTORED}, id="a cancellation without a time"),
+        pytest.param({}, {"canceled_at": NOW, "read_at": NOW}, {"canceled_at": NOW}, id="one from before the restore"),
+        pytest.param(
+            {},
+            {"canceled_at": AFTERWARDS - SECOND},
+            {"canceled_at": AFTERWARDS - SECOND},
+            id="one whose time Calendly gave",
+        ),
+        pytest.param(
+            {"canceled_at": AFTERWARDS}, {"canceled_at": AFTERWARDS}, {"canceled_at": AFTERWARDS}, id="one known before"
+        ),
+        pytest.param(
+            {"takeovers": MARAS},
+            {"takeovers": {MARA.uri: term(MARA, until=2), JONAS.uri: term(JONAS, since=2)}},
+            {"takeovers": {MARA.uri: term(MARA, until=1), JONAS.uri: term(JONAS, since=1)}},
+            id="a hand-over",
+        ),
+        pytest.param(
+            {"takeovers": MARAS},
+            {"takeovers": {MARA.uri: term(MARA, since=0, until=2, count=3)}},
+            {"takeovers": {MARA.uri: term(MARA, since=0, until=1, count=3)}},
+            id="there, back and there",
+        ),
+        pytest.param(
+            {"takeovers": {JONAS.uri: term(JONAS, since=3)}},
+            {"takeovers": {JONAS.uri: term(JONAS, since=3), TIA.uri: term(TIA, since=3)}},
+            {"takeovers": {JONAS.uri: term(JONAS, since=3), TIA.uri: term(TIA, since=1)}},
+            id="what was known before stays",
+        ),
+        pytest.param(
+            {"read_at": RESTORED + SECOND},
+            {
+                "moved_at": AFTERWARDS,
+                "canceled_at": AFTERWARDS,
+                "takeovers": {JONAS.uri: term(JONAS, since=2)},
+            },
+            {
+                "moved_at": AFTERWARDS,
+                "canceled_at": AFTERWARDS,
+                "takeovers": {JONAS.uri: term(JONAS, since=2)},
+            },
+            id="looked at since the restore",
+        ),
+        pytest.param(
+            {"read_at": RESTORED, "moved_at": NOW},
+            {"moved_at": AFTERWARDS, "canceled_at": AFTERWARDS, "takeovers": {JONAS.uri: term(JONAS, since=2)}},
+            {"moved_at": RESTORED, "canceled_at": RESTORED, "takeovers": {JONAS.uri: term(JONAS, since=1)}},
+            id="all at once, moved before, looked at in the moment of the restore",
+        ),
+    ],
+)
+def test_what_is_noticed_after_a_restore_may_have_been_noticed_before(
+    old: dict[str, Any], new: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    """A move, a hand-over and a cancellation that have no time of their own are dated back to the restore."""
+
+    def made(over: dict[str, Any]) -> Booking:
+        over = {"read_at": AFTERWARDS} | over
+        gone = {"canceled_at": over.pop("canceled_at")} if "canceled_at" in over else {}
+        return replace(BEFORE, invitee=replace(INES, **gone), **over)
+
+    change = Change(MOVED, INES.uri, EVENT.uri)
+    known = {INES.uri: made({"read_at": NOW} | old)}
+    noticed = made(new)
+
+    news = noticed_after(News((noticed,), (change,)), before=known, restored_at=RESTORED)
+    unknown = noticed_after(News((noticed,), (change,)), before={}, restored_at=RESTORED)
+
+    assert news == News((made({"read_at": noticed.read_at} | expected),), (change,))
+    assert unknown == News((noticed,), (change,))
 
 
 # Reschedules: the old half in EVENT, the new one in TO, and the one after that in THIRD.
@@ -603,6 +806,32 @@ def test_a_link_that_comes_late_does_not_undo_a_move() -> None:
 
     assert snapshot.read(GONE, IN_THE_GAP, at=LATER) == []
     assert halves(snapshot) == (True, True, NEW.uri)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        pytest.param({"rescheduled": True}, id="moved, it does not say where to"),
+        pytest.param({"new_invitee": NEW.uri}, id="a link, and not moved"),
+    ],
+)
+def test_half_a_link_does_not_undo_a_move(record: dict[str, Any]) -> None:
+    """What the new half has said of the old one stays said."""
+    snapshot = knowing(INES)
+    snapshot.read(TO, NEW, at=NOW + SECOND)
+
+    assert snapshot.read(GONE, canceled(INES, NOW, **record), at=LATER) == []
+    assert halves(snapshot) == (True, True, NEW.uri)
+
+
+@pytest.mark.parametrize(("link", "expected"), [("", INES.uri), ("another", "another")])
+def test_what_a_booking_was_moved_from_stays_known(link: str, expected: str) -> None:
+    """Where Calendly gives no link; its own link counts where it gives one."""
+    snapshot = knowing(INES)
+    snapshot.read(TO, NEW)
+    snapshot.read(TO, replace(NEW, old_invitee=link), at=LATER)
+
+    assert snapshot.bookings[NEW.uri].invitee.old_invitee == expected
 
 
 def test_a_move_from_a_booking_never_seen() -> None:
@@ -712,6 +941,9 @@ def test_an_invitee_who_is_not_listed_stays() -> None:
     """Absence is no cancellation: the booking is missing, and stays as last read, with the event as it is now."""
     snapshot, other = knowing(INES, THEO), replace(EVENT, location=ROOM)
 
+    [change] = snapshot.look(other, INES).changes
+    assert change == Change(MISSING, THEO.uri, EVENT.uri, change.detail)
+    assert change.detail != ""
     assert [(MISSING, THEO.uri)] == snapshot.read(other, INES)
     expected = a_booking(other, THEO, seen_at=NOW - DAY, read_at=NOW - DAY, missing_at=NOW)
     assert expected == snapshot.bookings[THEO.uri]

@@ -20,7 +20,7 @@ from syncer.plan import Context, plan
 from syncer.reasons import Reason
 from syncer.recipients import Recipient
 from syncer.rules import HostSettings, Policy, Rule, Trigger
-from syncer.wording import Unfilled, render
+from syncer.wording import Unfilled, render, render_one
 
 if TYPE_CHECKING:
     from syncer.model import Booking
@@ -137,6 +137,8 @@ FIRST = [
     ("王小明", "王小明", ""),
     ("佐々木 花子", "佐々木 花子", "佐々木"),
     ("김 민준", "김 민준", "김"),
+    ("김 민 준", "김 민 준", "김"),
+    ("\U00017000\U00017001 \U00017002", "\U00017000\U00017001", "\U00017002"),  # letters without a name
     ("スーパー ジェニファー", "スーパー ジェニファー", "スーパー"),
     ("Владимир Иванов", "Владимир", "Иванов"),
     ("Kim.Jo", "Kim.", "Jo"),
@@ -172,6 +174,11 @@ FIRST = [
     ("Dipl-Ing Hans Weber", "Hans", "Weber"),
     ("Dipl. Psych. Anna Weber", "Anna", "Weber"),
     ("Dipl. H. Weber", "H.", "Weber"),
+    ("Dipl. Th. Weber", "Th.", "Weber"),
+    ("Anna Dr. Weber", "Anna", "Dr. Weber"),
+    ("Frau Anna Prof. Weber", "Anna", "Prof. Weber"),
+    ("RA Dr. Weber", "RA Dr. Weber", "Weber"),
+    ("Y Dr. Weber", "Y", "Dr. Weber"),
     ("Anna Weber, Dipl.-Psych.", "Anna", "Weber"),
     ("Mag. (FH) Anna Weber", "Anna", "Weber"),
     ("PD Dr. Anna Weber", "Anna", "Weber"),
@@ -189,7 +196,10 @@ FIRST = [
     ("Sr. e Sra. Silva", "Sr. e Sra. Silva", "Silva"),
     ("Herr Weber und Frau Schmidt", "Herr Weber und Frau Schmidt", "Weber und Frau Schmidt"),
     ("Anna und Peter Weber", "Anna und Peter", "Weber"),
+    ("Anna u. Peter Weber", "Anna u. Peter", "Weber"),
     ("Anna and Peter", "Anna and Peter", ""),
+    ("Anna und Dr. Peter Weber", "Anna und Dr. Peter Weber", "Anna und Dr. Peter Weber"),
+    ("Anna Weber und Frau", "Anna Weber und Frau", "Anna Weber und Frau"),
     ("Ana Ortega y Gasset", "Ana", "Ortega y Gasset"),
     ("Und Weber", "Und", "Weber"),
     # One letter.
@@ -215,6 +225,7 @@ FIRST = [
     ("Weber Berg, ANNELI", "ANNELI", "Weber Berg"),
     ("Anna Weber, geb. Schmidt", "Anna", "Weber"),
     ("Anna Weber, née Schmidt", "Anna", "Weber"),
+    ("Anna Weber, geb. von Schmidt", "Anna", "Weber"),
 ]
 
 
@@ -244,6 +255,7 @@ def test_first_and_last_names(name: str, first: str, last: str) -> None:
         ("Dona Maria Silva", "pt_BR", "Maria"),
         ("Dona Maria Silva", "en", "Dona"),
         ("M.", "fr", "M."),
+        ("M. et", "en", "M. et"),
     ],
 )
 def test_titles_of_one_language(name: str, language: str, first: str) -> None:
@@ -257,6 +269,7 @@ def test_a_first_name_of_its_own_field() -> None:
     assert written("{first_name}", of("Anna Weber", first_name="Dr.")) == "Anna"
     assert written("{first_name}", of("x", first_name="M. Night")) == "M. Night"
     assert written("{first_name}", of("x", first_name="M. Jean"), "fr") == "Jean"
+    assert written("{first_name}", of("x", first_name="M. et Mme")) == "x"
 
 
 @given(st.text(max_size=30).map(clean_name))
@@ -653,3 +666,8 @@ def test_dates_do_not_make_a_text_dearer(language: str, date: str) -> None:
     assert params(booking) == {"name": "José Müller", "date": date}
     assert params(booking, replace(POLICY, fold_accents=False)) == {"name": "José Müller", "date": spelled}
     assert params(accented) == {"name": "Ágnes", "date": spelled}
+    alone = [
+        render_one("{start_date}", rule, booking, replace(INES, language=language), policy)
+        for policy in (POLICY, replace(POLICY, fold_accents=False))
+    ]
+    assert alone == [date, spelled]

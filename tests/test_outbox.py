@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import NOW
+from conftest import NOW, a_message
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,6 +21,8 @@ from syncer.outbox import (
     NotNow,
     Refused,
     Settlement,
+    as_claimed,
+    as_settled,
     may_move,
     retry_at,
     settle,
@@ -228,6 +231,31 @@ def test_a_message_survives_so_many_refusals(tries: int) -> None:
 def test_retry_at(refusals: int, retry_after: timedelta | None, expected: timedelta) -> None:
     """Delays double from half a minute to half an hour, and honour the gateway's wish up to an hour."""
     assert NOW + expected == retry_at(NOW, refusals, retry_after)
+
+
+def test_what_a_claim_and_an_answer_write() -> None:
+    """A claim counts an attempt and forgets why the message waited; an answer brings its reason, ids and next time."""
+    waiting = a_message(
+        state=State.RETRYABLE, reason=Reason.PROVIDER_LATER, detail="later", attempts=1, changed_at=NOW - MINUTE
+    )
+    sent = Settlement(State.SENT, message_id="m1", plan_id="p1")
+    later = Settlement(State.RETRYABLE, Reason.PROVIDER_LATER, RATE, next_at=NOW + MINUTE, refusals=2)
+
+    claimed = as_claimed(waiting, NOW)
+
+    assert claimed == replace(waiting, state=State.SENDING, reason=Reason.NONE, detail="", attempts=2, changed_at=NOW)
+    assert as_settled(claimed, sent, NOW + SECOND) == replace(
+        claimed, state=State.SENT, provider_message_id="m1", provider_plan_id="p1", changed_at=NOW + SECOND
+    )
+    assert as_settled(claimed, later, NOW + SECOND) == replace(
+        claimed,
+        state=State.RETRYABLE,
+        reason=Reason.PROVIDER_LATER,
+        detail=RATE,
+        next_at=NOW + MINUTE,
+        refusals=2,
+        changed_at=NOW + SECOND,
+    )
 
 
 WISHES = st.none() | st.timedeltas(timedelta(days=-1), timedelta(days=40))

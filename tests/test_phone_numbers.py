@@ -334,6 +334,7 @@ def test_what_was_written_apart_is_not_joined(text: str, home: str, expected: st
         ("0171 1234567 (mobil, privat)", "DE", MOBILE_DE),
         ("0171 1234567 (dienstlich)", "DE", MOBILE_DE),
         ("0912 345 678（私人）", "TW", "+886912345678"),
+        ("800 234 5678", "US", "+18002345678"),
     ],
 )
 def test_what_can_be_one_number_only_is_read(text: str, home: str, expected: str) -> None:
@@ -474,6 +475,7 @@ def test_forgetting_takes_a_number_off_the_list_in_any_spelling(store: Store) ->
         ("+43 171 1234567", MOBILE_DE, False),
         ("+52 1 55 1234 5678", "+525512345678", True),
         ("+43 664 123 45 67", "+4366412345", False),
+        ("1 555 0142", "+15550142", True),  # not assigned
     ],
 )
 def test_a_number_is_found_where_it_was_written(text: str, number: str, found: bool) -> None:
@@ -500,6 +502,7 @@ def test_a_detail_holds_no_number() -> None:
         ("+39 555", "", phones.NOT_VALID),
         ("+999 555 0142", "", phones.NOT_VALID),
         ("30123456", "DE", phones.UNSURE),
+        ("2 3234 5678", "PH", phones.UNSURE),  # at home it is written (02) 3234 5678
         ("171 (0) 1234567", "DE", phones.UNSURE),
         ("+49 (0) 171 (0) 1234567", "", phones.UNSURE),
         ("0 01512 3458596", "DE", phones.UNSURE),
@@ -594,6 +597,21 @@ def test_what_looks_like_a_number(text: str, home: str, expected: bool) -> None:
 def test_numbers_in_a_text(text: str, expected: set[str]) -> None:
     """Each that may have been meant, whatever stands beside it; of so many groups only the first are looked at."""
     assert phones.numbers_in(text, "DE") == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "home", "expected"),
+    [
+        ("call 0664 123 45 67", "AT", {"+436641234567"}),  # so is its beginning one
+        ("call 49 171 1234567/49 172 7654321", "DE", {MOBILE_DE, "+491727654321"}),
+        ("call 001/3125550142", "MX", {"+13125550142"}),  # at home, what stands behind the slash is one
+        ("call 551/1961234567", "BR", {"+5511961234567"}),
+        ("call 7/2 or 0171 1234567", "", set()),
+    ],
+)
+def test_of_what_is_one_number_no_part_is_looked_at(text: str, home: str, expected: set[str]) -> None:
+    """The part of a number may be somebody else's; what a slash parts is looked at by itself."""
+    assert phones.numbers_in(text, home) == expected
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from syncer.rules import (
     DEFAULT_PARAMS,
     MAX_LATENESS,
     OBEYS_QUIET_HOURS,
+    CanceledBy,
     HostSettings,
     Late,
     Policy,
@@ -291,6 +292,33 @@ def test_canceled(
 ) -> None:
     """A cancellation goes to whoever knew of the booking, but did not cancel it, once it is surely no move."""
     assert expected == timing(rule, made, Policy(rules=(rule, *others)), told=who)
+
+
+@pytest.mark.parametrize("canceler", ["host", "invitee", ""])
+@pytest.mark.parametrize("wanted", CanceledBy)
+def test_a_rule_may_be_for_one_canceler(wanted: CanceledBy, canceler: str) -> None:
+    """A rule for what one side canceled says nothing of what the other one did, or nobody knows who."""
+    rule = replace(CANCEL, canceled_by=wanted, to_canceler=True)
+
+    found = timing(rule, canceled(canceler_type=canceler), Policy(rules=(rule,)), told=TOLD_INVITEE)
+
+    assert (found == SENT) is (wanted in {CanceledBy.ANYONE, canceler})
+    assert found in {SENT, None}
+
+
+@pytest.mark.parametrize(
+    ("ended", "expected"),
+    [
+        pytest.param(timedelta(), life(AT, 0, Reason.AFTER_START), id="as the meeting ended"),
+        pytest.param(HOUR, life(AT, 0, Reason.AFTER_START), id="an hour later"),
+        pytest.param(-SECOND, Timing(AT, AT + SECOND), id="in its last second"),
+    ],
+)
+def test_nobody_hears_after_a_meeting_that_it_is_canceled(ended: timedelta, expected: Timing) -> None:
+    """News of it lives until the meeting would have ended."""
+    event = replace(EVENT, start=AT - ended - HOUR, end=AT - ended)
+
+    assert timing(CANCEL, replace(canceled(), event=event), Policy(rules=(CANCEL,)), told=TOLD_INVITEE) == expected
 
 
 def test_settling_is_a_setting() -> None:
@@ -697,6 +725,7 @@ def test_quiet_hours_can_leave_no_time() -> None:
         pytest.param(replace(REMIND, offset=HOUR), "25 01:00", "25 02:00", id="ahead of the hour before the night"),
         pytest.param(replace(REMIND, offset=HOUR), "25 03:10", "25 02:00", id="some minutes late"),
         pytest.param(replace(REMIND, offset=HOUR), "25 04:00", "25 11:00", id="that hour was missed: when it is due"),
+        pytest.param(replace(REMIND, offset=HOUR), "25 11:00", "25 11:00", id="in the moment when it is due"),
         pytest.param(replace(REMIND, offset=HOUR), "25 11:30", "25 11:00", id="and later, likewise"),
         pytest.param(replace(FOLLOW_UP, offset=14 * HOUR), "26 04:00", "26 14:00", id="late, it waits for the morning"),
         pytest.param(replace(FOLLOW_UP, offset=14 * HOUR), "26 03:00", "26 14:00", id="as soon as it is night"),
@@ -708,6 +737,15 @@ def test_what_is_planned_late_heeds_the_night(rule: Rule, now: str, expected: st
     message = planned_for(booking(), rule, replace(CONTEXT, now=utc(now)), quiet_hours=NIGHT)
 
     assert (message.state, message.next_at) == (State.SCHEDULED, utc(expected))
+
+
+def test_only_a_reminder_leaves_before_it_is_due() -> None:
+    """A follow-up that dies in the night expires, for the evening before is too early for it."""
+    follow_up = replace(FOLLOW_UP, offset=15 * HOUR, max_lateness=HOUR)
+
+    message = planned_for(booking(), follow_up, quiet_hours=NIGHT)
+
+    assert (message.state, message.reason) == (State.EXPIRED, Reason.QUIET_HOURS)
 
 
 def test_a_reminder_that_dies_as_the_night_ends_goes_out_before_it() -> None:

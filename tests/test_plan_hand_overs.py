@@ -257,3 +257,73 @@ def test_a_move_in_place_ends_a_hand_over() -> None:
     [message] = planned(replace(IN_PLACE, moved_at=NOW - MINUTE), MOVED, NEW_HOST)
 
     assert (message.rule, message.to, message.scheduled_at) == ("host-moved", JONASS_NUMBER, NOW - MINUTE)
+
+
+def told(made: Booking, to: str, key: str) -> Message:
+    """Make a text that told a host of a booking."""
+    key = f"{made.uri}/host/{key}"
+    return a_message(made, key=key, rule="host", audience=Audience.HOST, to=to, state=State.SENT)
+
+
+def test_a_move_that_the_new_host_was_told_of_is_no_news_again() -> None:
+    """The text about it is planned as it was, so that it stays one; a text to somebody else told them nothing."""
+    made = moved(START, at=NOW - MINUTE)
+    chain = (before(hosts=(JONAS,), start=START + DAY), before())
+    key = planned(made, HOST, past=Past(predecessors=chain))[0].key.removeprefix(f"{made.uri}/host/")
+
+    texts = {
+        to: planned(made, HOST, past=Past(messages=(told(made, to, key),), predecessors=chain))
+        for to in (JONASS_NUMBER, MARAS_NUMBER)
+    }
+
+    assert shown(texts[JONASS_NUMBER]) == [("host jonas", JONASS_NUMBER, "expired seen_late", NOW - 3 * DAY)]
+    assert shown(texts[MARAS_NUMBER]) == [("host jonas", JONASS_NUMBER, "scheduled", NOW - MINUTE)]
+
+
+@pytest.mark.parametrize(("office", "expected"), [(OFFICE, []), ("", ["skipped no_number"])])
+def test_a_text_whose_number_was_erased_told_nobody_who_has_none(office: str, expected: list[str]) -> None:
+    """A host without a number is skipped with the reason; the office's number that was told is not told twice."""
+    made = handed_over(MARAS, Takeover(host=TIA, since=AT), event=replace(EVENT, hosts=(TIA,)))
+    context = Context(now=NOW, born_at=NOW - 9 * DAY, past=Past(messages=(told(made, office, "other"),)))
+
+    messages = plan(made, replace(policy(NEW_HOST), host_phone=office), context)
+
+    assert [f"{message.state} {message.reason}" for message in messages] == expected
+
+
+def test_each_host_who_took_over_is_judged_alone() -> None:
+    """One took it over before the birth, for the second time; the other one since."""
+    hosts = replace(EVENT, hosts=(JONAS, TIA))
+    made = handed_over(
+        MARAS, Takeover(host=JONAS, count=2, since=NOW - 2 * DAY), Takeover(host=TIA, since=AT), event=hosts
+    )
+
+    assert shown(planned(made, NEW_HOST, born_at=NOW - DAY)) == [
+        ("new-host jonas~2", "", "skipped before_birth", NOW - 2 * DAY),
+        ("new-host tia", OFFICE, "scheduled", AT),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("other", "is_told_of_the_move"),
+    [
+        pytest.param(NEW_HOST, False, id="a rule for new hosts"),
+        pytest.param(HOST, False, id="a rule for new bookings that is for them, too"),
+        pytest.param(replace(NEW_HOST, event_types=frozenset({EVENT.name})), False, id="for this kind by its name"),
+        pytest.param(
+            replace(NEW_HOST, event_types=frozenset({EVENT.event_type})), False, id="for this kind by its URI"
+        ),
+        pytest.param(replace(NEW_HOST, event_types=frozenset({"Erstgespräch"})), True, id="for another kind of event"),
+        pytest.param(replace(HOST, also_reassigned=False), True, id="a rule for new bookings alone"),
+        pytest.param(OLD_HOST, True, id="a rule for former hosts"),
+        pytest.param(GUEST, True, id="a rule for guests"),
+        pytest.param(replace(GUEST, on=Trigger.BOOKED, also_reassigned=True), True, id="and one that is for them, too"),
+    ],
+)
+def test_a_new_host_hears_of_a_move_unless_a_rule_tells_of_the_hand_over(
+    other: Rule, is_told_of_the_move: bool
+) -> None:
+    """With the hand-over they hear of the time."""
+    messages = planned(moved(START + DAY), MOVED, other, past=Past(predecessors=(before(),)))
+
+    assert [m.rule for m in messages if m.to == JONASS_NUMBER].count("host-moved") == is_told_of_the_move
