@@ -14,7 +14,7 @@ import secrets
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -226,6 +226,7 @@ class Worker:
         # A scheduler of our own, so that nobody else's entries run here. What raises is not scheduled anew by it, and
         # would run again on every tick: hence `_run_surviving`.
         scheduler = schedule.Scheduler()
+        options = replace(options, loop=True)
         self._run_surviving(options)
         while not self.stop.is_set():
             self.alive()

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from bulk import DAY, START, UNLIMITED, InProcess, Office, SimulatedStop, Timeline, fill, key_of, number
 from conftest import NOW, an_event, an_invitee
+from freezegun import freeze_time
 from hypothesis import given
 from hypothesis import strategies as st
 from stage import Stage
@@ -200,6 +201,34 @@ def test_an_account_that_grows_has_a_longer_interval_from_the_next_run_on(
         found.append(worker.interval.total_seconds())
 
     assert found == [15, 24, 15, 24, 15]
+
+
+@pytest.mark.parametrize("jump", [-3600, 3600], ids=["back, as in autumn", "ahead"])
+def test_a_wall_clock_that_is_set_moves_no_run(stage: Stage, jump: int) -> None:
+    """`schedule` goes by it; the interval is counted in seconds of a clock that nobody sets."""
+    with freeze_time(NOW) as frozen:
+        worker = stage.worker()
+        began: list[float] = []
+
+        def wait(timeout: float | None = None) -> bool:
+            frozen.tick(timedelta(seconds=timeout or 0))
+            stage.ticked += timeout or 0
+            return worker.stop.is_set()
+
+        def tell(event: str, /, **fields: object) -> None:
+            stage.tell(event, **fields)
+            if event == "run.started":
+                began.append(worker.ticks())
+            if event == "run.completed" and len(began) == 2:
+                frozen.tick(timedelta(seconds=jump))
+            if event == "run.completed" and len(began) == 5:
+                worker.stop.set()
+
+        worker.stop.wait = wait  # type: ignore[method-assign]  # moves both clocks
+        worker.tell = tell
+        worker.run_forever()
+
+    assert [later - earlier for earlier, later in pairwise(began)] == pytest.approx([15] * 4, abs=1)
 
 
 @pytest.mark.parametrize("error", [NotConnected("no route"), LoginRefused("Calendly 401", status=401)])

@@ -31,13 +31,16 @@ from syncer.outbox import Halt, NoAnswer
 from syncer.reasons import Reason
 from syncer.rules import Rule, Trigger
 from syncer.run import Options
-from syncer.worker import BATCH, LOOP, Worker
+from syncer.worker import BATCH, LOOP, ONCE, Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from syncer.config import Settings
     from syncer.store import Store
+
+
+TEMPLATES = [f"TEMPLATE_ID_{name}" for name in ("CONFIRM", "CANCEL", "REMINDER", "FOLLOWUP", "HOST_NOTIFY")]
 
 
 @pytest.fixture
@@ -297,6 +300,43 @@ def test_what_the_listing_took_is_no_time_of_reading(
 
     assert (first, behind) == (BATCH * batches, batches < 6)
     assert len(known_in(stage.store)) == BATCH * min(6, 2 * batches)
+
+
+@pytest.mark.parametrize("options", [ONCE, LOOP], ids=["once", "loop"])
+def test_a_listing_that_is_itself_too_old_for_texts_is_not_read_again_for_them(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, options: Options
+) -> None:
+    """It takes 14 minutes, texts wait, and another one would be as old: a run reads on instead of listing again."""
+    put(stage, BATCH * 3)
+    real = stage.calendly.events
+
+    def slow(*asked: Any, **more: Any) -> Any:
+        stage.now += timedelta(minutes=14)
+        return real(*asked, **more)
+
+    monkeypatch.setattr(stage.calendly, "events", slow)
+
+    assert stage.run(options).report.changed == BATCH * 3
+    assert [method for method, _ in stage.calendly.calls].count("events") == 1
+
+
+@pytest.mark.parametrize(("texts", "batches"), [(True, 2), (False, 5)])
+def test_a_loop_with_a_long_interval_lists_anew_for_texts(
+    settings: Callable[..., Settings], store: Store, monkeypatch: pytest.MonkeyPatch, texts: bool, batches: int
+) -> None:
+    """Batches of 8 minutes, an interval of an hour: after two of five a waiting text needs a younger listing."""
+    environ = {} if texts else dict.fromkeys(TEMPLATES, "")
+    stage = Stage(settings('interval = "1h"', environ), store)
+    put(stage, BATCH * 5)
+    real = stage.calendly.invitees
+
+    def slow(uri: str) -> Any:
+        stage.now += timedelta(minutes=8) / BATCH
+        return real(uri)
+
+    monkeypatch.setattr(stage.calendly, "invitees", slow)
+
+    assert stage.run(LOOP).report.changed == BATCH * batches
 
 
 def test_a_loop_that_is_behind_does_not_wait_for_its_interval(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
