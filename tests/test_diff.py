@@ -166,6 +166,8 @@ ENDED = an_event(start=NOW - 2 * HOUR)  # it ended an hour and a half ago
             "a young cancellation",
             id="of a whole event",
         ),
+        pytest.param(a_known(an_event(), reread_at=NOW), an_event(), "safety", id="its turn comes this moment"),
+        pytest.param(a_known(an_event(), reread_at=NOW + SECOND), an_event(), "", id="its turn comes in a second"),
         pytest.param(a_known(ENDED, read_at=NOW - HOUR - SECOND), ENDED, "ended", id="ended, not read since"),
         pytest.param(a_known(ENDED, read_at=NOW - HOUR), ENDED, "", id="read when the look was due"),
         pytest.param(
