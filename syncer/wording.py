@@ -168,9 +168,7 @@ def _planned_at(rule: Rule, booking: Booking) -> datetime:
     """Say when a rule wants its text, near enough for words."""
     if rule.on is Trigger.BEFORE_START:
         return booking.event.start - rule.offset
-    if rule.on is Trigger.AFTER_END:
-        return booking.event.end + rule.offset
-    return booking.booked_at + rule.offset
+    return booking.event.end if rule.on is Trigger.AFTER_END else booking.booked_at
 
 
 def at_leaving(

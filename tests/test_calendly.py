@@ -685,6 +685,20 @@ def test_what_to_do_about_a_bad_parameter(body: object, words: str) -> None:
 @pytest.mark.parametrize(
     ("body", "words"),
     [
+        ({"message": "one", "title": "two", "type": "three"}, "Calendly 404: one"),
+        ({"title": "two", "type": "three"}, "Calendly 404: two"),
+        ({"type": "three"}, "Calendly 404: three"),
+        ({}, "Calendly 404"),
+    ],
+)
+def test_an_error_quotes_what_calendly_says(body: object, words: str) -> None:
+    """Its message, else the title, else the type."""
+    assert str(refused(404, {}, json.dumps(body).encode())).startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
         ({"message": "Insufficient scope"}, "scopes"),
         ({"error": "insufficient_scope"}, "scopes"),
         ({"title": "InsufficientScopeError"}, "scopes"),

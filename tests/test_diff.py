@@ -27,7 +27,7 @@ from syncer.diff import (
     stale,
     why_stale,
 )
-from syncer.model import Change, ChangeKind, Event, Host, Invitee, Location, Takeover, utc_text
+from syncer.model import Answer, Change, ChangeKind, Event, Host, Invitee, Location, Takeover, utc_text
 from syncer.rules import Rule, Trigger
 
 if TYPE_CHECKING:
@@ -104,6 +104,7 @@ def test_several_changed_fields_are_all_named() -> None:
         pytest.param("name", "Another name", id="the event type was renamed"),
         pytest.param("event_type", f"{API}/event_types/t2", id="another event type"),
         pytest.param("external_id", "q1w2e3r4t5y6", id="a calendar was connected"),
+        pytest.param("hosts", (), id="the listing does not say who the hosts are"),
     ],
 )
 def test_other_fields_are_no_news(name: str, value: Any) -> None:
@@ -165,6 +166,8 @@ ENDED = an_event(start=NOW - 2 * HOUR)  # it ended an hour and a half ago
             "a young cancellation",
             id="of a whole event",
         ),
+        pytest.param(a_known(an_event(), reread_at=NOW), an_event(), "safety", id="its turn comes this moment"),
+        pytest.param(a_known(an_event(), reread_at=NOW + SECOND), an_event(), "", id="its turn comes in a second"),
         pytest.param(a_known(ENDED, read_at=NOW - HOUR - SECOND), ENDED, "ended", id="ended, not read since"),
         pytest.param(a_known(ENDED, read_at=NOW - HOUR), ENDED, "", id="read when the look was due"),
         pytest.param(
@@ -535,6 +538,31 @@ def test_another_end_is_no_move() -> None:
     assert snapshot.read(replace(EVENT, end=EVENT.end + HOUR), INES) == []
     assert snapshot.bookings[INES.uri].moved_at is None
     assert snapshot.bookings[INES.uri].event.end == EVENT.end + HOUR
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [
+        pytest.param([("Mobile", "0171")], ("question:*", "Mobile"), id="as it was"),
+        pytest.param([("Phone", " 0171 ")], ("question:*", "Phone"), id="its question was renamed"),
+        pytest.param([("Work", "0171"), ("Mobile", "0171")], ("question:*", "Mobile"), id="another holds it, too"),
+        pytest.param([("Work", "0171"), ("Home", "0171")], ("question:*", "Work"), id="two hold it: the first"),
+        pytest.param([("Mobile", "0172")], ("", ""), id="another answer to it"),
+        pytest.param([("Mobile", "0172"), ("Work", "0171")], ("question:*", "Work"), id="it stands elsewhere now"),
+        pytest.param([], ("", ""), id="no answers"),
+    ],
+)
+def test_which_answer_held_the_number_is_kept_in_mind(
+    answers: list[tuple[str, str]], expected: tuple[str, str]
+) -> None:
+    """While the answer is the same, whatever its question is called now."""
+    first = replace(INES, answers=(Answer("Topic", "taxes"), Answer("Mobile", "0171 ")))
+    old = a_booking(EVENT, first, phone_source="question:*", phone_question="Mobile")
+    now = replace(INES, answers=tuple(Answer(*pair) for pair in [("Topic", "taxes"), *answers]))
+
+    [new] = diff(EVENT, [now], before={old.uri: old}, now=LATER, settle=SETTLE).bookings
+
+    assert (new.phone_source, new.phone_question) == expected
 
 
 # Hand-overs in place: the event gets other hosts, its URI unchanged.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from conftest import NOW, a_booking, a_message, an_event, an_invitee
@@ -223,9 +224,21 @@ def test_a_host_among_several_stays_who_they_are() -> None:
     booking = a_booking(event := replace(EVENT, hosts=hosts), an_invitee(event))
     rule = replace(RULE, params={"advance": "{host_name} in {offset}"})
     message = planned(rule, booking)
-    ida = replace(message, key=f"{message.key}/Ida~2")
+    names = {
+        at_leaving(replace(message, key=f"{message.key}/{host}"), rule, booking, START - 9 * MINUTE, POLICY)["advance"]
+        for host in ("Ida", "Ida~2")
+    }
 
-    assert at_leaving(ida, rule, booking, START - 9 * MINUTE, POLICY)["advance"] == "Ida in 9 minutes"
+    assert names == {"Ida in 9 minutes"}
+
+
+def test_the_readers_zone_stays() -> None:
+    """A time beside the distance is written anew in the zone that it was planned for."""
+    rule = replace(RULE, params={"advance": "{start_time}, in {offset}"})
+    message = replace(planned(rule), timezone="Europe/Berlin")
+    clock = START.astimezone(ZoneInfo("Europe/Berlin")).strftime("%-I:%M")
+
+    assert at_leaving(message, rule, BOOKING, START - 9 * MINUTE, POLICY)["advance"].startswith(clock)
 
 
 def test_plan_shows_what_will_be_left() -> None:

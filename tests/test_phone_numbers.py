@@ -224,6 +224,8 @@ def test_a_number_that_is_read_is_made_of_the_typed_digits(text: str, home: str)
         ("+49 171 1234567 (Austria)", "", "invalid_number"),
         ("T: 030 123456 M: 0171 1234567", "DE", "two_numbers"),
         ("0171 1234567 p: 5", "DE", "extension"),
+        ("0664 1234 56 78", "AT", "extension"),  # as long as most at "56"
+        ("00 43 664 1234 56 78", "AT", "extension"),
         ("30123456", "DE", "invalid_number"),
         ("66412345", "AT", "invalid_number"),
         ("50123456", "AE", "invalid_number"),
@@ -335,6 +337,7 @@ def test_what_was_written_apart_is_not_joined(text: str, home: str, expected: st
         ("0171 1234567 (dienstlich)", "DE", MOBILE_DE),
         ("0912 345 678（私人）", "TW", "+886912345678"),
         ("800 234 5678", "US", "+18002345678"),
+        ("00 43 664 123 45 67", "AT", MOBILE_AT),
     ],
 )
 def test_what_can_be_one_number_only_is_read(text: str, home: str, expected: str) -> None:

@@ -62,6 +62,13 @@ def is_quiet_at(moment: datetime, zone: str, quiet: QuietHours) -> bool:
         pytest.param("2026-11-26 00:00", "UTC", NIGHT, "2026-11-26 08:00", id="after midnight"),
         pytest.param("2026-11-26 07:59", "UTC", NIGHT, "2026-11-26 08:00", id="the last quiet minute"),
         pytest.param("2026-11-26 08:00", "UTC", NIGHT, "2026-11-26 08:00", id="the end is not quiet"),
+        pytest.param(
+            "2026-11-25 12:00",
+            "Pacific/Auckland",
+            QuietHours(time(0), time(8)),
+            "2026-11-25 19:00",
+            id="after midnight there, and the day before here",
+        ),
         pytest.param("2026-11-25 12:30", "UTC", NOON, "2026-11-25 14:00", id="within one day"),
         pytest.param("2026-11-25 22:00", "UTC", NOON, "2026-11-25 22:00", id="not at night then"),
         pytest.param("2026-11-25 13:00", "Asia/Taipei", NIGHT, "2026-11-26 00:00", id="in the recipient's zone"),

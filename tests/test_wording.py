@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from syncer.engagelab import Template
 from syncer.model import Answer, Audience, Booking, Event, Host, Invitee, Location
 from syncer.recipients import Recipient
 from syncer.rules import DEFAULT_PARAMS, FIELDS, HostSettings, Policy, Rule, Trigger
-from syncer.wording import Unfilled, fill, render, render_one, segments, unknown_fields, variables
+from syncer.wording import Unfilled, fill, preview, render, render_one, segments, unknown_fields, variables
 
 START = datetime(2026, 11, 25, 16, tzinfo=UTC)
 MARA = Host("https://api.calendly.com/users/2f6a9c10", "mara@northpier.example", "Mara Lindqvist")
@@ -415,7 +416,7 @@ def test_unknown_fields(text: str, wrong: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "names", "preview"),
+    ("content", "names", "filled_in"),
     [
         ("Hi {{name}}, at {{time}}", {"name", "time"}, "Hi Theo, at 10:00"),
         ("Hi {name}, at {time}", {"name", "time"}, "Hi Theo, at 10:00"),
@@ -426,10 +427,27 @@ def test_unknown_fields(text: str, wrong: list[str]) -> None:
         ("no variable {} {{}}", set(), "no variable {} {{}}"),
     ],
 )
-def test_template_content(content: str, names: set[str], preview: str) -> None:
+def test_template_content(content: str, names: set[str], filled_in: str) -> None:
     """A template's variables are found in both spellings, and a preview fills what there is."""
     assert names == variables(content)
-    assert preview == fill(content, {"name": "Theo", "time": "10:00"})
+    assert filled_in == fill(content, {"name": "Theo", "time": "10:00"})
+
+
+@pytest.mark.parametrize(
+    ("sign", "position", "expected"),
+    [
+        ("", 1, "Hi Theo"),
+        ("Pier", 0, "Hi Theo"),
+        ("Pier", 1, "[Pier] Hi Theo"),
+        ("Pier", 2, "Hi Theo [Pier]"),
+        ("Pier", 3, "Hi Theo"),
+    ],
+)
+def test_a_preview_has_the_signature(sign: str, position: int, expected: str) -> None:
+    """Before the text or behind it; without one, or at a place that nobody knows, there is none."""
+    template = Template(id="1", content="Hi {{name}}", status=2, sign_name=sign, sign_position=position)
+
+    assert preview(template, {"name": "Theo"}) == expected
 
 
 def test_a_value_is_not_filled_again() -> None:
