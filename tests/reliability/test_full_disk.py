@@ -36,8 +36,8 @@ UNSHARE = shutil.which("unshare") or ""
 DATABASE = "syncer/store/database.py"
 PAGES = Change(
     DATABASE,
-    "        check_health(db, path)\n",
-    "        check_health(db, path)\n"
+    "        (check_health if whole else check_readable)(db, path)\n",
+    "        (check_health if whole else check_readable)(db, path)\n"
     "        room = db.conn.execute('PRAGMA page_count').fetchone()[0] + int(__import__('os').environ['PAGES'])\n"
     "        db.conn.execute(f'PRAGMA max_page_count = {room}')\n",
 )

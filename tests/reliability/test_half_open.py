@@ -200,6 +200,7 @@ def test_a_send_that_is_never_answered_ends_by_its_deadline_and_is_never_repeate
         came = peer.swallowed
         bounded(scene, peer.url, "ENGAGELAB_API_URL", SEND)
         left = sorted(json.loads(body)["custom_args"]["key"] for body in peer.bodies)
+        scene.office.time.add(minutes=20)  # longer than the pause after an outage
         scene.run()
         scene.run()
         with scene.office.worker(None) as worker:
