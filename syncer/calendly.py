@@ -84,6 +84,8 @@ class Calendly:
         monotonic: Callable[[], float] = time.monotonic,
         max_per_minute: int = 0,
         on_wait: Callable[[float, str], None] | None = None,
+        renew: Callable[[], str] | None = None,
+        remedy: str = "",
     ) -> None:
         """Make a reader; nothing is asked yet.
 
@@ -95,10 +97,20 @@ class Calendly:
             monotonic: seconds that never go back.
             max_per_minute: our own cap on requests; 0 = only Calendly's limit.
             on_wait: called with seconds and reason before each wait worth telling.
+            renew: reads the token once more after a 401; "" = it is the same. Called by one thread at a time.
+            remedy: what to do then.
         """
         self._url = url.rstrip("/")
         self._asker = Asker(
-            self._url, token, http, sleep=sleep, monotonic=monotonic, max_per_minute=max_per_minute, on_wait=on_wait
+            self._url,
+            token,
+            http,
+            sleep=sleep,
+            monotonic=monotonic,
+            max_per_minute=max_per_minute,
+            on_wait=on_wait,
+            renew=renew,
+            remedy=remedy,
         )
 
     @property

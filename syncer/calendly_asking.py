@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from syncer.addresses import same_origin
 from syncer.calendly_answers import check
 from syncer.calendly_remedies import FOREIGN
-from syncer.errors import CalendlyBusy, NotConnected, NoUsableAnswer, Unreadable
+from syncer.errors import CalendlyBusy, LoginRefused, NotConnected, NoUsableAnswer, Unreadable
 from syncer.http import http_date, prepare
 from syncer.pace import Pace
 
@@ -38,6 +38,14 @@ TOO_MANY: Final = 429
 _AGAIN = (CalendlyBusy, NotConnected, NoUsableAnswer)
 
 
+def _headers(token: str) -> dict[str, str]:
+    return {
+        "Authorization": f"Bearer {token}",
+        "Accept": "application/json",
+        "Accept-Encoding": "gzip",  # a page of a hundred events shrinks to a tenth
+    }
+
+
 class Asker:
     """Asks; safe to use from several threads, each with its own request in flight.
 
@@ -57,14 +65,14 @@ class Asker:
         monotonic: Callable[[], float] = time.monotonic,
         max_per_minute: int = 0,
         on_wait: Callable[[float, str], None] | None = None,
+        renew: Callable[[], str] | None = None,
+        remedy: str = "",
     ) -> None:
         """Take the address and the token; for the rest see `Calendly`."""
         self._url = url
-        self._headers = {
-            "Authorization": f"Bearer {token}",
-            "Accept": "application/json",
-            "Accept-Encoding": "gzip",  # a page of a hundred events shrinks to a tenth
-        }
+        self._headers = _headers(token)
+        self._renew, self._remedy = renew, remedy
+        self._renewing = threading.Lock()
         self._http = http
         self._sleep = sleep
         self._monotonic = monotonic
@@ -106,13 +114,12 @@ class Asker:
         """
         if not same_origin(url, self._url):
             raise Unreadable("Calendly's answer leads to another address than CALENDLY_API_URL: not followed", FOREIGN)
-        prepared = prepare("GET", url, headers=self._headers)
         failed: list[Exception] = []
         try:
-            return self._ask(prepared, read)  # outside of tenacity, which costs as much as reading ten events
+            return self._ask(url, read)  # outside of tenacity, which costs as much as reading ten events
         except _AGAIN as error:
             failed.append(error)
-        answer: T = self._retrying()(self._repeat, prepared, read, failed)
+        answer: T = self._retrying()(self._repeat, url, read, failed)
         return answer
 
     def _retrying(self) -> Retrying:
@@ -128,13 +135,37 @@ class Asker:
             reraise=True,
         )
 
-    def _repeat(self, prepared: Prepared, read: Callable[[bytes], T], failed: list[Exception]) -> T:
+    def _repeat(self, url: str, read: Callable[[bytes], T], failed: list[Exception]) -> T:
         """Fail as the first try did, then ask again."""
         if failed:
             raise failed.pop()
-        return self._ask(prepared, read)
+        return self._ask(url, read)
 
-    def _ask(self, prepared: Prepared, read: Callable[[bytes], T]) -> T:
+    def _ask(self, url: str, read: Callable[[bytes], T]) -> T:
+        """Ask; where the token is refused and there is another one by now, once more with that."""
+        prepared = prepare("GET", url, headers=self._headers)
+        try:
+            return self._ask_once(prepared, read)
+        except LoginRefused as error:
+            self._log_in_anew(prepared, error)
+        return self._ask_once(prepare("GET", url, headers=self._headers), read)
+
+    def _log_in_anew(self, refused: Prepared, error: LoginRefused) -> None:
+        """Take the token anew, unless another thread has done so since this request was built.
+
+        Raises:
+            LoginRefused: it is the same as before.
+        """
+        with self._renewing:
+            if refused.headers["Authorization"] != self._headers["Authorization"]:
+                return
+            token = self._renew() if self._renew is not None else ""
+            if not token:
+                remedy = ". ".join(filter(None, [error.remedy, self._remedy]))
+                raise LoginRefused(str(error), remedy, status=error.status) from None
+            self._headers = _headers(token)
+
+    def _ask_once(self, prepared: Prepared, read: Callable[[bytes], T]) -> T:
         self.pace.take()
         with self._lock:
             self.requests += 1

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import re
+import threading
 import time
 from dataclasses import replace
 from datetime import timedelta
@@ -32,7 +33,7 @@ from syncer.outbox import Accepted, Halt, NoAnswer, NotNow, Outcome, Refused
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from syncer.http import Http, Prepared
+    from syncer.http import Answer, Http, Prepared
     from syncer.model import Message
 
 __all__ = ["EngageLab", "Signature", "Template", "decipher", "request_body"]
@@ -51,6 +52,8 @@ KEY_REMEDY = "Check ENGAGELAB_DEV_KEY and ENGAGELAB_DEV_SECRET, the key's expiry
 
 HALTING = frozenset({2001, 2002, 2004})
 """Codes: wrong key, key expired or disabled, key not allowed to send."""
+LOGIN = frozenset({2001, 2002})
+"""Of those, codes that another key may mend; so may it a 401."""
 REFUSING = frozenset({3001, 3002, 3003, 5011, 5012, 5013, 5014, 5015, 5017, 5018, 5019, 5020})
 """Codes: never with this number, template or text. From 5011 on they are of EngageLab's sister products."""
 OPTED_OUT = frozenset({5013, 5019})
@@ -190,6 +193,16 @@ def request_body(message: Message, *, instance: str = "", number_format: str = "
         raise Unsendable("a value of the message is not valid text") from None
 
 
+def _headers(key: str, secret: str) -> dict[str, str]:
+    packed = base64.b64encode(f"{key}:{secret}".encode()).decode("ascii")
+    return {"Authorization": f"Basic {packed}", "Content-Type": "application/json"}
+
+
+def _refuses_login(answer: Answer) -> bool:
+    """Whether another key and secret may do better."""
+    return answer.status == 401 or _code(json_object(answer.body).get("code")) in LOGIN  # noqa: PLR2004  Unauthorized
+
+
 class EngageLab:
     """The gateway. Safe to use from several threads."""
 
@@ -202,6 +215,8 @@ class EngageLab:
         *,
         sleep: Callable[[float], None] = time.sleep,
         number_format: str = "e164",
+        renew: Callable[[], tuple[str, str] | None] | None = None,
+        remedy: str = "",
     ) -> None:
         """Make a gateway; nothing is asked yet.
 
@@ -212,10 +227,13 @@ class EngageLab:
             http: carries the requests; for sends its connections should not stay idle long (`SENDS_KEEPALIVE`).
             sleep: waits between the tries of a list, in seconds; may raise to stop. A send never waits.
             number_format: e164 or digits; see `request_body`.
+            renew: reads key and secret once more after they were refused, in one thread at a time; None = the same.
+            remedy: what to do then.
         """
         self._url = url.rstrip("/")
-        packed = base64.b64encode(f"{key}:{secret}".encode()).decode("ascii")
-        self._headers = {"Authorization": f"Basic {packed}", "Content-Type": "application/json"}
+        self._headers = _headers(key, secret)
+        self._renew, self._remedy = renew, remedy
+        self._renewing = threading.Lock()
         self._http = http
         self._sleep = sleep
         self._number_format = number_format
@@ -230,7 +248,10 @@ class EngageLab:
         return prepare("POST", f"{self._url}/v1/messages", headers=self._headers, content=content)
 
     def send(self, prepared: Prepared) -> Outcome:
-        """Send one message, once; whatever happens on the way is an outcome, not an error."""
+        """Send one message, once; whatever happens on the way is an outcome, not an error.
+
+        Where the key is refused and there is another one by now, the message may be tried again: nothing was taken.
+        """
         try:
             answer = self._http.exchange(prepared, deadline=DEADLINE, cap=BODY_CAP)
         except NotConnected as error:
@@ -239,7 +260,21 @@ class EngageLab:
             return NoAnswer(f"EngageLab gave no usable answer: {error}")
         except Unsendable as error:
             return Refused(f"not sendable: {error}")
-        return decipher(answer.status, answer.headers, answer.body)
+        outcome = decipher(answer.status, answer.headers, answer.body)
+        if not isinstance(outcome, Halt) or not _refuses_login(answer):
+            return outcome
+        if self._logs_in_anew(prepared):
+            return NotNow(f"{outcome.detail}; there is another key now")
+        return replace(outcome, remedy=self._remedy)
+
+    def _logs_in_anew(self, refused: Prepared) -> bool:
+        """Take key and secret anew; returns whether they are others than a request was refused with."""
+        with self._renewing:
+            if refused.headers["Authorization"] == self._headers["Authorization"]:
+                pair = self._renew() if self._renew is not None else None
+                if pair is not None:
+                    self._headers = _headers(*pair)
+            return refused.headers["Authorization"] != self._headers["Authorization"]
 
     def templates(self) -> tuple[Template, ...]:
         """Read all templates.
@@ -256,15 +291,18 @@ class EngageLab:
         return self._list("/v1/sign-configs", read_signatures)
 
     def _list(self, path: str, read: Callable[[bytes], tuple[T, ...]]) -> tuple[T, ...]:
-        prepared = prepare("GET", f"{self._url}{path}", headers=self._headers)
-
-        def ask() -> tuple[T, ...]:
+        def ask(*, anew: bool = True) -> tuple[T, ...]:
+            prepared = prepare("GET", f"{self._url}{path}", headers=self._headers)
             answer = self._http.exchange(prepared, deadline=DEADLINE, cap=LIST_CAP)
+            if anew and _refuses_login(answer) and self._logs_in_anew(prepared):
+                return ask(anew=False)
             fields = json_object(answer.body)
             if answer.status == 403 and answer.body and not fields:  # noqa: PLR2004  EngageLab says why in JSON
                 raise RunHalted("EngageLab, or a firewall before it, refuses the request (HTTP 403)", WALL_REMEDY)
             if answer.status in {401, 403} or _code(fields.get("code")) in HALTING:
-                raise RunHalted(f"EngageLab refuses the login (HTTP {answer.status})", KEY_REMEDY)
+                more = [KEY_REMEDY, self._remedy] if _refuses_login(answer) else [KEY_REMEDY]
+                remedy = ". ".join(filter(None, more))
+                raise RunHalted(f"EngageLab refuses the login (HTTP {answer.status})", remedy)
             refused = answer.status != 200 or _code(fields.get("code")) != 0  # noqa: PLR2004  OK
             if answer.status == 402 or (refused and _MONEY.search(str(fields.get("message") or ""))):  # noqa: PLR2004
                 raise RunHalted(

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from syncer.diff import Known
     from syncer.errors import SyncerError
     from syncer.model import Event
+    from syncer.ports import Listing
     from syncer.run import Run
+    from syncer.sieve import Sieve
 
 EMPTY = "Calendly lists no event at all; without the role owner or admin it may do so instead of refusing: syncer check"
 PER_PAGE = 100
@@ -49,7 +51,7 @@ def read_listing(run: Run) -> Listed:
     began, ticks = run.clock(), run.ticks()
     since, until = window(run, began)
     sieve, known = run.store.sieve(since, until, now=began, reread=run.settings.reread, most=MOST_NEW)
-    listing = run.calendly.events(scope, since, until, cuts=_cuts(run, sieve.size, since, until), sieve=sieve)
+    listing = _listing(run, scope, (since, until), sieve)
     veil = run.store.veil(names_of_forgotten(listing.events))
     events = [veil.event(event) for event in listing.events]
     known |= run.store.known_by_mark(sieve.unseen())
@@ -146,6 +148,20 @@ def note_unreadable(run: Run, failed: Mapping[str, SyncerError], now: datetime, 
     run.store.remember_unreadable(noted)
 
 
+def _listing(run: Run, scope: dict[str, str], window: tuple[datetime, datetime | None], sieve: Sieve) -> Listing:
+    """Ask for the complete listing; where the token was refused on the way, the new one must be of the same account.
+
+    Raises:
+        WrongDatabase: it is another account's.
+        Unreadable: it is another person's, whose events are others.
+    """
+    token = run.settings.token.reveal()
+    listing = run.calendly.events(scope, *window, cuts=_cuts(run, sieve.size, *window), sieve=sieve)
+    if run.settings.token.reveal() != token and _scope(run) != scope:
+        raise Unreadable("the new token is another person's: these are not their events", "The next run lists theirs")
+    return listing
+
+
 def _cuts(run: Run, count: int, since: datetime, until: datetime | None) -> list[datetime]:
     """Part the window by how many events the snapshot has of it: a part is some whole pages, so that it costs no more.
 
@@ -163,7 +179,7 @@ def _scope(run: Run) -> dict[str, str]:
     store, scope, token = run.store, run.settings.scope, run.settings.token.reveal()
     if not store.knows_token(token):
         me = run.calendly.me()
-        store.bind(me.organization, me.uri, token)
+        store.bind(me.organization, me.uri, run.settings.token.reveal())  # which may be another one since it was asked
     return scope_of(scope, account=store.meta("account"), user=store.meta("user"))
 
 

@@ -128,7 +128,14 @@ class Redactor:
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         # The longest first: one may begin like another.
-        self._secrets = sorted((secret for secret in secrets if secret), key=len, reverse=True)
+        self._secrets: list[str] = []
+        for secret in secrets:
+            self.add(secret)
+
+    def add(self, secret: str) -> None:
+        """Mask one more secret; the longest first, as one may begin like another."""
+        known = {*self._secrets, secret} - {""}
+        self._secrets = sorted(known, key=len, reverse=True)
 
     def __call__(self, _: object, __: str, event_dict: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         """Redact one event."""
@@ -172,6 +179,13 @@ class _Losses:
             self._told = lost
             event_dict["lines_lost"] = lost
         return event_dict
+
+
+def hide(secret: str) -> None:
+    """Mask one more secret from here on: it was read after the log was set up."""
+    for processor in structlog.get_config()["processors"]:
+        if isinstance(processor, Redactor):
+            processor.add(secret)
 
 
 def configure(

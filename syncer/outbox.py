@@ -85,9 +85,15 @@ class NotNow:
 
 @dataclass(frozen=True, slots=True)
 class Halt:
-    """Login, credit, address: no message can leave until a person acts. Nothing is lost."""
+    """Login, credit, address: no message can leave until a person acts. Nothing is lost.
+
+    Attributes:
+        detail: what the gateway said, for people.
+        remedy: what to do, where more is known than the detail says.
+    """
 
     detail: str
+    remedy: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -344,7 +344,8 @@ class Sending:
                 self.run.report.count("skipped")
                 say_message(self.run.tell, "skipped", message)
         if isinstance(outcome, Halt):
-            halt(self.run, self.course, outcome.detail, f"syncer check; syncer explain {claimed.id}")
+            remedy = "; ".join(filter(None, [outcome.remedy, "syncer check", f"syncer explain {claimed.id}"]))
+            halt(self.run, self.course, outcome.detail, remedy)
         elif isinstance(outcome, NotNow) and outcome.pauses_all:
             # One message's own tries may grow to half an hour; all the others do not wait so long for it.
             until = retry_at(now, min(claimed.attempts, PAUSE_GROWS), outcome.retry_after)

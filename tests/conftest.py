@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -46,6 +47,8 @@ TITLE = "figures of the test programme"
 
 # Else tests would depend on whether one before them has read the settings.
 use_newest()
+# Under nohup it is ignored, here and in every program that a test starts, and syncer respects that.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # No time limit for an example: a slow disk is no counterexample.
 hypothesis_settings.register_profile("syncer", deadline=None)

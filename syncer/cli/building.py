@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from syncer.calendly import Calendly
 from syncer.errors import Stopped, SyncerError
 from syncer.http import SENDS_KEEPALIVE, Http
-from syncer.log import tell
+from syncer.log import hide, tell
 from syncer.store import Store, database
 from syncer.store.lock import run_lock
 from syncer.worker import Worker
@@ -22,7 +22,7 @@ from syncer.zone_data import use_newest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from syncer.config import Settings
+    from syncer.config import Secret, Settings
     from syncer.engagelab import EngageLab, Template
     from syncer.http import Prepared
     from syncer.log import Tell
@@ -86,7 +86,17 @@ def a_reader(
             sleep=sleep,
             max_per_minute=settings.max_requests_per_minute,
             on_wait=on_wait,
+            renew=lambda: settings.token.reveal() if _renewed(settings.token) else "",
+            remedy=settings.token.remedy,
         )
+
+
+def _renewed(*secrets: Secret) -> bool:
+    """Read secrets once more, and keep new ones out of the log; returns whether one is another now."""
+    changed = [secret for secret in secrets if secret.renew()]
+    for secret in changed:
+        hide(secret.reveal())
+    return bool(changed)
 
 
 @contextlib.contextmanager
@@ -101,9 +111,18 @@ def a_gateway(
     from syncer.engagelab import EngageLab
 
     with Http(keepalive=SENDS_KEEPALIVE, **_http_options(settings, alive, stopping)) as http:
-        key, secret = settings.dev_key.reveal(), settings.dev_secret.reveal()
-        number_format = settings.number_format
-        yield EngageLab(settings.engagelab_url, key, secret, http, sleep=sleep, number_format=number_format)
+        pair = settings.dev_key, settings.dev_secret
+        key, secret = (one.reveal() for one in pair)
+        yield EngageLab(
+            settings.engagelab_url,
+            key,
+            secret,
+            http,
+            sleep=sleep,
+            number_format=settings.number_format,
+            renew=lambda: (pair[0].reveal(), pair[1].reveal()) if _renewed(*pair) else None,
+            remedy=". ".join(dict.fromkeys(one.remedy for one in pair if one.remedy)),
+        )
 
 
 class Later:

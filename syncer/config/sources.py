@@ -21,22 +21,42 @@ _WHERE = {
     "ENGAGELAB_DEV_KEY": "EngageLab's console shows it under API keys",
     "ENGAGELAB_DEV_SECRET": "EngageLab's console shows it under API keys",
 }
+AT_THE_START = "is read at the start: change it there and restart the service"
 _LONGEST_SECRET = 8192
 _SHORTEST_SECRET = 6
 
 
 class Secret:
-    """A text that no log, traceback or debugger's printout shows; only `reveal` gives it away."""
+    """A text that no log, traceback or debugger's printout shows; only `reveal` gives it away.
+
+    Attributes:
+        remedy: what to do where it is refused and `renew` finds the same; "" = nothing is known.
+    """
 
     # No dataclass: `dataclasses.asdict` would take it apart.
-    __slots__ = ("_text",)
+    __slots__ = ("_read", "_text", "remedy")
 
-    def __init__(self, text: str) -> None:
-        self._text = text
+    def __init__(self, text: str, read: Callable[[], str] | None = None, remedy: str = "") -> None:
+        """Hold a secret.
+
+        Args:
+            text: the secret.
+            read: reads it once more from where it stands; "" = it cannot be read now. None = it cannot change.
+            remedy: see above.
+        """
+        self._text, self._read, self.remedy = text, read, remedy
 
     def reveal(self) -> str:
         """Give the secret away, to be put into a header and nowhere else."""
         return self._text
+
+    def renew(self) -> bool:
+        """Read it once more, after it was refused; returns whether it is another one now."""
+        found = self._read() if self._read is not None else ""
+        changed = bool(found) and found != self._text
+        if changed:
+            self._text = found
+        return changed
 
     def __repr__(self) -> str:
         return "Secret(***)" if self._text else "Secret(empty)"
@@ -56,8 +76,15 @@ class Secret:
 class Sources:
     """The variables of both levels, and the problems found so far."""
 
-    def __init__(self, environ: Mapping[str, str], folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, environ: Mapping[str, str], folder: Path, *, again: bool = False) -> None:
+        """Read `.env`; the rest is read when it is asked for.
+
+        Args:
+            environ: the environment.
+            folder: where `.env` is, and what paths are relative to.
+            again: all of it was read before: then what may be a pipe is not read, as it has nothing more to say.
+        """
+        self.folder, self._environ, self._again = folder, environ, again
         self.problems: list[Problem] = []
         self.hidden: set[str] = set()
         self.levels: list[tuple[str, Mapping[str, str]]] = [("the environment", environ), (".env", self._dotenv())]
@@ -71,6 +98,8 @@ class Sources:
     def _dotenv(self) -> dict[str, str]:
         """Read `.env` as it stands: a `$` in a secret is a `$`. A missing file is no problem."""
         given: dict[str, str] = {}
+        if self._again and not (self.folder / ".env").is_file():
+            return given
         try:
             content = (self.folder / ".env").read_text(encoding="utf-8-sig")
         except FileNotFoundError:
@@ -132,19 +161,36 @@ class Sources:
             if value.strip() and file:
                 self.problem(name, f"is given twice in {label}: directly and as {twin}", "Keep one of the two")
             elif file:
-                return self._secret_file(name, file)
+                return self._renewable(name, self._secret_file(name, file), self._file_remedy(name, file))
             elif not value.strip():
                 self.problem(name if name in level else twin, f"is empty in {label}", "Fill it in or take it away")
             else:
-                return self._checked(name, name, value.strip())
+                remedy = _put(self.folder / ".env", name) if label == ".env" else f"{name} {AT_THE_START}"
+                return self._renewable(name, self._checked(name, name, value.strip()), remedy)
             return Secret("")
         where = f"Set it in the environment or in .env, or name a file that holds it in {twin}. {_WHERE[name]}"
         self.problem(name, "is missing", where)
         return Secret("")
 
+    def _renewable(self, name: str, secret: Secret, remedy: str) -> Secret:
+        """Let a secret be read once more from where it stands now."""
+        if not secret:
+            return secret
+        environ, folder = self._environ, self.folder
+        return Secret(secret.reveal(), lambda: Sources(environ, folder, again=True).secret(name).reveal(), remedy)
+
+    def _file_remedy(self, name: str, file: str) -> str:
+        path = self.folder / at_home(file)
+        credentials = self._environ.get("CREDENTIALS_DIRECTORY", "")
+        if credentials and path.is_relative_to(credentials):
+            return f"{name} is a credential of systemd, which {AT_THE_START}"
+        return _put(path, name)
+
     def _secret_file(self, name: str, file: str) -> Secret:
         """Read the twin's file. It may be a pipe, so it is read once, and never without end."""
         twin = f"{name}_FILE"
+        if self._again and not (self.folder / at_home(file)).is_file():
+            return Secret("")
         try:
             with (self.folder / at_home(file)).open("rb") as opened:
                 content = opened.read(_LONGEST_SECRET + 3)
@@ -231,6 +277,11 @@ class Sources:
             # A shorter one is no secret, and would black out parts of words.
             text = text.replace(secret, "***") if len(secret) >= _SHORTEST_SECRET else text
         return " ".join(text.split())
+
+
+def _put(path: Path, name: str) -> str:
+    """Say where to put a new secret. Only a path that was read is named: what cannot be may be the secret itself."""
+    return f"Put the new {name} into {path}, which is read again by itself; if it stands there, restart the service"
 
 
 def at_home(path: str) -> str:
