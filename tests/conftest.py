@@ -47,8 +47,9 @@ TITLE = "figures of the test programme"
 
 # Else tests would depend on whether one before them has read the settings.
 use_newest()
-# Under nohup it is ignored, here and in every program that a test starts, and syncer respects that.
+# Under nohup, or behind a shell's `&`, they are ignored here and in every program that a test starts.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No time limit for an example: a slow disk is no counterexample.
 hypothesis_settings.register_profile("syncer", deadline=None)
