@@ -15,7 +15,7 @@ import pytest
 from shop import PHONE, now
 
 from syncer.cli import run
-from syncer.model import State, from_utc_text
+from syncer.model import State, from_utc_text, utc_text
 from syncer.reasons import Reason, in_words
 from syncer.store import Store, database
 from syncer.store.lock import run_lock
@@ -322,6 +322,26 @@ def test_status_is_the_health_probe(shop: Shop) -> None:
     assert (before, code, late[0]) == (1, 0, 1)
     assert set(json.loads(out)["messages"]) == set(State)
     assert "too old" in late[1]
+
+
+@pytest.mark.parametrize(
+    ("ahead", "code"),
+    [(timedelta(minutes=-6), 1), (timedelta(minutes=-4), 0), (timedelta(minutes=1), 0), (timedelta(minutes=10), 1)],
+)
+def test_status_by_a_clock_that_may_be_wrong(shop: Shop, ahead: timedelta, code: int) -> None:
+    """A run in the future was dated by Calendly's clock: this machine's is behind, and then nothing is sent."""
+    shop.run("migrate")
+    row = {"id": "r", "outcome": "completed", "error": "", "counts": "{}", "checked": 1}
+    wrong = {"id": "w", "outcome": "failed", "error": "the clock", "counts": "{}", "checked": 0}
+    with Store(database.open_writable(shop.folder / "syncer.db")) as store:
+        store.record_run(row | dict.fromkeys(("started_at", "ended_at"), utc_text(now() + ahead)))
+        store.record_run(wrong | dict.fromkeys(("started_at", "ended_at"), utc_text(now() + timedelta(days=300))))
+
+    got, out, _ = shop.run("status")
+
+    assert got == code
+    assert ("clock" in out.splitlines()[0]) is (ahead > timedelta(minutes=5))
+    assert "last run failed: the clock" in out
 
 
 def test_migrate_lists_and_applies(shop: Shop) -> None:
