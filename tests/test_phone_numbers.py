@@ -525,6 +525,7 @@ def test_a_detail_holds_no_number() -> None:
         ("171 (0) 1234567", "DE", phones.UNSURE),
         ("+49 (0) 171 (0) 1234567", "", phones.UNSURE),
         ("0 01512 3458596", "DE", phones.UNSURE),
+        ("0-06641234562", "US", phones.UNSURE),
         ("0171 1234567 (Austria)", "DE", phones.UNSURE),
         ("0171 1234567 (Büro)", "DE", phones.LETTERS),
         ("", "DE", phones.NOT_VALID),
