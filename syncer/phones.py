@@ -284,7 +284,6 @@ def _read_part(text: str, home: str) -> Number | NoRecipient:
     before, plus, rest = text.rpartition("+")
     if before.strip(" (+"):
         return SEVERAL if any(map(str.isdecimal, before)) else NOT_VALID
-    rest = "(" * before.count("(") + rest
     if not _WRITTEN.fullmatch(rest) or not any(map(str.isdecimal, rest)):
         return NOT_VALID
     trunk = _TRUNK.match(rest) if plus or _begins_with_code(rest, home) else None
