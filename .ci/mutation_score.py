@@ -34,8 +34,8 @@ def changed(work: Path, mutant: str) -> str:
         text=True,
         check=False,
     )
-    lines = [line for line in shown.stdout.splitlines() if line[:2] in {"- ", "+ "}]
-    return " ".join(" ".join(lines).split())
+    lines = [line for line in shown.stdout.splitlines() if line[:1] in {"-", "+"} and line[:3] not in {"---", "+++"}]
+    return " ".join(" ".join(f"{line[0]} {line[1:]}" for line in lines).split())
 
 
 def explained(file: Path) -> dict[str, str]:

@@ -284,7 +284,6 @@ def _read_part(text: str, home: str) -> Number | NoRecipient:
     before, plus, rest = text.rpartition("+")
     if before.strip(" (+"):
         return SEVERAL if any(map(str.isdecimal, before)) else NOT_VALID
-    rest = "(" * before.count("(") + rest
     if not _WRITTEN.fullmatch(rest) or not any(map(str.isdecimal, rest)):
         return NOT_VALID
     trunk = _TRUNK.match(rest) if plus or _begins_with_code(rest, home) else None
@@ -336,7 +335,7 @@ def _is_code_and_pairs(groups: list[str], between: list[str], home: str) -> bool
     47406655 and an extension, which nobody writes as one more pair.
     """
     is_even = len(set(between)) == 1 and between[0] in {"", "-", "."} and {*map(len, groups[1:])} == {2}
-    if home == "" or not is_even or groups[0] != _code(home):
+    if not is_even or groups[0] != _code(home):
         return False
     return any(way.is_whole and way.number.country == home for way in _international("".join(groups)))
 
@@ -344,12 +343,12 @@ def _is_code_and_pairs(groups: list[str], between: list[str], home: str) -> bool
 def _is_prefix_torn(groups: list[str], home: str) -> bool:
     """Whether a prefix for calls abroad is only made by joining groups: "0 0151" is a 0 and a number with its own."""
     digits = "".join(groups)
-    metadata = phonenumbers.PhoneMetadata.metadata_for_region(home) if home else None
-    abroad = str(metadata.international_prefix) if metadata is not None and metadata.international_prefix else "00"
+    metadata = phonenumbers.PhoneMetadata.metadata_for_region(home)
+    ways = ("00",) if metadata is None else ("00", str(metadata.international_prefix))
     # Carriers' prefixes go on behind the 00. Russia and its neighbours wait for a tone after the 8 of 8 10.
     if groups[0].startswith("00") or groups[:2] == ["8", "10"]:
         return False
-    return any(found and found.end() > len(groups[0]) for found in (re.match(way, digits) for way in ("00", abroad)))
+    return any(found and found.end() > len(groups[0]) for found in (re.match(way, digits) for way in ways))
 
 
 def _beginning(groups: list[str], at: int, home: str, *, international: bool) -> list[_Reading]:
@@ -363,7 +362,7 @@ def _is_apart(
     """Whether the groups from `at` on are an extension or a second number in short; None = they belong to the first."""
     before, after, mark = "".join(groups[:at]), "".join(groups[at:]), between[at - 1]
     first = 1 if international else 0  # what stands after the country code tells nothing about the rest
-    is_slashed = set(between[first:]) == {"/"} and len(between) > 1 and max(map(len, groups)) <= _LONGEST_GROUP
+    is_slashed = set(between[first:]) == {"/"} and max(map(len, groups)) <= _LONGEST_GROUP
     if "/" in mark and len(before) > _AREA and len(after) < _LONGEST_EXTENSION and not is_slashed:
         return SEVERAL
     # A separator that stands everywhere else, too, only parts groups; and so does a blank.

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from syncer.model import Audience, Host, Location, Message, State, utc_text
+from syncer.past import Past, Predecessor
 from syncer.plan import Context, Timing, plan, timing, told
 from syncer.reasons import Reason
 from syncer.rules import (
@@ -225,6 +226,46 @@ def test_no_reminder_lives_past_the_start(offset: timedelta, lateness: timedelta
 def test_after_the_meeting(made: Booking, rule: Rule, expected: Timing | None) -> None:
     """After the meeting it is either the follow-up or the no-show, never both."""
     assert expected == timing(rule, made, Policy(rules=(FOLLOW_UP, NO_SHOW)), told=NOBODY)
+
+
+def moved_from(days: int, told_of: int | None, audience: Audience = Audience.INVITEE) -> Past:
+    """Make what a booking was moved from, so many days after EVENT; somebody was told of a time, likewise."""
+    event = an_event("e0", start=START + days * DAY, end=END + days * DAY)
+    old = a_booking(event, an_invitee(event, "i0", status="canceled", rescheduled=True, created_at=BOOKED - DAY))
+    sent = (
+        []
+        if told_of is None
+        else [a_message(old, audience=audience, state=State.SENT, meeting_at=START + told_of * DAY)]
+    )
+    return Past(predecessors=(Predecessor(replace(old, seen_at=BOOKED), tuple(sent)),))
+
+
+@pytest.mark.parametrize(
+    ("past", "rule", "expected"),
+    [
+        pytest.param(
+            moved_from(0, None), CONFIRM, life(BOOKED - DAY, 6), id="to the same time: as new, nobody knows it"
+        ),
+        pytest.param(moved_from(0, 0), CONFIRM, None, id="to the same time, which they were told of"),
+        pytest.param(
+            moved_from(0, 0, Audience.HOST),
+            CONFIRM,
+            life(BOOKED - DAY, 6),
+            id="to the same time, and the host was told",
+        ),
+        pytest.param(moved_from(1, 1), CONFIRM, life(BOOKED, 6), id="to another time than they were told of"),
+        pytest.param(moved_from(1, 0), CONFIRM, None, id="back to the time that they were told of"),
+        pytest.param(moved_from(1, 0, Audience.HOST), CONFIRM, life(BOOKED, 6), id="that the host was told of"),
+        pytest.param(
+            moved_from(1, 1), replace(CONFIRM, offset=2 * HOUR), life(BOOKED + 2 * HOUR, 6), id="a delay after the move"
+        ),
+    ],
+)
+def test_a_moved_booking_is_confirmed_unless_its_time_is_known(past: Past, rule: Rule, expected: Timing | None) -> None:
+    """Where no rule is for moves; a move to a time that the guest was told of is no news to them."""
+    made = booking(old_invitee=OLD_HALF)
+
+    assert timing(rule, made, Policy(rules=(rule,)), told=NOBODY, past=past) == expected
 
 
 AT = NOW - MINUTE

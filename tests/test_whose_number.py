@@ -13,7 +13,7 @@ from stage import Stage
 from syncer.calendly import EventType
 from syncer.cli import check_accounts
 from syncer.errors import NotThere
-from syncer.guest_number import Found, guest_number, needs_questions
+from syncer.guest_number import Found, guest_number, may_hold_number, needs_questions
 from syncer.model import Answer, Location, State
 from syncer.phones import NoRecipient
 from syncer.questions import Likeness, asks_for_phone, is_about_somebody_else, likeness
@@ -269,6 +269,8 @@ def test_the_guests_own_number_is_texted_by_its_type(question: str) -> None:
         ("您的教练的电话", Likeness.PLAIN),
         ("請輸入您的電話", Likeness.OWN),
         ("您的微信", Likeness.PLAIN),
+        ("Your 电话", Likeness.OWN),
+        ("What is your name? Mobile number", Likeness.MOBILE),
         ("您的房客", Likeness.PLAIN),
     ],
 )
@@ -305,6 +307,7 @@ def test_a_your_makes_it_the_guests_own_only_before_a_number(question: str, expe
         ("電話（あなたの番号以外）", True),
         ("電話（您的電話 座机除外）", False),
         ("電話（不要忘記您的電話）", False),
+        ("Your caterer", True),
         ("Send me your caterer phone", True),
         ("Send me your voucher by phone", False),
         ("您的房客", True),
@@ -585,6 +588,68 @@ def test_the_hint_stands_beside_another_reason() -> None:
     assert isinstance(why, NoRecipient)
     assert why.reason is Reason.LANDLINE
     assert "question:Mobile number" in why.detail
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        pytest.param(("Mobile number", "Handy"), id="the guest's own"),
+        pytest.param(("Mother's phone", "Phone of the caterer"), id="somebody else's"),
+    ],
+)
+def test_every_unread_answer_is_named(names: tuple[str, str]) -> None:
+    """The first of them is the example."""
+    why = guest_number(booking((names[0], OWN), (names[1], THEIRS)), Policy(), frozenset())
+
+    assert isinstance(why, NoRecipient)
+    assert all(f'"{name}"' in why.detail for name in names)
+    assert f'"question:{names[0]}"' in why.detail
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "expected"),
+    [
+        ("Reach me at", "+49 171 1234567", True),
+        ("Reach me at", "0049 171 1234567", True),
+        ("Reach me at", "＋49 171 1234567", True),
+        ("Reach me at", "\u202a(+49) 171 1234567", True),
+        ("Reach me at", "0171 1234567", False),
+        ("Order", "00999999999", False),
+        ("Phone", "1234567", True),
+        ("Phone", "123456", False),
+    ],
+)
+def test_what_may_hold_a_number(question: str, text: str, expected: bool) -> None:
+    """What a question for a number holds, or what is written like an international one."""
+    assert may_hold_number(Answer(question, text), Policy(country="DE")) is expected
+
+
+def test_what_is_found_says_where() -> None:
+    """Its source, and the question as it is called now, also where the answer is remembered."""
+    made = booking(("Mobile", OWN))
+    known = replace(made, phone_source="question:*", phone_question="Mobile")
+
+    for one in (made, known):
+        found = guest_number(one, Policy(), frozenset({"Mobile"}))
+        assert isinstance(found, Found)
+        assert (found.number.number, found.source, found.question) == (OWN, "question:*", "Mobile")
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("Phone " + "x" * 54, "Phone " + "x" * 54),
+        ("Phone " + "x" * 55, "Phone " + "x" * 53 + "…"),
+        ("Phone 123456", "Phone 123456"),
+        ("Phone 1234567", "Phone *******"),
+    ],
+)
+def test_how_a_question_is_named(name: str, shown: str) -> None:
+    """In 60 characters, and without a number that may stand in it."""
+    why = guest_number(booking((name, OWN), ("Phone 2", THEIRS)), Policy(), None)
+
+    assert isinstance(why, NoRecipient)
+    assert why.detail.startswith(f'"{shown}", "Phone 2" ')
 
 
 def test_a_name_with_a_number_in_it_is_masked() -> None:
