@@ -730,7 +730,7 @@ def halted(stage: Stage, _: pytest.MonkeyPatch) -> None:
 
 def locked_file(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another program holds the database."""
-    monkeypatch.setattr(stage.store, "born_by", lambda _: (_ for _ in ()).throw(Busy("locked")))
+    monkeypatch.setattr(stage.store, "unreadable_events", lambda _: (_ for _ in ()).throw(Busy("locked")))
 
 
 @pytest.mark.parametrize(
