@@ -170,6 +170,18 @@ class Run:
         if self.stopping():
             raise Stopped("asked to stop")
 
+    def began_at(self, ticks: float, by_clock: datetime) -> datetime:
+        """Say when the run began, by the clock that was checked if one was.
+
+        Args:
+            ticks: when it began, in ticks.
+            by_clock: the same moment by the clock as it was then.
+        """
+        if self.checked is None:
+            return by_clock
+        at, ticked = self.checked
+        return at - timedelta(seconds=ticked - ticks)
+
     def check_end(self) -> None:
         """Fail the run, once everything in hand is finished, for what happened on the way.
 

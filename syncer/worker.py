@@ -346,12 +346,9 @@ class Worker:
             raise error from fault
         finally:
             run.report.requests = self.calendly.requests - requests
-            ticks = self.ticks()
-            took = timedelta(seconds=ticks - began)  # whoever sets the clock meanwhile
+            took = timedelta(seconds=self.ticks() - began)  # whoever sets the clock meanwhile
             run.report.duration_ms = int(took.total_seconds() * 1000)
-            if run.checked is not None:
-                at, ticked = run.checked
-                started = at - timedelta(seconds=ticked - began)
+            started = run.began_at(began, started)
             if options.loop:
                 failed = outcome != "completed"
                 run.report.next_run_s = self._rest(began, run.report.requests, failed=failed)
