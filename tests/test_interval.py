@@ -522,7 +522,8 @@ def ran(shop: Shop, ago: timedelta, counts: dict[str, int], *, outcome: str = "c
     ended = utc_text(datetime.now(UTC) - ago)
     row = (f"r{ago}{outcome}", ended, ended, outcome, json.dumps(counts), "")
     with contextlib.closing(sqlite3.connect(shop.folder / "syncer.db")) as db, db:
-        db.execute("INSERT INTO runs (id, started_at, ended_at, outcome, counts, error) VALUES (?, ?, ?, ?, ?, ?)", row)
+        columns = "id, started_at, ended_at, outcome, counts, error, checked"
+        db.execute(f"INSERT INTO runs ({columns}) VALUES (?, ?, ?, ?, ?, ?, 1)", row)  # noqa: S608  constants
 
 
 @pytest.mark.parametrize(

@@ -256,6 +256,6 @@ def test_days_of_a_busy_office(
     assert soak.figures["kills"] >= hours // 2
     assert len(late) > bookings
     assert growth < MOST_GROWTH
-    assert open_files() == files
+    assert open_files() <= files  # one that a test before it had left open may be gone
     assert size < MOST_FOR_A_BOOKING * bookings + MEBIBYTE
     assert late[int(len(late) * SLOWEST)] <= (2 * INTERVAL + 20 * MINUTE).total_seconds()
