@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import contextlib
 import gc
 import shutil
@@ -32,7 +33,7 @@ GRANTED = b"HTTP/1.1 200 Connection established\r\n\r\n"
 LONG = 5.0
 
 
-class Listener:
+class Listener(abc.ABC):
     """A server on loopback, a thread a connection.
 
     Attributes:
@@ -58,9 +59,9 @@ class Listener:
         with contextlib.suppress(OSError), connection:
             self.serve(connection)
 
+    @abc.abstractmethod
     def serve(self, connection: socket.socket) -> None:
         """Talk to one client."""
-        raise NotImplementedError
 
     def close(self) -> None:
         """Hang up on everybody."""
