@@ -13,6 +13,8 @@ SMALLEST_LIMIT = 50
 """Requests a minute of Calendly's free plan: assumed until an answer says more ("Rate limits")."""
 PER_PAGE = 100
 """Events of a page of the listing: the most that Calendly gives."""
+READING_PER_LISTING = 12
+"""The time for reading, as a multiple of the listing's: a first read in the loop takes a twelfth longer than `--once`."""
 
 
 def quiet_requests(events: int) -> int:
@@ -59,7 +61,7 @@ def described(interval: timedelta | None) -> str:
 def time_to_read(interval: timedelta, requests: int, limit: int | None, listing: timedelta) -> timedelta:
     """Say how long a run of the loop reads before the next one lists anew: news must not wait for all that is old.
 
-    A listing that costs much is worth more reading: otherwise a first read would be listing for the most part.
+    The longer a listing takes, the longer is read after it: otherwise a first read would be listing for the most part.
 
     Args:
         interval: from the start of one run to the next.
@@ -67,4 +69,4 @@ def time_to_read(interval: timedelta, requests: int, limit: int | None, listing:
         limit: requests a minute that Calendly lets through; None = not known.
         listing: how long the listing took.
     """
-    return max(pause(requests, limit, interval), listing)
+    return max(pause(requests, limit, interval), READING_PER_LISTING * listing)

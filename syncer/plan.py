@@ -303,7 +303,7 @@ def _to(
     if rule.on is Trigger.BEFORE_START and reminded(message, context.past, policy):
         return replace(message, state=State.SKIPPED, reason=Reason.ALREADY_SENT)
     if when.expires_at <= context.now:
-        return replace(message, state=State.EXPIRED, reason=Reason.SEEN_LATE)
+        return _unless_restored(replace(message, state=State.EXPIRED, reason=Reason.SEEN_LATE), context)
     if rule.quiet_hours and policy.quiet_hours is not None:
         return _heeding_quiet_hours(message, rule, booking, policy, context)
     return _unless_restored(message, context)
@@ -333,7 +333,7 @@ def _heeding_quiet_hours(message: Message, rule: Rule, booking: Booking, policy:
     moment = max(context.now, span.at)
     at = quiet.leaves_at(message, moment, policy)
     if at is None:  # it is too late for its window, and in the night
-        return replace(message, state=State.EXPIRED, reason=Reason.QUIET_HOURS)
+        return _unless_restored(replace(message, state=State.EXPIRED, reason=Reason.QUIET_HOURS), context)
     planned = _unless_restored(message, context)
     if at > moment:
         planned = replace(planned, next_at=at)

@@ -79,6 +79,7 @@ class Worker:
         alive: called by the loop itself, again and again: a watchdog may count on it.
         stop: set by a signal: ends waits at once, and the run after the messages in hand.
         behind: whether the last run left news to read, and has read some: then the loop does not wait for its interval.
+        catching_up: whether this run reads what the one before left.
         events: how many the last listing held.
         rests_until: when the next run of the loop may begin, in ticks.
         pace: when the next text may leave, whichever run sends it.
@@ -98,6 +99,7 @@ class Worker:
     alive: Callable[[], None] = lambda: None
     stop: threading.Event = field(default_factory=threading.Event)
     behind: bool = False
+    catching_up: bool = False
     events: int = 0
     rests_until: float = 0.0
     pace: SendPace = field(init=False)
@@ -114,7 +116,7 @@ class Worker:
         Raises:
             SyncerError: what went wrong, with its exit code; nothing is lost, and nothing was sent from a partial view.
         """
-        self.behind = False
+        self.catching_up, self.behind = self.behind, False
         with self._reported(options) as run:
             if not options.dry_run:  # beside a running worker they are not remnants
                 self.store.lay_ballast()
@@ -283,6 +285,8 @@ class Worker:
             The seconds until then.
         """
         interval, now = self.interval, self.ticks()
+        if self.catching_up and not failed:  # its end is no reason to let due texts wait as long as it took
+            requests = min(requests, intervals.quiet_requests(self.events))
         rest = pause(requests, self.calendly.limit, interval, behind=self.behind)
         self.rests_until = began + rest.total_seconds()
         if failed:

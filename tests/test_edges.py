@@ -348,6 +348,26 @@ def test_what_was_due_when_a_backup_was_put_back_is_planned_as_unknown(
     assert message == replace(usual, state=state, reason=reason)
 
 
+@pytest.mark.parametrize(
+    ("restored", "state"),
+    [
+        (None, State.EXPIRED),
+        (NOW - 2 * HOUR - SECOND, State.EXPIRED),
+        (NOW - 2 * HOUR, State.UNKNOWN),
+        (NOW + 8 * HOUR, State.UNKNOWN),
+    ],
+)
+def test_what_a_lost_database_may_have_sent_is_unknown_even_when_its_time_is_over(
+    settings: Callable[..., Settings], restored: Any, state: State
+) -> None:
+    """As expired it would count as not sent, and a guest who was told of a booking must hear of its cancellation."""
+    reason = Reason.RESTORED if state is State.UNKNOWN else Reason.SEEN_LATE
+
+    message = planned(settings, "confirmation", restored_at=restored, now=NOW + 8 * HOUR)
+
+    assert (message.state, message.reason) == (state, reason)
+
+
 def test_a_message_that_misses_a_field_still_says_to_whom(settings: Callable[..., Settings]) -> None:
     """`explain` shows whom it would have gone to."""
     toml = '[[rule]]\nname = "a"\non = "booked"\ntemplate = "1001"\nparams = { where = "{join_url}" }\n'

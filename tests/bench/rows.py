@@ -5,12 +5,15 @@ from __future__ import annotations
 import statistics
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import httpx
 from desk import HERE, MOST, Desk, Took, make_due, median, ratio, rounds, run_here, timed
+from long_past import age
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -248,4 +251,39 @@ def to_first_request(desk: Desk, folder: Any) -> float:
     return float(httpx.get(f"{desk.url}/bench").json()["first_at"]) - began
 
 
-ROWS = [server, start, quiet, latency, news, first, delivery, memory, paced]
+def aged(desk: Desk, times: int) -> Iterator[Row]:
+    """A job's start with 300,000 finished messages, beside an empty database; not the first one of a day."""
+    desk.set_up(events=0, latency=0, rate=0)
+    new, old = desk.folder(), desk.folder()
+    for folder, messages in ((new, 0), (old, 300_000)):
+        with desk.worker(folder) as worker:
+            worker.run_once()
+            if messages:
+                age(worker.store, messages)
+            worker.run_once()
+    shares = [to_first_request(desk, old) / to_first_request(desk, new) for _ in range(times * 3)]
+    yield Row("run --once with 300,000 finished messages: to its first request / empty", statistics.median(shares), 1.2)
+
+
+def planning(desk: Desk, times: int) -> Iterator[Row]:  # noqa: ARG001  minutes, and one is enough
+    """150,000 bookings are planned anew after a change of the settings."""
+    desk.set_up(events=150_000, latency=0, rate=0)
+    folder = desk.folder()
+    with desk.worker(folder, rules=["CONFIRM"]) as worker:
+        worker.run_once()
+    signs = [0.0]
+    with desk.worker(folder, rules=["CONFIRM", "REMINDER"]) as worker:
+        worker.alive = lambda: signs.append(time.monotonic())
+        signs[0] = began = time.monotonic()
+        worker.run_once()
+        signs.append(time.monotonic())
+    yield Row("150,000 bookings planned anew: seconds", signs[-1] - began, None, "s")
+    yield Row(
+        "150,000 bookings planned anew: longest time without a sign of life",
+        max(later - earlier for earlier, later in pairwise(signs)),
+        10,
+        "s",
+    )
+
+
+ROWS = [server, start, quiet, latency, news, first, delivery, memory, paced, aged, planning]

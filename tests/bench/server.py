@@ -108,6 +108,14 @@ class Account:
         self.events += [self._event(n) for n in range(first, first + count)]
         self.pages.clear()
 
+    def add_key(self, before: str) -> None:
+        """Let every event have a new key in front of this one, as Calendly may do on any day."""
+        self.events = [
+            event.replace(b'"%s"' % before.encode(), b'"invented_later":0,"%s"' % before.encode())
+            for event in self.events
+        ]
+        self.pages.clear()
+
     def bounds(self, query: dict[str, list[str]]) -> tuple[int, int]:
         """Find the first event of a window and the one after its last; both bounds are inclusive."""
 
@@ -161,6 +169,8 @@ class Bench:
             self.account.move(*wanted["move"])
         if "add" in wanted:
             self.account.add(wanted["add"])
+        if "add_key" in wanted:
+            self.account.add_key(wanted["add_key"])
         self.counts.clear()
         self.moments.clear()
         self.most_flying, self._opened, self._used = 0, float("-inf"), 0

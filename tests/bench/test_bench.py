@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 import sys
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -15,7 +17,7 @@ from rows import Statements, sending
 from syncer.sandbox.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 DAY = timedelta(days=1)
@@ -87,18 +89,52 @@ def test_texts_share_their_commits_and_never_crowd(desk: Desk) -> None:
     assert seen.count("COMMIT") <= 200 * 0.6
 
 
+def peak(desk: Desk, folder: Path) -> float:
+    """The most memory of a process that runs three times, or once where there is no database yet, in MiB."""
+    done = run_here(sys.executable, str(HERE / "peak.py"), desk.url, str(folder))
+    assert done.returncode == 0, done.stderr
+    return float(done.stdout)
+
+
 def test_memory_does_not_grow_with_the_account(desk: Desk) -> None:
     """Ten times the events, and no more than a seventh more memory."""
     peaks = []
     for events in (1_000, 10_000):
         desk.set_up(events=events, latency=0, rate=0)
         folder = desk.folder()
-        for _ in range(2):
-            done = run_here(sys.executable, str(HERE / "peak.py"), desk.url, str(folder))
-            assert done.returncode == 0, done.stderr
-        peaks.append(float(done.stdout))
+        peak(desk, folder)
+        peaks.append(peak(desk, folder))
 
     assert peaks[1] <= peaks[0] * 1.15, peaks
+
+
+def marks(folder: Path) -> dict[str, bytes]:
+    """The fingerprints of all events."""
+    with contextlib.closing(sqlite3.connect(folder / "syncer.db")) as db:
+        return dict(db.execute("SELECT uri, mark FROM events"))
+
+
+@pytest.mark.parametrize(("before", "counts"), [("limit", True), ("status", True), ("created_at", False)])
+def test_memory_does_not_grow_with_a_new_key_in_every_row(
+    desk: Desk, before: str, counts: bool, *, full: bool, figures: Callable[..., None]
+) -> None:
+    """It is no news: nobody is read again. Beside what decides, it changes each fingerprint, and all are renewed."""
+    events = 100_000 if full else 3_000
+    desk.set_up(events=events, latency=0, rate=0)
+    folder = desk.folder()
+    peak(desk, folder)
+    quiet, old = peak(desk, folder), marks(folder)
+    desk.set_up(add_key=before)
+
+    changed = peak(desk, folder)
+
+    asked, new = desk.counts(), marks(folder)
+    renewed = sum(new[uri] != mark for uri, mark in old.items())
+    figures(f"a new key in each of {events} events", quiet_mib=quiet, changed_mib=changed, renewed=renewed)
+    assert asked.get("invitees", 0) == 0
+    assert len(old) == events
+    assert renewed == (events if counts else 0)
+    assert changed <= quiet * 1.15
 
 
 def test_a_large_account_with_much_news_stays_within_half_of_the_limit(tmp_path: Path) -> None:
