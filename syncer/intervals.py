@@ -14,7 +14,7 @@ SMALLEST_LIMIT = 50
 PER_PAGE = 100
 """Events of a page of the listing: the most that Calendly gives."""
 READING_PER_LISTING = 12
-"""The time for reading, as a multiple of the listing's: a first read in the loop takes a twelfth longer than `--once`."""
+"""The time for reading, by the time that the listing took: a first read takes a twelfth longer than with `--once`."""
 
 
 def quiet_requests(events: int) -> int:
