@@ -9,6 +9,8 @@ import sys
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import fork_server
+
 from syncer.sandbox.page import env_lines
 from syncer.sandbox.server import SandboxServer
 from syncer.sandbox.world import World
@@ -55,10 +57,15 @@ class Shop:
 
     def run(self, *arguments: str, environ: dict[str, str] | None = None, typed: str = "") -> tuple[int, str, str]:
         """Run a command, with what is typed at its questions; returns exit code, stdout, stderr."""
-        process = self.start(*arguments, environ=environ)
-        out, err = process.communicate(typed, timeout=60)
+        wanted = {"PATH": os.environ["PATH"], **(environ or {})}
+        if fork_server.can_fork(wanted):
+            code, out, err = fork_server.run(arguments, self.folder, wanted, typed)
+        else:
+            process = self.start(*arguments, environ=environ)
+            out, err = process.communicate(typed, timeout=60)
+            code = process.returncode
         assert "Traceback" not in out + err, err
-        return process.returncode, out, err
+        return code, out, err
 
     def be_born(self) -> None:
         """Let a first listing be complete: what is booked a second later is news."""

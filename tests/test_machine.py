@@ -1,6 +1,6 @@
 """A state machine that mixes everything people, calendars and networks do, judged after each step.
 
-CI runs some 10,000 steps. The long form, in which people also fall out of their event's list and come back:
+CI runs some 6,000 steps. The long form, in which people also fall out of their event's list and come back:
 `SYNCER_STEPS=200000 .venv/bin/python -m pytest tests/test_machine.py -q -n 2`
 """
 
@@ -691,7 +691,7 @@ class Machine(RuleBasedStateMachine):
 
 def steps() -> int:
     """How many steps are wanted."""
-    return int(os.environ.get("SYNCER_STEPS", "10000"))
+    return int(os.environ.get("SYNCER_STEPS", "6000"))
 
 
 def play(examples: int, *, shard: int = 0) -> Counter[str]:
@@ -721,7 +721,7 @@ def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("shard", range(max(1, steps() // A_SHARD)))
 def test_no_promise_is_broken(shard: int, figures: Callable[..., None]) -> None:
-    """10,000 steps in CI."""
+    """6,000 steps in CI."""
     wanted = min(steps(), A_SHARD)
     played = Counter(play(wanted // 38, shard=shard))
     figures(f"state machine, shard {shard}", **{name.replace(" ", "_"): count for name, count in played.items()})

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from harness import Site
 
-KILLS = {1: (100, 1000), 8: (50, 500)}
+KILLS = {1: (50, 1000), 8: (50, 500)}
 """How many, by the number of texts in flight: in the short form and in the full one."""
 KILLS_IN_A_STORY = 25
 STORIES_AT_ONCE = 2
