@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from databases import a_store
+from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from rewording import details_as_worded, details_reworded
 from shop import a_shop
@@ -51,8 +52,8 @@ use_newest()
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# No time limit for an example: a slow disk is no counterexample.
-hypothesis_settings.register_profile("syncer", deadline=None)
+# No limits of time: a slow disk or a busy machine is no counterexample.
+hypothesis_settings.register_profile("syncer", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("syncer")
 
 
