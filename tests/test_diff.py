@@ -22,6 +22,7 @@ from syncer.diff import (
     noticed_after,
     reread_at,
     retry_unreadable,
+    same_as_read,
     settled,
     settles_at,
     stale,
@@ -53,6 +54,28 @@ CREATED, CANCELED, RESCHEDULED, MOVED, MISSING, REASSIGNED = (
 
 
 # Which events are read again.
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [
+        pytest.param({}, True, id="nothing"),
+        pytest.param({"name": "Another name"}, True, id="the name, which makes no text another one"),
+        pytest.param({"hosts": ()}, True, id="a listing without hosts"),
+        pytest.param({"status": "canceled"}, False, id="status"),
+        pytest.param({"start": NOW}, False, id="start"),
+        pytest.param({"end": NOW}, False, id="end"),
+        pytest.param({"location": Location("physical", "1 Quay")}, False, id="place"),
+        pytest.param({"total": 2}, False, id="guests ever"),
+        pytest.param({"active": 0}, False, id="guests now"),
+        pytest.param({"external_id": "another"}, False, id="the calendar's id"),
+    ],
+)
+def test_a_row_that_differs_in_bytes_only_is_as_it_was_read(change: dict[str, Any], same: bool) -> None:
+    """All that is kept of a listed event decides, and nothing else."""
+    known = an_event(external_id="the same")
+
+    assert same_as_read(known, replace(known, **change)) is same
 
 
 def why(known: Known | None, listed: Event, *, now: datetime = NOW, reread: timedelta = NEVER, rules: Any = ()) -> str:
