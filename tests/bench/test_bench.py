@@ -108,7 +108,7 @@ def test_memory_does_not_grow_with_the_account(desk: Desk, *, full: bool) -> Non
     assert peaks[1] <= peaks[0] * 1.15, peaks
 
 
-def marks(folder: Path) -> dict[str, bytes]:
+def marks(folder: Path) -> dict[str, int]:
     """The fingerprints of all events."""
     with contextlib.closing(sqlite3.connect(folder / "syncer.db")) as db:
         return dict(db.execute("SELECT uri, mark FROM events"))
