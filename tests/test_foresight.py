@@ -215,6 +215,7 @@ def test_plan_shows_the_wording_of_the_live_template(booked: Shop) -> None:
 
 def test_plan_shows_what_changed_settings_do(booked: Shop) -> None:
     """A new rule, one that is gone: told beforehand, and then it happens."""
+    time.sleep(1.1)  # The booking is from an earlier second than the rule.
     (booked.folder / "syncer.toml").write_text(
         '[[rule]]\nname = "reminder-2h"\non = "before_start"\noffset = "2h"\ntemplate = "2031460771195412482"\n'
         '[[rule]]\nname = "thanks-for-booking"\non = "booked"\ntemplate = "2031460771195412480"\n',
