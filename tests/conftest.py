@@ -1,4 +1,4 @@
-"""What all tests share: a fixed present, makers of values, a store on a real file, a settings maker."""
+"""Fixtures that all tests share: a store on a real file, settings, a served sandbox, and the figures of a run."""
 
 from __future__ import annotations
 
@@ -6,44 +6,34 @@ import os
 import signal
 import sys
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from databases import a_store
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
-from rewording import details_as_worded, details_reworded
-from shop import a_shop
 
+from support.browser import a_browser
+from support.builders import NOW, TUTORIAL
+from support.calendly_faults import a_faulty_account
+from support.cli_workspace import a_workspace
+from support.databases import a_store
+from support.modes import CI, ELSEWHERE, FULL
+from support.repository import TESTS
+from support.rewording import details_as_worded, details_reworded
 from syncer import config
-from syncer.model import Audience, Booking, Event, Host, Invitee, Message, State, utc_text
-from syncer.reasons import Reason
 from syncer.zone_data import use_newest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
     from pathlib import Path
 
-    from shop import Shop
-
+    from support.browser import Browser
+    from support.calendly_faults import FaultyAccount
+    from support.cli_workspace import Workspace
     from syncer.store import Store
 
-NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
-API = "https://api.calendly.com"
-NUMBER = "+13125550142"
-TUTORIAL = {
-    "CALENDLY_TOKEN": "token",
-    "ENGAGELAB_DEV_KEY": "key",
-    "ENGAGELAB_DEV_SECRET": "secret",
-    "TEMPLATE_ID_CONFIRM": "1001",
-    "TEMPLATE_ID_CANCEL": "1002",
-    "TEMPLATE_ID_REMINDER": "1003",
-    "TEMPLATE_ID_FOLLOWUP": "1004",
-    "TEMPLATE_ID_HOST_NOTIFY": "1005",
-    "HOST_PHONE": "+13125550177",
-}
-"""The `.env` of the usual webhook tutorial, plus CALENDLY_TOKEN."""
+SLOW_FOLDERS = {"cli", "system", "sandbox", "reliability", "bench", "deploy"}
 TITLE = "figures of the test programme"
 
 # Else tests would depend on whether one before them has read the settings.
@@ -52,71 +42,12 @@ use_newest()
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# No limits of time: a slow disk or a busy machine is no counterexample.
-hypothesis_settings.register_profile("syncer", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-hypothesis_settings.load_profile("syncer")
-
-
-def an_event(name: str = "e1", **over: Any) -> Event:
-    """Make an event that starts in two days."""
-    start = over.pop("start", NOW + timedelta(days=2))
-    fields: dict[str, Any] = {
-        "uri": f"{API}/scheduled_events/{name}",
-        "name": "Phone consultation",
-        "status": "active",
-        "start": start,
-        "end": start + timedelta(minutes=30),
-        "event_type": f"{API}/event_types/t1",
-        "hosts": (Host(f"{API}/users/u1", "mara@northpier.example", "Mara Lindqvist"),),
-        "total": 1,
-        "active": 1,
-    }
-    return Event(**(fields | over))
-
-
-def an_invitee(event: Event, name: str = "i1", **over: Any) -> Invitee:
-    """Make an active invitee of an event, booked an hour ago, with a number."""
-    fields: dict[str, Any] = {
-        "uri": f"{event.uri}/invitees/{name}",
-        "event": event.uri,
-        "name": "Ines Okafor",
-        "email": "ines.okafor@example.com",
-        "timezone": "America/Chicago",
-        "text_reminder_number": NUMBER,
-        "created_at": NOW - timedelta(hours=1),
-    }
-    return Invitee(**(fields | over))
-
-
-def a_booking(event: Event | None = None, invitee: Invitee | None = None, **over: Any) -> Booking:
-    """Make a booking, read just now."""
-    event = event or an_event()
-    fields: dict[str, Any] = {"seen_at": NOW, "read_at": NOW}
-    return Booking(event=event, invitee=invitee or an_invitee(event), **(fields | over))
-
-
-def a_message(booking: Booking | None = None, **over: Any) -> Message:
-    """Make a message that is due now."""
-    booking = booking or a_booking()
-    rule = over.get("rule", "confirmation")
-    fields: dict[str, Any] = {
-        "key": f"{booking.uri}/{rule}/{utc_text(booking.event.start)}",
-        "rule": rule,
-        "booking": booking.uri,
-        "audience": Audience.INVITEE,
-        "to": NUMBER,
-        "language": "en",
-        "template": "1001",
-        "params": {"name": "Ines Okafor", "time": "Wed, Nov 25, 2026, 6:00 AM"},
-        "state": State.SCHEDULED,
-        "reason": Reason.NONE,
-        "scheduled_at": NOW,
-        "next_at": NOW,
-        "expires_at": NOW + timedelta(hours=6),
-        "meeting_at": booking.event.start,
-        "changed_at": NOW,
-    }
-    return Message(**(fields | over))
+# No limits of time: a slow disk or a busy machine is no counterexample. Each push tries the same examples, so that no
+# commit fails by chance; the long form tries others.
+CALM = hypothesis_settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.register_profile("push", CALM, derandomize=True)
+hypothesis_settings.register_profile("nightly", CALM, max_examples=2000, print_blob=True)
+hypothesis_settings.load_profile(os.environ.get("SYNCER_PROFILE") or ("nightly" if FULL else "push"))
 
 
 def forget(*, constants: bool) -> None:
@@ -175,16 +106,30 @@ def settings(tmp_path: Path) -> Callable[..., config.Settings]:
 
 
 @pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Shop]:
+def workspace(tmp_path: Path) -> Iterator[Workspace]:
     """A folder with a served sandbox, and the command line in it."""
-    with a_shop(tmp_path) as served:
+    with a_workspace(tmp_path) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def driven(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """A real browser for the whole module."""
+    with a_browser(tmp_path_factory.mktemp("profile")) as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultyAccount]:
+    """An account of which one answer can be made wrong, for the whole module."""
+    with a_faulty_account(tmp_path_factory) as served:
         yield served
 
 
 @pytest.fixture(scope="session")
 def full() -> bool:
-    """Whether the long forms are wanted: `SYNCER_FULL=1`. CI runs the short ones."""
-    return os.environ.get("SYNCER_FULL") == "1"
+    """Whether the long forms are wanted. CI runs the short ones."""
+    return FULL
 
 
 @pytest.fixture
@@ -197,9 +142,32 @@ def figures(record_property: Callable[[str, object], None]) -> Callable[..., Non
     return say
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests outside the quick tier, by their folders."""
+    for item in items:
+        if item.path.relative_to(TESTS).parts[0] in SLOW_FOLDERS:
+            item.add_marker(pytest.mark.slow)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """In CI, fail what was skipped because this machine lacks something."""
+    report = yield
+    if CI and report.skipped and isinstance(report.longrepr, tuple):
+        reason = report.longrepr[2].removeprefix("Skipped: ")
+        if not reason.startswith(ELSEWHERE):
+            report.outcome, report.longrepr = "failed", f"{item.nodeid}: {reason}. CI skips nothing that it can install"
+    return report
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the figures of all tests, wherever they ran."""
+    reasons = {
+        str(report.longrepr[2]).removeprefix("Skipped: ") for report in terminalreporter.stats.get("skipped", ())
+    }
+    if reasons:
+        terminalreporter.write_line(f"Skipped: {'; '.join(sorted(reasons))}.")
     reports = [report for kind in ("passed", "failed") for report in terminalreporter.stats.get(kind, ())]
     lines = [str(value) for report in reports for name, value in report.user_properties if name == TITLE]
     if lines:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import subprocess
 from functools import cache
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import pytest
 
+from support.repository import ROOT
 from syncer import config, errors
 from syncer.cli import COMMANDS, cli
 from syncer.log import EVENTS
@@ -18,7 +19,9 @@ from syncer.reasons import EXPLANATIONS, Reason
 from syncer.report import Report
 from syncer.rules import FIELDS, CanceledBy, Trigger, built_in
 
-ROOT = Path(__file__).parent.parent
+if TYPE_CHECKING:
+    from pathlib import Path
+
 PAGES = {
     "commands": "README.md",
     "options": "README.md",

@@ -5,15 +5,15 @@ from __future__ import annotations
 import ast
 import re
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
+from support.repository import ROOT
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-ROOT = Path(__file__).parents[1]
 
 FAMILIES = {
     "base": "model errors reasons spans",

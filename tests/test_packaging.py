@@ -20,11 +20,11 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import syncer
+from support.repository import ROOT
 
 if TYPE_CHECKING:
     from email.message import EmailMessage
 
-ROOT = Path(__file__).parents[1]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 EVERYTHING = ROOT / ".ci" / "requirements.txt"
 PRODUCT = ROOT / "deploy" / "requirements.txt"

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.table import Table
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
-sys.path.insert(0, str(Path(__file__).parent))
-from desk import Desk
-from peers import PEERS
-from rows import ROWS
+from bench.desk import Desk
+from bench.peers import PEERS
+from bench.rows import ROWS
 
 
 @click.command()

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 
+from support.repository import TESTS
 from syncer import config, log
 from syncer.cli.building import a_worker
 
@@ -186,4 +187,10 @@ def median(found: list[Took]) -> float:
 
 def run_here(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run a command to its end; its words are kept."""
-    return subprocess.run(arguments, capture_output=True, text=True, check=False, env=os.environ | (env or {}))
+    return subprocess.run(
+        arguments,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"PYTHONPATH": str(TESTS)} | (env or {}),
+    )

@@ -25,7 +25,7 @@ def bare(url: str) -> None:
 
 def ours(url: str, folder: Path) -> None:
     """Do three runs, or the first one where there is no database yet."""
-    from desk import Desk  # noqa: PLC0415  not in the bare process
+    from bench.desk import Desk  # noqa: PLC0415  not in the bare process
 
     desk = Desk.__new__(Desk)
     desk.url = url

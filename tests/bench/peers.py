@@ -13,8 +13,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import httpx
-from desk import HERE, Desk, run_here, timed
-from rows import Row, sending
+
+from bench.desk import HERE, Desk, run_here, timed
+from bench.rows import Row, sending
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

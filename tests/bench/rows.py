@@ -12,8 +12,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import httpx
-from desk import HERE, MOST, Desk, Took, make_due, median, ratio, rounds, run_here, timed
-from long_past import age
+
+from bench.desk import HERE, MOST, Desk, Took, make_due, median, ratio, rounds, run_here, timed
+from support.aging import age
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from bulk import START, InProcess, Office, SimulatedStop, Timeline, fill, number
-from desk import HERE, Desk, run_here
-from rows import Statements, sending
 
+from bench.desk import HERE, Desk, run_here
+from bench.rows import Statements, sending
+from support.modes import LONG_FORM
+from support.worker_on_sandbox import START, InProcess, SimulatedStop, Timeline, WorkerOnSandbox, fill, number
 from syncer.sandbox.world import World
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def peak(desk: Desk, folder: Path) -> float:
 def test_memory_does_not_grow_with_the_account(desk: Desk, *, full: bool) -> None:
     """Many times the events, and no more than a seventh more memory."""
     peaks = []
-    for events in (1_000, 10_000 if full else 4_000):
+    for events in (1_000, 10_000) if full else (500, 2_000):
         desk.set_up(events=events, latency=0, rate=0)
         folder = desk.folder()
         peak(desk, folder)
@@ -119,7 +120,9 @@ def test_memory_does_not_grow_with_a_new_key_in_every_row(
     desk: Desk, before: str, counts: bool, *, full: bool, figures: Callable[..., None]
 ) -> None:
     """It is no news: nobody is read again. Beside what decides, it changes each fingerprint, and all are renewed."""
-    events = 100_000 if full else 3_000
+    if not full and before != "status":
+        pytest.skip(LONG_FORM)
+    events = 100_000 if full else 2_000
     desk.set_up(events=events, latency=0, rate=0)
     folder = desk.folder()
     peak(desk, folder)
@@ -146,7 +149,7 @@ def test_a_large_account_with_much_news_stays_within_half_of_the_limit(tmp_path:
     time = Timeline()
     world = World(time.now, rate_limit=1_000_000)
     booked = fill(world, count, first=START + 2 * DAY, apart=timedelta(minutes=5))
-    wire, office = InProcess(world, time), Office(tmp_path, time, limits="concurrency = 1\n")
+    wire, office = InProcess(world, time), WorkerOnSandbox(tmp_path, time, limits="concurrency = 1\n")
     with office.worker(wire) as worker:
         worker.run_once()
     world.rate_limit = rate

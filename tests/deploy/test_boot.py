@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-import machine as machines
 import pytest
-from machine import Machine
 
+import support.booted_machine as machines
+from support.booted_machine import Machine
+from support.modes import FULL, IN_DEPLOY
 from syncer.sandbox.page import env_lines
 from syncer.sandbox.server import SandboxServer
 from syncer.sandbox.world import World
@@ -18,10 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PHONE = "+13125550142"
-FULL = os.environ.get("SYNCER_FULL") == "1"
 
 pytestmark = pytest.mark.skipif(
-    not FULL or bool(machines.why_not()), reason=machines.why_not() or "boots a machine: SYNCER_FULL=1"
+    not FULL or bool(machines.why_not()), reason=machines.why_not() if FULL else f"{IN_DEPLOY}: boots a machine"
 )
 
 

@@ -10,10 +10,12 @@ import subprocess
 import time
 from typing import TYPE_CHECKING
 
-import machine
 import pytest
-from tools import DEPLOY, FULL, ROOT, needs, run
 
+from support import booted_machine
+from support.deploy_tools import DEPLOY, needs, run
+from support.modes import FULL, IN_DEPLOY
+from support.repository import ROOT
 from syncer import __version__
 
 if TYPE_CHECKING:
@@ -74,7 +76,7 @@ def test_hadolint_finds_nothing() -> None:
 
 builds = pytest.mark.skipif(
     not FULL or os.geteuid() != 0 or not all(map(shutil.which, ("buildah", "podman", "runc", "debootstrap"))),
-    reason="builds an image: .ci/deploy, as root, with buildah, podman, runc and debootstrap",
+    reason=f"{IN_DEPLOY}: builds an image as root, with buildah, podman, runc and debootstrap",
 )
 
 
@@ -83,7 +85,15 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The image, on a base made from Debian's packages: no registry of images is needed."""
     root = tmp_path_factory.mktemp("base") / "root"
     packages = "--include=python3,python3-venv,ca-certificates"
-    run("debootstrap", "--variant=minbase", packages, machine.suite(), str(root), machine.archive(), timeout=300)
+    run(
+        "debootstrap",
+        "--variant=minbase",
+        packages,
+        booted_machine.suite(),
+        str(root),
+        booted_machine.archive(),
+        timeout=300,
+    )
     for folder in ("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/man", "usr/share/locale"):
         shutil.rmtree(root / folder, ignore_errors=True)
     subprocess.run(f"tar -C {root} -c . | podman import - {BASE}", shell=True, check=True, capture_output=True)  # noqa: S602  two programs in a row

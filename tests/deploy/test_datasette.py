@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from test_sandbox_browser import BROWSER, DRIVER, Browser, decode, driven
-from tools import DEPLOY, needs, run, tool, yaml_documents
 
+from support.browser import BROWSER, DRIVER, Browser, decode
+from support.deploy_tools import DEPLOY, needs, run, tool, yaml_documents
 from syncer import demo
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FOLDER = DEPLOY / "datasette"
-__all__ = ["driven"]
 
 
 @pytest.fixture(scope="module")

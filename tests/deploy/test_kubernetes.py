@@ -8,10 +8,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import overlays
 import pytest
-from tools import DEPLOY, needs, run, yaml_documents
 
+import overlays
+from support.deploy_tools import DEPLOY, needs, run, yaml_documents
 from syncer import engagelab
 from syncer.cli import cli
 from syncer.config import schema

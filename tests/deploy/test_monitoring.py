@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import structlog
-from play import MEETING, PHONE, a_play
-from tools import DEPLOY, needs, tool
 
+from support.deploy_tools import DEPLOY, needs, tool
+from support.end_to_end import MEETING, PHONE, a_journey
 from syncer import log
 from syncer.report import Report
 
@@ -52,23 +52,25 @@ def day(tmp_path: Path) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """The log of three days with everything in them, as it is written; and its lines."""
     out = io.StringIO()
     log.configure(log_format="json", stream=out)
-    with a_play(tmp_path) as play:
-        play.also = log.tell
+    with a_journey(tmp_path) as journey:
+        journey.also = log.tell
         for number in range(6):
-            play.world.book(start=MEETING + timedelta(hours=number), phone=f"+131255501{number + 42}", name="Ada Quill")
-        play.world.book(start=MEETING, phone="030 12345")
-        play.look()
-        play.world.faults.fail("/v1/messages", status=400, body={"code": 3002, "message": "no"})
-        play.world.faults.fail("/v1/messages", status=500, body={"code": 1000, "message": "internal"})
-        play.world.faults.fail("/v1/messages", status=429, headers={"Retry-After": "60"})
-        moved = play.world.book(start=MEETING + timedelta(days=1), phone=PHONE)
+            journey.world.book(
+                start=MEETING + timedelta(hours=number), phone=f"+131255501{number + 42}", name="Ada Quill"
+            )
+        journey.world.book(start=MEETING, phone="030 12345")
+        journey.look()
+        journey.world.faults.fail("/v1/messages", status=400, body={"code": 3002, "message": "no"})
+        journey.world.faults.fail("/v1/messages", status=500, body={"code": 1000, "message": "internal"})
+        journey.world.faults.fail("/v1/messages", status=429, headers={"Retry-After": "60"})
+        moved = journey.world.book(start=MEETING + timedelta(days=1), phone=PHONE)
         for minutes in (1, 2, 30):
-            play.later(minutes=minutes)
-            play.look()
-        play.world.move(moved, MEETING + timedelta(days=2))
+            journey.later(minutes=minutes)
+            journey.look()
+        journey.world.move(moved, MEETING + timedelta(days=2))
         for hours in (1, 20, 30, 10, 14):
-            play.later(hours=hours)
-            play.look()
+            journey.later(hours=hours)
+            journey.look()
     yield out.getvalue(), [json.loads(line) for line in out.getvalue().splitlines()]
     structlog.reset_defaults()
 

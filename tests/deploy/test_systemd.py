@@ -9,8 +9,8 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, get_type_hints
 
 import pytest
-from tools import DEPLOY, needs
 
+from support.deploy_tools import DEPLOY, needs
 from syncer import calendly_asking, engagelab, errors
 from syncer.config import schema
 

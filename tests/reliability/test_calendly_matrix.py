@@ -1,7 +1,7 @@
 """Calendly's answers, each kind of fault on each kind of call, and peers that never finish, of both APIs.
 
-`tests/test_listing_faults.py` holds the first part of the matrix, over the same served world: people with texts due, a
-snapshot that knows most of them, one group that is new. Here is what it does not have: the third kind of call (event
+`system/test_listing_faults.py` holds the first part of the matrix, over the same served world: people with texts due,
+a snapshot that knows most of them, one group that is new. Here is what it does not have: the third kind of call (event
 types), faults that it tries on one page only, answers that look well, and connections on which nothing comes. The
 figures give the sum of both.
 """
@@ -12,15 +12,15 @@ import contextlib
 import copy
 import gzip
 import json
-import os
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import test_listing_faults as base
-from bulk import START, contents, number
-from test_listing_faults import ALL, JSON, OWN, TARGETS, Scene, Target
 
+from support import calendly_faults as base
+from support.calendly_faults import ALL, JSON, OWN, TARGETS, Scene, Target
+from support.modes import FULL
+from support.worker_on_sandbox import START, contents, number
 from syncer.errors import GuardRefused, NoUsableAnswer, SyncerError, Unreadable
 from syncer.sandbox.world import SANDBOX_TOKEN
 
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Send
     from starlette.types import Scope as AsgiScope
 
-
-stage = base.stage
-"""The served world of the other file, made anew for this one."""
 WITH_INVITEES = ("page 1", "page 2", "invitees")
 
 
@@ -44,8 +41,6 @@ def gzipped(scene: Scene, *, whole: bool) -> None:
     scene.fault(status=200, headers=JSON | {"content-encoding": "gzip"}, body=packed)
 
 
-FULL = os.environ.get("SYNCER_FULL") == "1"
-"""Whether the cells in which five tries wait for their deadline are played, too."""
 SLOWLY_FAILING: list[tuple[str, Any, type[SyncerError], tuple[str, ...]]] = [
     ("no answer at all", base._hang, NoUsableAnswer, ("page 1", "invitees", "me")),
     ("an answer that drips", base._drip, NoUsableAnswer, ("page 1",)),
@@ -115,10 +110,14 @@ FAILING: list[tuple[str, Any, type[SyncerError], tuple[str, ...]]] = [
 
 @pytest.mark.parametrize(("play", "error", "target"), base.cases(FAILING))
 def test_a_broken_answer_holds_what_it_is_about_and_the_next_run_recovers(
-    stage: base.Stage, tmp_path: Path, play: Callable[[Scene], object], error: type[SyncerError], target: Target
+    account: base.FaultyAccount,
+    tmp_path: Path,
+    play: Callable[[Scene], object],
+    error: type[SyncerError],
+    target: Target,
 ) -> None:
     """The run fails by that error or holds that event, learns nothing, and a run without it sends each text once."""
-    with stage.scene(tmp_path, target) as scene:
+    with account.scene(tmp_path, target) as scene:
         before = contents(tmp_path / "syncer.db", without=OWN)
         play(scene)
 
@@ -130,16 +129,16 @@ def test_a_broken_answer_holds_what_it_is_about_and_the_next_run_recovers(
         scene.run()
         scene.run()
 
-        assert sent == stage.vouched_for(target, error)
+        assert sent == account.vouched_for(target, error)
         assert sent or after == before
         if caught is None:
             assert scene.office.told[-1]["event"] == "run.completed"
-            assert stage.group in [one.get("event_uri") for one in scene.office.told]
+            assert account.group in [one.get("event_uri") for one in scene.office.told]
         else:
             assert caught.value.exit_code == (3 if error is GuardRefused else 1)
         assert not {"booking.missing"} & {one["event"] for one in scene.office.told}
-        assert scene.sent() == stage.reference
-        assert stage.trap.caught == []
+        assert scene.sent() == account.reference
+        assert account.trap.caught == []
 
 
 def heal(scene: Scene) -> None:
@@ -226,10 +225,10 @@ HARMLESS: list[tuple[str, Any, tuple[str, ...]]] = [
 
 @pytest.mark.parametrize(("play", "target"), base.cases(HARMLESS))
 def test_what_looks_odd_changes_nothing_about_what_is_sent(
-    stage: base.Stage, tmp_path: Path, play: Callable[[Scene], object], target: Target
+    account: base.FaultyAccount, tmp_path: Path, play: Callable[[Scene], object], target: Target
 ) -> None:
     """The same run gets over it: the very texts of a run without it, each once; nothing is missing or canceled."""
-    with stage.scene(tmp_path, target) as scene, in_front(scene):
+    with account.scene(tmp_path, target) as scene, in_front(scene):
         play(scene)
 
         scene.run()
@@ -237,22 +236,22 @@ def test_what_looks_odd_changes_nothing_about_what_is_sent(
         heal(scene)
         scene.run()
 
-        assert sent == stage.reference
-        assert scene.sent() == stage.reference
+        assert sent == account.reference
+        assert scene.sent() == account.reference
         assert [one for one in scene.office.told if one["event"] == "booking.canceled"][1:] == []
-        assert stage.trap.caught == []
+        assert account.trap.caught == []
 
 
-def test_a_number_that_is_no_text_costs_that_guest_alone(stage: base.Stage, tmp_path: Path) -> None:
+def test_a_number_that_is_no_text_costs_that_guest_alone(account: base.FaultyAccount, tmp_path: Path) -> None:
     """It may be anybody's: the guest is not texted, the others of the group are."""
-    with stage.scene(tmp_path, TARGETS["invitees"]) as scene:
+    with account.scene(tmp_path, TARGETS["invitees"]) as scene:
         guest = scene.real()["collection"][0]["text_reminder_number"]
         once(base._rows(lambda row: row.update(text_reminder_number=int(guest[1:]))))(scene)
 
         scene.run()
 
-        assert guest in [to for to, _ in stage.reference]
-        assert scene.sent() == [(to, key) for to, key in stage.reference if to != guest]
+        assert guest in [to for to, _ in account.reference]
+        assert scene.sent() == [(to, key) for to, key in account.reference if to != guest]
 
 
 @contextlib.contextmanager
@@ -284,10 +283,10 @@ CONTRADICTIONS: list[tuple[str, Any, str]] = [
     ("play", "target"), [pytest.param(play, TARGETS[target], id=name) for name, play, target in CONTRADICTIONS]
 )
 def test_less_than_the_truth_cancels_nobody_and_is_made_up_for(
-    stage: base.Stage, tmp_path: Path, play: Callable[[Scene], object], target: Target
+    account: base.FaultyAccount, tmp_path: Path, play: Callable[[Scene], object], target: Target
 ) -> None:
     """Whoever is absent from a whole answer is told nothing, least of all a cancellation; then all is sent, once."""
-    with stage.scene(tmp_path, target) as scene:
+    with account.scene(tmp_path, target) as scene:
         play(scene)
 
         with contextlib.suppress(GuardRefused):
@@ -298,10 +297,10 @@ def test_less_than_the_truth_cancels_nobody_and_is_made_up_for(
         scene.run()
         scene.run()
 
-        assert set(sent) < set(stage.reference)
-        assert scene.sent() == stage.reference
+        assert set(sent) < set(account.reference)
+        assert scene.sent() == account.reference
         assert [key for _, key in scene.sent() if "/cancellation/" in key] == [
-            key for _, key in stage.reference if "/cancellation/" in key
+            key for _, key in account.reference if "/cancellation/" in key
         ]
 
 
@@ -330,11 +329,11 @@ EVENT_TYPE: list[tuple[str, Any]] = [
 
 @pytest.mark.parametrize("play", [pytest.param(play, id=name) for name, play in EVENT_TYPE])
 def test_an_event_type_that_cannot_be_read_holds_nobody_and_misleads_nobody(
-    stage: base.Stage, tmp_path: Path, play: Callable[[Scene], object]
+    account: base.FaultyAccount, tmp_path: Path, play: Callable[[Scene], object]
 ) -> None:
     """The answer under `Mobile number` is texted all the same, the order number is not; each text once."""
-    [kind] = [uri for uri, row in stage.world.event_types.items() if row["name"] == "Phone consultation"]
-    with stage.scene(tmp_path, Target(f"/event_types/{kind.rpartition('/')[2]}")) as scene, in_front(scene):
+    [kind] = [uri for uri, row in account.world.event_types.items() if row["name"] == "Phone consultation"]
+    with account.scene(tmp_path, Target(f"/event_types/{kind.rpartition('/')[2]}")) as scene, in_front(scene):
         scene.token = SANDBOX_TOKEN
         scene.world.book(
             start=START + timedelta(days=4),
@@ -350,12 +349,12 @@ def test_an_event_type_that_cannot_be_read_holds_nobody_and_misleads_nobody(
         heal(scene)
         scene.run()
 
-        new = [to for to, key in sent if (to, key) not in stage.reference and "/confirmation/" in key]
+        new = [to for to, key in sent if (to, key) not in account.reference and "/confirmation/" in key]
         assert new == [ANSWERED]
-        assert set(stage.reference) < set(sent)
-        assert len(sent) == len(stage.reference) + 2
+        assert set(account.reference) < set(sent)
+        assert len(sent) == len(account.reference) + 2
         assert scene.sent() == sent
-        assert stage.trap.caught == []
+        assert account.trap.caught == []
 
 
 def test_the_sum_of_the_matrix(figures: Callable[..., None]) -> None:

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import NOW, an_event, an_invitee
-from fakes import FakeCalendly
-from shop import now
-from stage import Stage, a_gateway
 
+from support.builders import NOW, an_event, an_invitee
+from support.cli_workspace import now
+from support.fake_clients import FakeCalendly
+from support.worker_on_fakes import WorkerOnFakes, a_gateway
 from syncer import log
 from syncer.config.sources import Secret
 from syncer.errors import AccessRefused, CalendlyBusy, NoUsableAnswer, RunHalted, StoreError, SyncerError, Unreadable
@@ -30,8 +30,7 @@ from syncer.sandbox.page import env_lines
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from shop import Shop
-
+    from support.cli_workspace import Workspace
     from syncer.config import Settings
     from syncer.store import Store
 
@@ -89,7 +88,7 @@ def lines(capfd: pytest.CaptureFixture[str]) -> Callable[[], list[str]]:
     return read
 
 
-def a_stage(settings: Settings, store: Store, rounds: int) -> Stage:
+def a_stage(settings: Settings, store: Store, rounds: int) -> WorkerOnFakes:
     """A stage whose people are canaries, and that tells the real log."""
     calendly = FakeCalendly()
     for n in range(3):
@@ -104,7 +103,7 @@ def a_stage(settings: Settings, store: Store, rounds: int) -> Stage:
             answers=(Answer("Mobile number", OTHER), Answer("Where?", ANSWER)),
         )
         calendly.put(event, invitee)
-    stage = Stage(settings, store, calendly=calendly, gateway=a_gateway())
+    stage = WorkerOnFakes(settings, store, calendly=calendly, gateway=a_gateway())
     stage.tell = log.tell  # type: ignore[method-assign]  # the real one
     calendly._clock = lambda: stage.now  # else the later runs would find a wrong clock, and send nothing
     return stage
@@ -147,7 +146,7 @@ def test_no_canary_in_the_log(
     made = replace(settings("[limits]\nper_number_per_day = 1000\n"), token=Secret(TOKEN), dev_key=Secret(KEY))
     log.configure(log_format=shape, level="debug", secrets=[TOKEN, KEY, PASSWORD])
     lines()
-    for rounds in range(40 if full else 4):
+    for rounds in range(40 if full else 2):
         everything(made, store, rounds)
         logging.getLogger("httpx").info("HTTP Request: GET https://api.calendly.com/?invitee_email=%s", EMAIL)
         logging.getLogger("elsewhere").warning("somebody is %s, %s", NUMBER, TOKEN)
@@ -155,7 +154,7 @@ def test_no_canary_in_the_log(
     written = lines()
 
     figures(f"canaries in the log, {shape}", records=len(written), sung=sum(bool(sings(line)) for line in written))
-    assert len(written) > (5_000 if full else 500)
+    assert len(written) > (5_000 if full else 250)
     assert [line for line in written if sings(line)] == []
 
 
@@ -186,23 +185,25 @@ COMMANDS: list[list[str]] = [
 
 
 @pytest.fixture
-def canaries(shop: Shop) -> Shop:
-    """A shop whose only customer and all secrets are canaries; the secrets come by files."""
-    lines = [line for line in env_lines(shop.url) if "TOKEN" not in line and "ENGAGELAB_DEV" not in line]
+def canaries(workspace: Workspace) -> Workspace:
+    """A workspace whose only customer and all secrets are canaries; the secrets come by files."""
+    lines = [line for line in env_lines(workspace.url) if "TOKEN" not in line and "ENGAGELAB_DEV" not in line]
     secrets = {"CALENDLY_TOKEN": TOKEN, "ENGAGELAB_DEV_KEY": KEY, "ENGAGELAB_DEV_SECRET": PASSWORD}
     for name, secret in secrets.items():
-        file = shop.folder / name.lower()
+        file = workspace.folder / name.lower()
         file.write_text(f"{secret}\n", encoding="ascii")
         file.chmod(0o600)
         lines.append(f"{name}_FILE={file}")
-    (shop.folder / ".env").write_text("\n".join(lines), encoding="utf-8")
-    shop.run("run", "--once")
-    shop.world.book(start=now() + timedelta(days=3), name=NAME, email=EMAIL, phone=NUMBER, answers=[("Where?", ANSWER)])
-    return shop
+    (workspace.folder / ".env").write_text("\n".join(lines), encoding="utf-8")
+    workspace.run("run", "--once")
+    workspace.world.book(
+        start=now() + timedelta(days=3), name=NAME, email=EMAIL, phone=NUMBER, answers=[("Where?", ANSWER)]
+    )
+    return workspace
 
 
 @pytest.mark.parametrize("good", [False, True], ids=["a wrong login", "a right one"])
-def test_no_canary_in_a_commands_output(canaries: Shop, good: bool, figures: Callable[..., None]) -> None:
+def test_no_canary_in_a_commands_output(canaries: Workspace, good: bool, figures: Callable[..., None]) -> None:
     """Nor in what the system shows of the process: secrets come by files, and stay there."""
     if good:
         file = canaries.folder / ".env"
@@ -228,7 +229,7 @@ def test_no_canary_in_a_commands_output(canaries: Shop, good: bool, figures: Cal
 
 
 @pytest.mark.skipif(not PROC.is_dir(), reason="this system does not show its processes as files")
-def test_the_process_shows_no_secret(canaries: Shop) -> None:
+def test_the_process_shows_no_secret(canaries: Workspace) -> None:
     """Neither its command line nor its environment, while it runs."""
     process = canaries.start("run")
     shown = b""

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from checker import Arrival, Due, judge
-from conftest import NOW, NUMBER, a_message
 
+from support.builders import NOW, NUMBER, a_message
+from support.oracle.history import Arrival, Due, judge
 from syncer.model import Message, State
 
 END = NOW + timedelta(hours=7)

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import NOW, an_event, an_invitee
-from databases import new_database
-from fakes import FakeCalendly
-from stage import Stage, a_gateway, known_in, states, wait_for
 
+from support.builders import NOW, an_event, an_invitee
+from support.databases import new_database
+from support.fake_clients import FakeCalendly
+from support.worker_on_fakes import WorkerOnFakes, a_gateway, known_in, states, wait_for
 from syncer.errors import ClockWrong, NotConnected, SyncerError, Unreadable
 from syncer.model import State, utc_text
 from syncer.outbox import NotNow
@@ -37,7 +37,7 @@ BOOKED = 4
 
 
 @dataclass
-class Office(Stage):
+class WorkerOnAClock(WorkerOnFakes):
     """A stage whose Calendly knows the true time, and whose gateway writes down when each text came, truly.
 
     Attributes:
@@ -82,16 +82,16 @@ class Office(Stage):
 
 
 @pytest.fixture
-def office(settings: Callable[..., Settings], store: Store) -> Office:
+def office(settings: Callable[..., Settings], store: Store) -> WorkerOnAClock:
     """One text is due to each of four people, another in an hour."""
-    return Office(settings(environ={"TEMPLATE_ID_HOST_NOTIFY": "", "HOST_PHONE": ""}), store)
+    return WorkerOnAClock(settings(environ={"TEMPLATE_ID_HOST_NOTIFY": "", "HOST_PHONE": ""}), store)
 
 
 ALL = ["confirmation"] * BOOKED + ["reminder-1h"] * BOOKED
 
 
 @pytest.mark.parametrize("jump", JUMPS, ids=str)
-def test_a_jump_between_runs(office: Office, jump: timedelta) -> None:
+def test_a_jump_between_runs(office: WorkerOnAClock, jump: timedelta) -> None:
     """Not a text while it is wrong, however long; one run after it is right, all."""
     office.jump(jump)
     office.run_wrongly()
@@ -113,7 +113,7 @@ def test_a_jump_between_runs(office: Office, jump: timedelta) -> None:
 
 @pytest.mark.parametrize("jump", JUMPS, ids=str)
 @pytest.mark.parametrize("place", ["before the first text", "between a claim and its answer"])
-def test_a_jump_in_the_middle_of_a_run(office: Office, jump: timedelta, place: str) -> None:
+def test_a_jump_in_the_middle_of_a_run(office: WorkerOnAClock, jump: timedelta, place: str) -> None:
     """What is in hand is settled by a clock that nobody sets; nothing leaves after it; then as above."""
     if place == "before the first text":
         templates = office.gateway.templates
@@ -147,7 +147,7 @@ def test_a_jump_in_the_middle_of_a_run(office: Office, jump: timedelta, place: s
     office.check()
 
 
-def test_a_machine_that_slept_between_runs(office: Office) -> None:
+def test_a_machine_that_slept_between_runs(office: WorkerOnAClock) -> None:
     """Eight hours: all clocks went on. What was due meanwhile and is worth nothing now has expired, and says so."""
     office.run()
     office.now += 8 * HOUR
@@ -158,7 +158,7 @@ def test_a_machine_that_slept_between_runs(office: Office) -> None:
     office.check()
 
 
-def test_a_machine_that_slept_in_the_middle_of_a_run(office: Office) -> None:
+def test_a_machine_that_slept_in_the_middle_of_a_run(office: WorkerOnAClock) -> None:
     """The listing is eight hours old: nothing leaves by it; the next run decides anew."""
     templates, slept = office.gateway.templates, list[timedelta]()
 
@@ -188,10 +188,10 @@ FIRST = [-365 * DAY, -HOUR, HOUR, 365 * DAY]
 
 
 @pytest.fixture
-def unborn(settings: Callable[..., Settings], tmp_path: Path) -> Iterator[Office]:
+def unborn(settings: Callable[..., Settings], tmp_path: Path) -> Iterator[WorkerOnAClock]:
     """A database without a birth; the meetings were booked an hour ago, and one was a day ago."""
     with Store(database.open_writable(new_database(tmp_path / "new.db"))) as store:
-        office = Office(settings(environ={"TEMPLATE_ID_HOST_NOTIFY": "", "HOST_PHONE": ""}), store)
+        office = WorkerOnAClock(settings(environ={"TEMPLATE_ID_HOST_NOTIFY": "", "HOST_PHONE": ""}), store)
         for event in list(office.calendly.known.values()):
             [invitee] = office.calendly.people[event.uri]
             office.calendly.put(event, replace(invitee, created_at=NOW - HOUR))
@@ -201,38 +201,40 @@ def unborn(settings: Callable[..., Settings], tmp_path: Path) -> Iterator[Office
         yield office
 
 
-def book(office: Office, name: str) -> None:
+def book(office: WorkerOnAClock, name: str) -> None:
     """Somebody books now, for in three days."""
     event = an_event(name, start=office.true + 3 * DAY)
     office.calendly.put(event, an_invitee(event, created_at=office.true, text_reminder_number="+13125553000"))
 
 
-def nothing_first(office: Office) -> None:
+def nothing_first(office: WorkerOnAClock) -> None:
     """The first start is all there is."""
 
 
-def optout_first(office: Office) -> None:
+def optout_first(office: WorkerOnAClock) -> None:
     """An operator keeps the list of opt-outs before the first run."""
     office.store.opt_out(["+13125559999"], "by the operator", office.now)
 
 
-def dry_run_first(office: Office) -> None:
+def dry_run_first(office: WorkerOnAClock) -> None:
     """A dry run comes first, on a copy."""
     path = Path(office.store.db.execute("PRAGMA database_list").fetchone()[2])
     with Store(database.open_copy(path)) as copy:
-        stage = Office(office.settings, copy, now=office.now, jumped=office.jumped)
+        stage = WorkerOnAClock(office.settings, copy, now=office.now, jumped=office.jumped)
         with pytest.raises(ClockWrong):
             stage.run(Options(everything=True, dry_run=True))
 
 
-def restored_first(office: Office) -> None:
+def restored_first(office: WorkerOnAClock) -> None:
     """The database is said to be a backup that was put back."""
     office.store.restored(office.now, office.ticks())
 
 
 @pytest.mark.parametrize("jump", FIRST, ids=str)
 @pytest.mark.parametrize("story", [nothing_first, optout_first, dry_run_first, restored_first])
-def test_a_first_start_with_a_wrong_clock(unborn: Office, story: Callable[[Office], None], jump: timedelta) -> None:
+def test_a_first_start_with_a_wrong_clock(
+    unborn: WorkerOnAClock, story: Callable[[WorkerOnAClock], None], jump: timedelta
+) -> None:
     """Nobody is texted about the past once it is right; who books from then on is, and reminders leave in time."""
     unborn.jump(jump)
     story(unborn)
@@ -262,7 +264,7 @@ def test_a_first_start_with_a_wrong_clock(unborn: Office, story: Callable[[Offic
 
 
 @pytest.mark.parametrize("failure", [NotConnected("no route"), Unreadable("half a page")], ids=repr)
-def test_the_birth_is_the_first_complete_listing(unborn: Office, failure: SyncerError) -> None:
+def test_the_birth_is_the_first_complete_listing(unborn: WorkerOnAClock, failure: SyncerError) -> None:
     """A listing that fails is none."""
     unborn.calendly.fail("events", failure)
     with pytest.raises(type(failure)):
@@ -275,7 +277,7 @@ def test_the_birth_is_the_first_complete_listing(unborn: Office, failure: Syncer
     assert unborn.store.born_at == NOW + HOUR
 
 
-def test_who_books_while_the_first_listing_is_read_is_no_past(unborn: Office) -> None:
+def test_who_books_while_the_first_listing_is_read_is_no_past(unborn: WorkerOnAClock) -> None:
     """The birth is when it was asked for: the next listing shows them, and they are confirmed."""
     events = unborn.calendly.events
 
@@ -297,7 +299,7 @@ def test_who_books_while_the_first_listing_is_read_is_no_past(unborn: Office) ->
 
 
 @pytest.mark.parametrize("jump", JUMPS, ids=str)
-def test_a_clock_that_is_set_while_the_first_listing_is_read(unborn: Office, jump: timedelta) -> None:
+def test_a_clock_that_is_set_while_the_first_listing_is_read(unborn: WorkerOnAClock, jump: timedelta) -> None:
     """It was wrong when the listing was asked for, and is right when it comes: its beginning is no time to store."""
     events = unborn.calendly.events
     unborn.jump(jump)
@@ -316,7 +318,7 @@ def test_a_clock_that_is_set_while_the_first_listing_is_read(unborn: Office, jum
 
 
 @pytest.mark.parametrize("jump", JUMPS, ids=str)
-def test_a_clock_that_is_set_while_invitees_are_read(office: Office, jump: timedelta) -> None:
+def test_a_clock_that_is_set_while_invitees_are_read(office: WorkerOnAClock, jump: timedelta) -> None:
     """Nothing is written down by it: neither when they were read nor when a rule was first seen."""
     office.calendly.on_invitees = lambda _: office.jump(jump if not office.jumped else timedelta())
     office.run_wrongly()
@@ -331,7 +333,7 @@ def test_a_clock_that_is_set_while_invitees_are_read(office: Office, jump: timed
 
 
 @pytest.mark.parametrize("jump", JUMPS, ids=str)
-def test_people_are_not_erased_by_a_wrong_clock(office: Office, jump: timedelta) -> None:
+def test_people_are_not_erased_by_a_wrong_clock(office: WorkerOnAClock, jump: timedelta) -> None:
     """It is set after the last text: what was read is as it was, and the next good run erases what is due."""
     office.settings = replace(office.settings, retention=HOUR)
     office.run()
@@ -346,7 +348,7 @@ def test_people_are_not_erased_by_a_wrong_clock(office: Office, jump: timedelta)
 
 
 @pytest.mark.parametrize("jump", JUMPS, ids=str)
-def test_what_a_killed_run_left_is_dated_by_its_claim(office: Office, jump: timedelta) -> None:
+def test_what_a_killed_run_left_is_dated_by_its_claim(office: WorkerOnAClock, jump: timedelta) -> None:
     """The run that finds it has a clock that nobody has compared yet."""
     office.run()
     [message, *_] = office.store.messages(states=[State.SCHEDULED])
@@ -359,7 +361,7 @@ def test_what_a_killed_run_left_is_dated_by_its_claim(office: Office, jump: time
 
 
 @pytest.mark.parametrize("jump", JUMPS, ids=str)
-def test_a_killed_run_whose_rule_wants_it_again(office: Office, jump: timedelta) -> None:
+def test_a_killed_run_whose_rule_wants_it_again(office: WorkerOnAClock, jump: timedelta) -> None:
     """`on_unknown = "resend"`: it may leave soon after the claim, whatever the clock says at the next start."""
     rules = tuple(replace(rule, on_unknown=OnUnknown.RESEND) for rule in office.settings.policy.rules)
     office.settings = replace(office.settings, policy=replace(office.settings.policy, rules=rules))
@@ -379,7 +381,7 @@ def test_a_killed_run_whose_rule_wants_it_again(office: Office, jump: timedelta)
 
 @pytest.mark.parametrize("jump", [timedelta(), *JUMPS], ids=str)
 @pytest.mark.parametrize("restarted", [False, True], ids=["the machine runs on", "the machine is started again"])
-def test_restored_with_a_wrong_clock(office: Office, jump: timedelta, restarted: bool) -> None:
+def test_restored_with_a_wrong_clock(office: WorkerOnAClock, jump: timedelta, restarted: bool) -> None:
     """What was due when it was typed is unknown, and what is due later waits, as soon as the clock is right."""
     due, later = wait_for(office, {}, {"scheduled_at": NOW + HOUR, "next_at": NOW + HOUR, "expires_at": NOW + DAY})
     office.jump(jump)
@@ -399,7 +401,7 @@ def test_restored_with_a_wrong_clock(office: Office, jump: timedelta, restarted:
     assert due.key not in office.came
 
 
-def test_a_restore_is_checked_once(office: Office) -> None:
+def test_a_restore_is_checked_once(office: WorkerOnAClock) -> None:
     """What is due after the first good run leaves: it was not sent by what was lost."""
     office.store.restored(NOW, office.ticks())
     office.run()
@@ -416,7 +418,7 @@ def test_a_restore_is_checked_once(office: Office) -> None:
 
 
 @pytest.mark.parametrize("jump", [*JUMPS, 300 * DAY], ids=str)
-def test_a_run_with_a_wrong_clock_hides_no_other_and_ends_none(office: Office, jump: timedelta) -> None:
+def test_a_run_with_a_wrong_clock_hides_no_other_and_ends_none(office: WorkerOnAClock, jump: timedelta) -> None:
     """`status` shows the last run by order, and the last complete one by a clock that was right."""
     path = Path(office.store.db.execute("PRAGMA database_list").fetchone()[2])
     office.run()

@@ -28,11 +28,11 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import NOW, TUTORIAL, an_event, an_invitee
-from databases import born
-from fakes import FakeCalendly, FakeGateway, Sent
-from stage import CONTENTS, Stage
 
+from support.builders import NOW, TUTORIAL, an_event, an_invitee
+from support.databases import born
+from support.fake_clients import FakeCalendly, FakeGateway, Sent
+from support.worker_on_fakes import CONTENTS, WorkerOnFakes
 from syncer import config
 from syncer.engagelab import Template
 from syncer.errors import Older, SyncerError, WrongDatabase
@@ -145,7 +145,7 @@ def make(folder: Path, settings: Settings) -> Ground:
         (number(PUT_OFF), "1003"): NotNow("EngageLab 5001: later", tries=3),
     }
     with born(Store(database.open_writable(path)), BORN) as store:
-        Stage(settings, store, calendly=calendly, gateway=gateway).run()
+        WorkerOnFakes(settings, store, calendly=calendly, gateway=gateway).run()
     kept: list[bytes] = []
 
     def crash(sent: Sent) -> None:
@@ -155,10 +155,10 @@ def make(folder: Path, settings: Settings) -> Ground:
 
     with run_lock(path) as witness, Store(database.open_writable(path), witness=witness) as store:
         cancel(calendly, DUE + 1, NOW + timedelta(hours=6, minutes=50))
-        Stage(settings, store, calendly=calendly, gateway=gateway, now=NOW + timedelta(hours=7)).run()
+        WorkerOnFakes(settings, store, calendly=calendly, gateway=gateway, now=NOW + timedelta(hours=7)).run()
         older = log.read_bytes()
         gateway.on_send = crash
-        Stage(settings, store, calendly=calendly, gateway=gateway, now=NOW + timedelta(days=1, minutes=4)).run()
+        WorkerOnFakes(settings, store, calendly=calendly, gateway=gateway, now=NOW + timedelta(days=1, minutes=4)).run()
     live = (kept[0], kept[1])
     for name, content in zip(("closed.db", "closed.db-wal"), live, strict=True):
         (folder / name).write_bytes(content)
@@ -166,7 +166,7 @@ def make(folder: Path, settings: Settings) -> Ground:
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     # Without checkpoints its log is whole. A part of one would spoil the file, which is another cell.
     with born(Store(database.open_writable(folder / "other.db", checkpoints=False)), BORN) as store:
-        Stage(settings, store, calendly=bookings(), gateway=a_gateway()).run()
+        WorkerOnFakes(settings, store, calendly=bookings(), gateway=a_gateway()).run()
         foreign = folder.joinpath("other.db-wal").read_bytes()
     put_off = (number(PUT_OFF), "1003")
     sends = gateway.sends[: int.from_bytes(kept[2], "big")]
@@ -204,7 +204,7 @@ def attempt(ground: Ground, path: Path) -> Trial:
             now = LATER + again * timedelta(minutes=1)
             with run_lock(path) as witness, Store(database.open_writable(path), witness=witness) as store:
                 store.check_witness()
-                Stage(ground.settings, store, calendly=ground.calendly, gateway=gateway, now=now).run()
+                WorkerOnFakes(ground.settings, store, calendly=ground.calendly, gateway=gateway, now=now).run()
             errors.append(None)
         except SyncerError as error:
             errors.append(error)

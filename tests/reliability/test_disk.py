@@ -6,7 +6,8 @@ import random
 from pathlib import Path
 
 import pytest
-from disk import Disk, Event, applied, story
+
+from support.disk_model import Disk, Event, applied, story
 
 A, B = Event("write", "f", 0, b"aaaa"), Event("write", "f", 4, b"bb")
 FOLDER = Path("/srv/data")

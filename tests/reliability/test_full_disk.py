@@ -15,18 +15,18 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
-from harness import Provider, a_site
-from processes import Forge
-from variants import Change, variant
 
+from support.fake_apis import FakeApis, an_installation
+from support.processes import ForkServer
+from support.variants import Change, variant
 from syncer.store.place import BALLAST
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from harness import Site
-    from processes import Done
+    from support.fake_apis import Installation
+    from support.processes import Done
 
 DOCUMENTED = (0, 1)
 """Exit codes of a run on a disk that fills up."""
@@ -63,28 +63,21 @@ cp -p "$PLACE"/syncer.db* "$TO"
 
 
 @pytest.fixture(scope="module")
-def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """Texts are due to some people; the last run could not ask for the templates, so that all are planned."""
 
     def refuse() -> None:
         raise ConnectionAbortedError
 
-    with a_site(tmp_path_factory.mktemp("ground") / "origin", concurrency=1) as site:
-        site.be_born()
-        site.book(MESSAGES)
-        site.provider.on_templates = refuse
-        site.run("run", "--once").check(0)
-        yield site
+    with an_installation(tmp_path_factory.mktemp("ground") / "origin", concurrency=1) as installation:
+        installation.be_born()
+        installation.book(MESSAGES)
+        installation.provider.on_templates = refuse
+        installation.run("run", "--once").check(0)
+        yield installation
 
 
-@pytest.fixture(scope="module")
-def forge() -> Iterator[Forge]:
-    """The sound build, for the runs with room."""
-    with Forge() as made:
-        yield made
-
-
-def judge(site: Site, done: Done, forge: Forge) -> dict[str, int]:
+def judge(installation: Installation, done: Done) -> dict[str, int]:
     """Give it room again, and judge; returns the figures.
 
     Raises:
@@ -94,14 +87,14 @@ def judge(site: Site, done: Done, forge: Forge) -> dict[str, int]:
     said = [one for one in done.log if one["level"] == "error" and one["event"].startswith("run.")]
     assert len(said) == (done.code == 1), done.err
     assert all(one["remedy"] and "\n" not in one["remedy"] for one in said)
-    arrived = len(site.provider.ledger)
-    ballast = site.db.with_name("syncer.db.ballast")
+    arrived = len(installation.provider.ledger)
+    ballast = installation.db.with_name("syncer.db.ballast")
     gone = not ballast.exists()
-    site.code, site.forge = None, forge
-    site.restart()
-    verdict = site.judge(1)
-    verdict.check(f"{site.environ} {done.err[-600:]}")
-    assert site.integrity() == "ok"
+    installation.code = installation.server = None
+    installation.restart()
+    verdict = installation.judge(1)
+    verdict.check(f"{installation.environ} {done.err[-600:]}")
+    assert installation.integrity() == "ok"
     assert ballast.stat().st_size == BALLAST
     return {
         "cells": 1,
@@ -122,17 +115,17 @@ def total(found: list[dict[str, int]]) -> Counter[str]:
 
 
 def test_sqlite_has_no_page_left(
-    ground: Site, forge: Forge, tmp_path: Path, *, full: bool, figures: Callable[..., None]
+    ground: Installation, tmp_path: Path, *, full: bool, figures: Callable[..., None]
 ) -> None:
     """SQLITE_FULL: the run ends with NoRoom, and all that waits still does."""
     code, found = variant(tmp_path / "code", PAGES, NO_RESERVE), []
-    for pages in range(0, 24, 1 if full else 4):
-        with Forge(code) as limited, Provider(ground.world) as provider:
-            site = ground.copy(tmp_path / str(pages), provider)
-            site.code, site.environ = code, {"PAGES": str(pages)}
-            site.forge = limited
-            done = site.run("run", "--once")
-            found.append(judge(site, done, forge))
+    for pages in range(0, 24, 1 if full else 8):
+        with ForkServer(code) as limited, FakeApis(ground.world) as provider:
+            installation = ground.copy(tmp_path / str(pages), provider)
+            installation.code, installation.environ = code, {"PAGES": str(pages)}
+            installation.server = limited
+            done = installation.run("run", "--once")
+            found.append(judge(installation, done))
             assert done.code == 0 or "NoRoom" in done.err
 
     counted = total(found)
@@ -140,41 +133,39 @@ def test_sqlite_has_no_page_left(
     assert 0 < counted["stopped"] < counted["cells"]
 
 
-def test_a_file_may_not_grow(
-    ground: Site, forge: Forge, tmp_path: Path, *, full: bool, figures: Callable[..., None]
-) -> None:
+def test_a_file_may_not_grow(ground: Installation, tmp_path: Path, *, full: bool, figures: Callable[..., None]) -> None:
     """An error of the disk in the log (WAL): exit 1 without a second commit, and the next start finds all in order."""
     code, found = variant(tmp_path / "code", FILE_SIZE), []
-    for size in [*range(8, 700, 8 if full else 172), 10_000]:
-        with Provider(ground.world) as provider:
-            site = ground.copy(tmp_path / str(size), provider)
-            site.code, site.environ = code, {"BYTES": str(size * KIB), "PYTHONDONTWRITEBYTECODE": "1"}
-            found.append(judge(site, site.run("run", "--once"), forge))
+    for size in [*range(8, 700, 8 if full else 344), 10_000]:
+        with FakeApis(ground.world) as provider:
+            installation = ground.copy(tmp_path / str(size), provider)
+            installation.code, installation.environ = code, {"BYTES": str(size * KIB), "PYTHONDONTWRITEBYTECODE": "1"}
+            found.append(judge(installation, installation.run("run", "--once")))
 
     counted = total(found)
     figures("disk full, by the size of a file", **counted)
     assert 0 < counted["stopped"] < counted["cells"]
 
 
-def test_a_small_disk(ground: Site, forge: Forge, tmp_path: Path, *, full: bool, figures: Callable[..., None]) -> None:
+def test_a_small_disk(ground: Installation, tmp_path: Path, *, full: bool, figures: Callable[..., None]) -> None:
     """The ballast makes the room for what a text that left must record; laid anew when there is room."""
     small_disk_or_skip(tmp_path)
     code, found = variant(tmp_path / "code", NO_RESERVE), []
     for room in [*range(0, 700, 8), 4000] if full else range(100, 124, 4):
-        with Provider(ground.world) as provider:
-            site = ground.copy(tmp_path / str(room), provider)
+        with FakeApis(ground.world) as provider:
+            installation = ground.copy(tmp_path / str(room), provider)
             (tmp_path / "mounted").mkdir(exist_ok=True)
-            found.append(judge(site, on_a_small_disk(site, tmp_path / "mounted", code, room), forge))
+            found.append(judge(installation, on_a_small_disk(installation, tmp_path / "mounted", code, room)))
 
     counted = total(found)
     figures("disk full, small file system", **counted)
     assert counted["ballast_used"]
 
 
-def on_a_small_disk(site: Site, place: Path, code: Path, room: int) -> Done:
-    """Run on a file system of its own with so many KiB left beside the site's files, and bring them back."""
-    command = site.command("run", "--once")
-    places = {"TO": str(site.folder), "PLACE": str(place), "ROOM": str(room), "PYTHONPATH": str(code)}
+def on_a_small_disk(installation: Installation, place: Path, code: Path, room: int) -> Done:
+    """Run on a file system of its own with so many KiB left beside the installation's files, and bring them back."""
+    command = installation.command("run", "--once")
+    places = {"TO": str(installation.folder), "PLACE": str(place), "ROOM": str(room), "PYTHONPATH": str(code)}
     run = ["sh", sys.executable, "-m", "syncer", *command.arguments]
     subprocess.run(
         [UNSHARE, "--mount", "--map-root-user", "sh", "-ec", SMALL_DISK, *run],
@@ -182,7 +173,7 @@ def on_a_small_disk(site: Site, place: Path, code: Path, room: int) -> Done:
         check=True,
         timeout=60,
     )
-    ended = site.folder / "code"
+    ended = installation.folder / "code"
     return command.done(int(ended.read_text()) if ended.exists() else 0)
 
 
@@ -194,19 +185,17 @@ def small_disk_or_skip(folder: Path) -> None:
         pytest.skip("nobody may mount a file system here (unshare --mount --map-root-user)")
 
 
-def test_the_first_start_on_a_disk_without_room(
-    forge: Forge, tmp_path: Path, *, full: bool, figures: Callable[..., None]
-) -> None:
+def test_the_first_start_on_a_disk_without_room(tmp_path: Path, *, full: bool, figures: Callable[..., None]) -> None:
     """A migration that finds no room is undone whole: the next start begins anew, and nothing is half made."""
     code, codes = variant(tmp_path / "code", FILE_SIZE), Counter[int]()
-    with a_site(tmp_path / "site") as site:
-        for size in [*range(2, 400, 6 if full else 100), 10_000]:
-            with Provider(site.world) as provider:
-                new = site.copy(tmp_path / str(size), provider)
+    with an_installation(tmp_path / "installation") as installation:
+        for size in [*range(2, 400, 6 if full else 200), 10_000]:
+            with FakeApis(installation.world) as provider:
+                new = installation.copy(tmp_path / str(size), provider)
                 new.code, new.environ = code, {"BYTES": str(size * KIB), "PYTHONDONTWRITEBYTECODE": "1"}
                 done = new.run("run", "--once").check(*DOCUMENTED)
                 codes[done.code] += 1
-                new.code, new.forge = None, forge
+                new.code = new.server = None
                 new.restart()
                 with closing(sqlite3.connect(new.db)) as db:
                     [births] = db.execute("SELECT count(*) FROM meta WHERE name = 'born_at'").fetchone()

@@ -12,10 +12,9 @@ import time
 from typing import TYPE_CHECKING, Any, Self
 
 import pytest
-import test_listing_faults as base
-from test_calendly_matrix import FULL
-from test_listing_faults import TARGETS, Scene
 
+from support.calendly_faults import TARGETS, Scene
+from support.modes import FULL
 from syncer.calendly_asking import ATTEMPTS
 from syncer.errors import NotConnected, NoUsableAnswer, SyncerError
 from syncer.http import Http
@@ -25,10 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from support import calendly_faults as base
     from syncer.http import Answer, Prepared
-
-stage = base.stage
-"""The served world of the other file, made anew for this one."""
 
 LIMIT = 0.05
 """Seconds for an exchange with a peer that is no use, in place of 30 and 15."""
@@ -166,13 +163,13 @@ def bounded(scene: Scene, url: str, name: str, victim: str = "GET /") -> tuple[S
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("victim", [one for one in VICTIMS if FULL or one != "invitees"])
 def test_a_run_ends_by_its_deadline_whatever_the_peer_does(
-    stage: base.Stage, tmp_path: Path, victim: str, mode: str
+    account: base.FaultyAccount, tmp_path: Path, victim: str, mode: str
 ) -> None:
     """Some tries of one deadline each and no more; nothing left that it is not sure of; the next run sends it all."""
     name = "ENGAGELAB_API_URL" if victim == "templates" else "CALENDLY_API_URL"
     with (
-        stage.scene(tmp_path, TARGETS["invitees"]) as scene,
-        Peer(int(stage.url.rpartition(":")[2]), VICTIMS[victim], mode) as peer,
+        account.scene(tmp_path, TARGETS["invitees"]) as scene,
+        Peer(int(account.url.rpartition(":")[2]), VICTIMS[victim], mode) as peer,
     ):
         error, seconds = bounded(scene, peer.url, name, VICTIMS[victim])
         sent = scene.sent()
@@ -181,20 +178,20 @@ def test_a_run_ends_by_its_deadline_whatever_the_peer_does(
 
         assert peer.swallowed > 0
         assert error is None if victim == "templates" else isinstance(error, NoUsableAnswer)
-        assert set(sent) <= set(stage.reference)
+        assert set(sent) <= set(account.reference)
         assert sent == [] or victim == "invitees"
-        assert scene.sent() == stage.reference
+        assert scene.sent() == account.reference
         assert seconds < peer.swallowed * LIMIT + 2
 
 
 @pytest.mark.parametrize("mode", MODES)
 def test_a_send_that_is_never_answered_ends_by_its_deadline_and_is_never_repeated(
-    stage: base.Stage, tmp_path: Path, mode: str
+    account: base.FaultyAccount, tmp_path: Path, mode: str
 ) -> None:
     """The request came whole and no answer did: that text is unknown and stays so; the others leave later, once."""
     with (
-        stage.scene(tmp_path, TARGETS["page 1"]) as scene,
-        Peer(int(stage.url.rpartition(":")[2]), SEND, mode) as peer,
+        account.scene(tmp_path, TARGETS["page 1"]) as scene,
+        Peer(int(account.url.rpartition(":")[2]), SEND, mode) as peer,
     ):
         error, seconds = bounded(scene, peer.url, "ENGAGELAB_API_URL", SEND)
         came = peer.swallowed
@@ -211,15 +208,15 @@ def test_a_send_that_is_never_answered_ends_by_its_deadline_and_is_never_repeate
         assert came > 0
         assert len(set(left)) == len(left)
         assert sorted(one.key for one in unknown) == left
-        assert scene.sent() == [one for one in stage.reference if one[1] not in left]
+        assert scene.sent() == [one for one in account.reference if one[1] not in left]
 
 
 @pytest.mark.parametrize("name", ["CALENDLY_API_URL", "ENGAGELAB_API_URL"])
 def test_a_run_ends_by_its_deadline_when_nobody_takes_the_connection(
-    stage: base.Stage, tmp_path: Path, name: str
+    account: base.FaultyAccount, tmp_path: Path, name: str
 ) -> None:
     """A black hole: the first packet of a connection is never answered. No byte left, so nothing is unknown."""
-    with stage.scene(tmp_path, TARGETS["page 1"]) as scene, black_hole() as url:
+    with account.scene(tmp_path, TARGETS["page 1"]) as scene, black_hole() as url:
         error, seconds = bounded(scene, url, name)
         sent = scene.sent()
         with scene.office.worker(None) as worker:
@@ -228,7 +225,7 @@ def test_a_run_ends_by_its_deadline_when_nobody_takes_the_connection(
 
         assert isinstance(error, NotConnected) if name.startswith("CALENDLY") else error is None
         assert (sent, unknown) == ([], [])
-        assert scene.sent() == stage.reference
+        assert scene.sent() == account.reference
         assert seconds < 4 * ATTEMPTS * LIMIT + 2
 
 

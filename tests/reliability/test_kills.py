@@ -7,7 +7,6 @@ has its own random numbers; `SYNCER_SEED` repeats the choices, though not what t
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 import time
@@ -16,20 +15,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
-from harness import a_site
+
+from support import modes
+from support.fake_apis import an_installation
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Callable
     from pathlib import Path
 
-    from harness import Site
+    from support.fake_apis import Installation
+    from support.processes import Process
 
-KILLS = {1: (50, 1000), 8: (50, 500)}
+KILLS = {1: (12, 1000), 8: (12, 500)}
 """How many, by the number of texts in flight: in the short form and in the full one."""
 KILLS_IN_A_STORY = 25
+"""In the long form; the short one tells one story."""
 STORIES_AT_ONCE = 2
-SECONDS_OF_A_RUN = 0.45
+SECONDS_OF_A_RUN = 0.15
 """Start to end of a run that has something to send, and a little more."""
 INTERVAL = 5.0
 """Of the loop."""
@@ -67,7 +69,7 @@ def choose(chance: random.Random, concurrency: int) -> Moment:
     return Moment(loop, None, chance.random() * SECONDS_OF_A_RUN)
 
 
-def kill_at(site: Site, moment: Moment, process: subprocess.Popen[bytes], *, before: int) -> bool:
+def kill_at(installation: Installation, moment: Moment, process: Process, *, before: int) -> bool:
     """Kill a process at that moment, `before` texts having arrived when it started; whether it was still alive."""
     until = time.monotonic() + INTERVAL * 2
 
@@ -75,12 +77,12 @@ def kill_at(site: Site, moment: Moment, process: subprocess.Popen[bytes], *, bef
         return process.poll() is None and time.monotonic() < until
 
     if moment.later:
-        site.provider.wait_for(before + 1, wanted=in_time)
+        installation.provider.wait_for(before + 1, wanted=in_time)
         time.sleep(INTERVAL / 2)
-        before = len(site.provider.ledger)
-        site.book(site.concurrency + 3)
+        before = len(installation.provider.ledger)
+        installation.book(installation.concurrency + 3)
     if moment.texts is not None:
-        site.provider.wait_for(before + moment.texts, wanted=in_time)
+        installation.provider.wait_for(before + moment.texts, wanted=in_time)
     time.sleep(moment.delay)
     process.kill()
     return process.wait() == -signal.SIGKILL
@@ -94,24 +96,26 @@ def story(folder: Path, seed: str, *, kills: int, concurrency: int) -> dict[str,
     """
     chance, pauses = random.Random(seed), random.Random(seed)  # noqa: S311  no secrets
     done = attempts = 0
-    with a_site(folder, concurrency=concurrency, latency=lambda: pauses.choice(LATENCIES)) as site:
-        site.be_born()
+    with an_installation(folder, concurrency=concurrency, latency=lambda: pauses.choice(LATENCIES)) as installation:
+        installation.be_born()
         while done < kills:
             attempts += 1
             assert attempts < kills * MANY, "the kills miss"
-            site.book(max(1, concurrency + 3 - site.missing()))
-            moment, before = choose(chance, concurrency), len(site.provider.ledger)
-            process = site.start("run", *([] if moment.loop else ["--once"]))
+            installation.book(max(1, concurrency + 3 - installation.missing()))
+            moment, before = choose(chance, concurrency), len(installation.provider.ledger)
+            process = installation.start("run", *([] if moment.loop else ["--once"]))
             try:
-                done += kill_at(site, moment, process, before=before)
+                done += kill_at(installation, moment, process, before=before)
             finally:
                 process.kill()
                 process.wait()
-        assert "Traceback" not in (site.folder / "log").read_text(encoding="utf-8", errors="replace")
-        site.restart()
-        verdict = site.judge(kills * concurrency)
-        verdict.check(f"SYNCER_SEED={seed.partition('-')[0]}, {concurrency} in flight, story {seed}: {site.folder}")
-        assert site.integrity() == "ok"
+        assert "Traceback" not in (installation.folder / "log").read_text(encoding="utf-8", errors="replace")
+        installation.restart()
+        verdict = installation.judge(kills * concurrency)
+        verdict.check(
+            f"SYNCER_SEED={seed.partition('-')[0]}, {concurrency} in flight, story {seed}: {installation.folder}"
+        )
+        assert installation.integrity() == "ok"
         return {"kills": kills, **verdict.counts()}
 
 
@@ -119,12 +123,12 @@ def story(folder: Path, seed: str, *, kills: int, concurrency: int) -> dict[str,
 def test_random_kills(tmp_path: Path, concurrency: int, *, full: bool, figures: Callable[..., None]) -> None:
     """No duplicate, loss, false `sent` or ghost; unknown at most what can have been in flight at each kill."""
     kills = KILLS[concurrency][full]
-    seed = os.environ.get("SYNCER_SEED") or f"{time.time_ns() % 10**9}"
-    stories = range(kills // KILLS_IN_A_STORY)
+    seed = modes.seed()
+    stories = range(kills // KILLS_IN_A_STORY if full else 1)
     began = time.monotonic()
 
     def live(n: int) -> dict[str, int]:
-        return story(tmp_path / str(n), f"{seed}-{n}", kills=KILLS_IN_A_STORY, concurrency=concurrency)
+        return story(tmp_path / str(n), f"{seed}-{n}", kills=min(kills, KILLS_IN_A_STORY), concurrency=concurrency)
 
     with ThreadPoolExecutor(STORIES_AT_ONCE) as lanes:
         lived = list(lanes.map(live, stories))

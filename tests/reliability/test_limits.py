@@ -12,7 +12,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -20,13 +19,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from harness import Provider, a_site
-from processes import PATIENCE, Done, Forge
+
+from support.fake_apis import FakeApis, an_installation
+from support.processes import PATIENCE, Done
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from harness import Site
+    from support.fake_apis import Installation
 
 TEXTS = 12
 THREADS = """
@@ -60,27 +60,19 @@ SETPRIV = shutil.which("setpriv") or ""
 
 
 @pytest.fixture(scope="module")
-def booked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def booked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """A database that knows no event yet, and some that are booked."""
-    with a_site(tmp_path_factory.mktemp("limits") / "origin", concurrency=4) as site:
-        site.be_born()
-        site.book(TEXTS)
-        yield site
+    with an_installation(tmp_path_factory.mktemp("limits") / "origin", concurrency=4) as installation:
+        installation.be_born()
+        installation.book(TEXTS)
+        yield installation
 
 
-@pytest.fixture(scope="module")
-def forge() -> Iterator[Forge]:
-    """What the runs afterwards are forked off."""
-    with Forge() as made:
-        yield made
-
-
-ONE_AT_A_TIME = threading.Lock()
-
-
-def start(site: Site, program: str, *given: object, wrapper: tuple[str, ...] = ()) -> subprocess.Popen[bytes]:
+def start(
+    installation: Installation, program: str, *given: object, wrapper: tuple[str, ...] = ()
+) -> subprocess.Popen[bytes]:
     """Start a program that runs a command after it has limited itself."""
-    command = site.command()
+    command = installation.command()
     with command.log.open("wb") as log:
         return subprocess.Popen(
             [*wrapper, sys.executable, "-c", program, *map(str, given)],
@@ -92,40 +84,38 @@ def start(site: Site, program: str, *given: object, wrapper: tuple[str, ...] = (
         )
 
 
-def run(site: Site, program: str, *given: object, wrapper: tuple[str, ...] = ()) -> Done:
+def run(installation: Installation, program: str, *given: object, wrapper: tuple[str, ...] = ()) -> Done:
     """Run it to its end.
 
     Raises:
         TimeoutExpired: it hangs.
     """
-    process = start(site, program, *given, "run", "--once", wrapper=wrapper)
+    process = start(installation, program, *given, "run", "--once", wrapper=wrapper)
     try:
-        return site.command().done(process.wait(PATIENCE))
+        return installation.command().done(process.wait(PATIENCE))
     finally:
         process.kill()
         process.wait()
 
 
-def judge(site: Site, done: Done, forge: Forge) -> None:
+def judge(installation: Installation, done: Done) -> None:
     """Look at what a limited run left, and at what the next ones make of it.
 
     Raises:
         AssertionError: something is unknown, lost or came twice, or the run did not say how it ended.
     """
     done.check(0, 1, 2)  # 2: not even the settings could be read
-    states = Counter(str(message.state) for message in site.outbox())
+    states = Counter(str(message.state) for message in installation.outbox())
     assert not states["sending"] + states["unknown"], done.err[-3000:]
-    assert states["sent"] == len(site.provider.ledger)
-    with ONE_AT_A_TIME:
-        site.forge = forge
-        site.let_time_pass()
-        site.restart()
-    site.judge(0).check(done.err[-3000:])
-    assert site.missing() == 0
+    assert states["sent"] == len(installation.provider.ledger)
+    installation.let_time_pass()
+    installation.restart()
+    installation.judge(0).check(done.err[-3000:])
+    assert installation.missing() == 0
 
 
 def test_no_thread_can_be_started(
-    booked: Site, forge: Forge, tmp_path: Path, *, full: bool, figures: Callable[..., None]
+    booked: Installation, tmp_path: Path, *, full: bool, figures: Callable[..., None]
 ) -> None:
     """Wherever it happens: the run fails and names it, what did not leave is retryable, and nothing hangs."""
     starts = range(1, 30) if full else (1, 3, 8, 10, 12, 13)
@@ -135,15 +125,15 @@ def test_no_thread_can_be_started(
     codes: Counter[int] = Counter()
 
     def play(cell: tuple[int, int]) -> None:
-        with Provider(booked.world) as provider:
-            site = booked.copy(tmp_path / f"{cell[0]}-{cell[1]}", provider)
-            done = run(site, THREADS, *cell)
+        with FakeApis(booked.world) as provider:
+            installation = booked.copy(tmp_path / f"{cell[0]}-{cell[1]}", provider)
+            done = run(installation, THREADS, *cell)
             failed = [event for event in done.log if event["event"] == "run.failed"]
             assert [event["error"] for event in failed] == ["NoThreads"] * done.code, done.err[-3000:]
             assert all("TasksMax" in event["remedy"] for event in failed)
             codes[done.code] += 1
             codes[2] += done.code and bool(provider.ledger)
-            judge(site, done, forge)
+            judge(installation, done)
 
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(play, cells))
@@ -153,13 +143,13 @@ def test_no_thread_can_be_started(
     assert codes[2]
 
 
-def test_the_loop_goes_on_without_threads_and_heeds_a_signal(booked: Site, tmp_path: Path) -> None:
+def test_the_loop_goes_on_without_threads_and_heeds_a_signal(booked: Installation, tmp_path: Path) -> None:
     """Each run fails; SIGTERM ends the loop with 0."""
-    with Provider(booked.world) as provider:
-        site = booked.copy(tmp_path / "site", provider)
-        process = start(site, THREADS, 1, EVER, "run")
+    with FakeApis(booked.world) as provider:
+        installation = booked.copy(tmp_path / "installation", provider)
+        process = start(installation, THREADS, 1, EVER, "run")
         end = time.monotonic() + PATIENCE
-        while "run.failed" not in site.command().log.read_text() and time.monotonic() < end:
+        while "run.failed" not in installation.command().log.read_text() and time.monotonic() < end:
             time.sleep(0.05)
         process.send_signal(signal.SIGTERM)
         code = process.wait(30)
@@ -177,7 +167,7 @@ def open_folder() -> Iterator[Path]:
 
 
 def test_the_limit_of_the_kernel(
-    booked: Site, forge: Forge, open_folder: Path, *, full: bool, figures: Callable[..., None]
+    booked: Installation, open_folder: Path, *, full: bool, figures: Callable[..., None]
 ) -> None:
     """RLIMIT_NPROC, as a limit of pids in a container or TasksMax: it counts the threads that there are at once."""
     wrapper = (SETPRIV, f"--reuid={NOBODY}", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all")
@@ -186,14 +176,14 @@ def test_the_limit_of_the_kernel(
         pytest.skip("needs root, setpriv, and a Python that other users may run")
     codes: Counter[int] = Counter()
     for most in (1, 2, 3, 4, 5, 6, 8, 12) if full else (3,):
-        with Provider(booked.world) as provider:
-            site = booked.copy(open_folder / str(most), provider)
-            for path in (site.folder, *site.folder.iterdir()):
+        with FakeApis(booked.world) as provider:
+            installation = booked.copy(open_folder / str(most), provider)
+            for path in (installation.folder, *installation.folder.iterdir()):
                 os.chown(path, NOBODY, NOBODY)
-            done = run(site, LIMITED, "RLIMIT_NPROC", most, wrapper=wrapper)
-            for path in (site.folder, *site.folder.iterdir()):
+            done = run(installation, LIMITED, "RLIMIT_NPROC", most, wrapper=wrapper)
+            for path in (installation.folder, *installation.folder.iterdir()):
                 os.chown(path, 0, 0)
-            judge(site, done, forge)
+            judge(installation, done)
             codes[done.code] += 1
 
     figures("the kernel's limit of threads", cells=codes.total(), failed=codes[1])
@@ -201,16 +191,16 @@ def test_the_limit_of_the_kernel(
 
 
 def test_no_more_files_can_be_opened(
-    booked: Site, forge: Forge, tmp_path: Path, *, full: bool, figures: Callable[..., None]
+    booked: Installation, tmp_path: Path, *, full: bool, figures: Callable[..., None]
 ) -> None:
     """RLIMIT_NOFILE: whatever cannot be opened, a connection, the database, a module, the run fails without harm."""
     codes: Counter[int] = Counter()
 
     def play(most: int) -> None:
-        with Provider(booked.world) as provider:
-            site = booked.copy(tmp_path / str(most), provider)
-            done = run(site, LIMITED, "RLIMIT_NOFILE", most)
-            judge(site, done, forge)
+        with FakeApis(booked.world) as provider:
+            installation = booked.copy(tmp_path / str(most), provider)
+            done = run(installation, LIMITED, "RLIMIT_NOFILE", most)
+            judge(installation, done)
             codes[done.code] += 1
 
     with ThreadPoolExecutor(2) as pool:

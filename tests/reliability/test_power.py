@@ -10,15 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from power import Judge, first_start, news, record, remnants
-from processes import why_not_traced
-from variants import Change, variant
+
+from support.power_cuts import Judge, first_start, news, record, remnants
+from support.processes import why_not_traced
+from support.variants import Change, variant
 
 if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Callable, Iterator
 
-    from harness import Site
+    from support.fake_apis import Installation
 
 MEMORY = Path("/dev/shm")  # noqa: S108  folders of our own in it
 DATABASE = "syncer/store/database.py"
@@ -35,7 +36,9 @@ def place() -> Iterator[Path]:
         yield Path(folder)
 
 
-def judge(folder: Path, place: Path, begin: Callable[[Site], None], many: int, *changes: Change) -> Counter[str]:
+def judge(
+    folder: Path, place: Path, begin: Callable[[Installation], None], many: int, *changes: Change
+) -> Counter[str]:
     """Record a run of a build, and judge all that it may leave."""
     if why := why_not_traced():
         pytest.skip(why)
@@ -53,7 +56,7 @@ def judge(folder: Path, place: Path, begin: Callable[[Site], None], many: int, *
 def test_no_power_cut_makes_us_forget_a_text(
     tmp_path: Path,
     place: Path,
-    begin: Callable[[Site], None],
+    begin: Callable[[Installation], None],
     changes: tuple[Change, ...],
     request: pytest.FixtureRequest,
     *,

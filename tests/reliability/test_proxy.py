@@ -14,10 +14,10 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import a_message
-from faults import certificates, fine
 
 import syncer.engagelab
+from support.builders import a_message
+from support.fault_server import certificates, fine
 from syncer.engagelab import EngageLab
 from syncer.errors import NotConnected, SettingsError
 from syncer.http import Http, prepare

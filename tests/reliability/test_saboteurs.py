@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import pytest
-from harness import a_site
-from processes import Forge
-from saboteurs import SABOTEURS
-from variants import variant
+
+from support.fake_apis import an_installation
+from support.planted_bugs import SABOTEURS
+from support.processes import ForkServer
+from support.variants import variant
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from checker import Verdict
-    from saboteurs import Saboteur
-    from variants import Change
+    from support.oracle.history import Verdict
+    from support.planted_bugs import Saboteur
+    from support.variants import Change
 
 
 def tell(folder: Path, saboteur: Saboteur, changes: tuple[Change, ...]) -> Verdict:
     """Tell its story of a build."""
-    code = variant(folder / "code", *changes)
-    with Forge(code) as forge, a_site(folder / "site", concurrency=1, code=code) as site:
-        site.forge = forge
-        site.be_born()
-        return saboteur.story(site)
+    with contextlib.ExitStack() as opened:
+        code = variant(folder / "code", *changes) if changes else None
+        installation = opened.enter_context(an_installation(folder / "installation", concurrency=1, code=code))
+        if code is not None:
+            installation.server = opened.enter_context(ForkServer(code))
+        installation.be_born()
+        return saboteur.story(installation)
 
 
 @pytest.mark.parametrize("saboteur", SABOTEURS, ids=lambda one: one.what)

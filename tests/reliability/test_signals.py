@@ -21,14 +21,16 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
-from harness import Provider, a_site, now
-from processes import PATIENCE, Forge
+
+from support.fake_apis import FakeApis, an_installation, now
+from support.modes import LONG_FORM
+from support.processes import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from harness import Site
+    from support.fake_apis import Installation
 
 TEXTS = 12
 LONG = 60.0
@@ -48,8 +50,6 @@ WAYS = [
 
 SHORT = ((1, 3), (2, 0))
 """Which of them are played in the short form, at every other moment."""
-ONE_AT_A_TIME = threading.Lock()
-"""For what is forked off."""
 
 
 class Obstacle:
@@ -83,8 +83,8 @@ class Play:
         stderr: where the log goes; None = to the file `log`.
     """
 
-    site: Site
-    provider: Provider
+    installation: Installation
+    provider: FakeApis
     place: int = 0
     ends: list[Callable[[], None]] = field(default_factory=list)
     stderr: int | None = None
@@ -98,11 +98,11 @@ class Play:
 
     def logged(self, event: str) -> Callable[[], bool]:
         """Whether an event is in the log."""
-        return lambda: f'"{event}"' in self.site.command().log.read_text(encoding="utf-8")
+        return lambda: f'"{event}"' in self.installation.command().log.read_text(encoding="utf-8")
 
     def start(self, arguments: list[str]) -> subprocess.Popen[bytes]:
         """Start a process."""
-        command = self.site.command(*arguments)
+        command = self.installation.command(*arguments)
         with command.log.open("wb") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", "syncer", *arguments],
@@ -183,8 +183,8 @@ def connecting(play: Play) -> Callable[[], bool]:
     for one in crowd:
         one.settimeout(0)
         one.connect_ex(listener.getsockname())
-    play.site.environ = {"CALENDLY_API_URL": url}
-    play.ends += [listener.close, *(one.close for one in crowd), play.site.environ.clear]
+    play.installation.environ = {"CALENDLY_API_URL": url}
+    play.ends += [listener.close, *(one.close for one in crowd), play.installation.environ.clear]
     has_started = play.logged("run.started")
 
     def is_connecting() -> bool:
@@ -198,7 +198,7 @@ def connecting(play: Play) -> Callable[[], bool]:
 def tls(play: Play) -> Callable[[], bool]:
     """Somebody takes the connection, and says nothing when TLS begins."""
     listener = socket.create_server(("127.0.0.1", 0))
-    play.site.environ = {"CALENDLY_API_URL": f"https://127.0.0.1:{listener.getsockname()[1]}"}
+    play.installation.environ = {"CALENDLY_API_URL": f"https://127.0.0.1:{listener.getsockname()[1]}"}
     taken: list[socket.socket] = []
 
     def met() -> bool:
@@ -211,7 +211,7 @@ def tls(play: Play) -> Callable[[], bool]:
         for one in (listener, *taken):
             one.close()
 
-    play.ends += [close, play.site.environ.clear]
+    play.ends += [close, play.installation.environ.clear]
     return met
 
 
@@ -222,25 +222,18 @@ RARE_MOMENTS: list[Moment] = [templates, trying_again, connecting, tls]
 
 
 @pytest.fixture(scope="module")
-def booked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def booked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """A database that knows no event yet, and some that are booked."""
-    with a_site(tmp_path_factory.mktemp("signals") / "origin", concurrency=4) as site:
-        site.be_born()
-        site.book(TEXTS)
-        yield site
-
-
-@pytest.fixture(scope="module")
-def forge() -> Iterator[Forge]:
-    """What the runs afterwards are forked off."""
-    with Forge() as made:
-        yield made
+    with an_installation(tmp_path_factory.mktemp("signals") / "origin", concurrency=4) as installation:
+        installation.be_born()
+        installation.book(TEXTS)
+        yield installation
 
 
 @contextlib.contextmanager
-def a_play(booked: Site, folder: Path, place: int = 0) -> Iterator[Play]:
+def a_play(booked: Installation, folder: Path, place: int = 0) -> Iterator[Play]:
     """Copy the folder, with a provider of its own."""
-    with Provider(booked.world) as provider:
+    with FakeApis(booked.world) as provider:
         play = Play(booked.copy(folder, provider), provider, place)
         try:
             yield play
@@ -280,11 +273,16 @@ def end(process: subprocess.Popen[bytes], number: signal.Signals) -> float:
 
 @pytest.mark.parametrize("moment", MOMENTS + RARE_MOMENTS, ids=lambda moment: moment.__name__)
 def test_a_signal_at_any_moment(
-    booked: Site, forge: Forge, tmp_path: Path, moment: Moment, *, full: bool, figures: Callable[..., None]
+    booked: Installation,
+    tmp_path: Path,
+    moment: Moment,
+    *,
+    full: bool,
+    figures: Callable[..., None],
 ) -> None:
     """The process ends in time, with the documented exit code, nothing is unknown, and the next runs do the rest."""
     if moment in RARE_MOMENTS and not full:
-        pytest.skip("SYNCER_FULL=1")
+        pytest.skip(LONG_FORM)
     places = range(len(WAYS)) if full else SHORT[(MOMENTS + RARE_MOMENTS).index(moment) % 2]
 
     def play_one(place: int) -> tuple[float, str]:
@@ -296,14 +294,14 @@ def test_a_signal_at_any_moment(
             process = play.start(arguments)
             wait_until(reached, process)
             took = end(process, number)
-            states = [str(message.state) for message in play.site.outbox()]
-        said = play.site.command().log.read_text(encoding="utf-8")
+            states = [str(message.state) for message in play.installation.outbox()]
+        said = play.installation.command().log.read_text(encoding="utf-8")
         wanted = {code, 1} if moment is blocked_log else {code}  # some of the log is lost
         assert process.returncode in wanted, f"{arguments} {number!r}: {process.returncode}\n{said[-2000:]}"
         assert "Traceback" not in said
         assert not {"sending", "unknown"} & set(states), states
         assert states.count("sent") == len(play.provider.ledger)
-        return took, heal(play, forge)
+        return took, heal(play)
 
     with ThreadPoolExecutor(len(places)) as pool:
         played = list(pool.map(play_one, places))
@@ -313,21 +311,20 @@ def test_a_signal_at_any_moment(
     assert [wrong for _, wrong in played if wrong] == []
 
 
-def heal(play: Play, forge: Forge) -> str:
+def heal(play: Play) -> str:
     """Let the next runs do the rest in a sound world, and judge; returns what is wrong."""
-    play.site.environ = {}
-    with Provider(play.site.world, ledger=play.provider.ledger) as provider:
-        play.site.provider, play.site.forge = provider, forge
-        with ONE_AT_A_TIME:
-            play.site.restart()
-        faults = play.site.judge(0).faults()
-        missing = play.site.missing()
+    play.installation.environ = {}
+    with FakeApis(play.installation.world, ledger=play.provider.ledger) as provider:
+        play.installation.provider = provider
+        play.installation.restart()
+        faults = play.installation.judge(0).faults()
+        missing = play.installation.missing()
     return f"{faults} {missing} missing" if faults or missing else ""
 
 
-def test_nohup_goes_on_after_the_terminal_is_gone(booked: Site, tmp_path: Path) -> None:
+def test_nohup_goes_on_after_the_terminal_is_gone(booked: Installation, tmp_path: Path) -> None:
     """SIGHUP stays ignored if it was ignored at the start: all texts leave; SIGTERM ends it."""
-    with a_play(booked, tmp_path / "site") as play:
+    with a_play(booked, tmp_path / "installation") as play:
         play.provider.latency = lambda: 0.5
         before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
         try:
@@ -339,40 +336,40 @@ def test_nohup_goes_on_after_the_terminal_is_gone(booked: Site, tmp_path: Path) 
         wait_until(play.logged("run.completed"), process)
         took = end(process, signal.SIGTERM)
 
-    assert play.site.missing() == 0
+    assert play.installation.missing() == 0
     assert process.returncode == 0
     assert took < LIMIT
 
 
-def test_texts_leave_although_nobody_reads_the_log(booked: Site, tmp_path: Path) -> None:
+def test_texts_leave_although_nobody_reads_the_log(booked: Installation, tmp_path: Path) -> None:
     """A log holds them up for some seconds, not for ever; what is lost of it makes the exit code 1."""
-    with a_play(booked, tmp_path / "site") as play:
+    with a_play(booked, tmp_path / "installation") as play:
         blocked_log(play)
         process = play.start(["run", "--once"])
         code = process.wait(PATIENCE)
-        states = {str(message.state) for message in play.site.outbox()}
+        states = {str(message.state) for message in play.installation.outbox()}
 
     assert code == 1
-    assert play.site.missing() == 0
+    assert play.installation.missing() == 0
     assert states == {"sent"}
 
 
 def test_a_long_listing_of_slow_pages(tmp_path: Path, *, full: bool, figures: Callable[..., None]) -> None:
     """1,500 events are 15 pages, at 5 s each: SIGTERM and SIGHUP end it in the midst of that."""
     if not full:
-        pytest.skip("SYNCER_FULL=1")
-    with a_site(tmp_path / "origin") as site:
-        site.be_born()
+        pytest.skip(LONG_FORM)
+    with an_installation(tmp_path / "origin") as installation:
+        installation.be_born()
         for number in range(1500):
-            site.world.book(start=(now() + timedelta(days=3, minutes=number)).replace(microsecond=0))
+            installation.world.book(start=(now() + timedelta(days=3, minutes=number)).replace(microsecond=0))
         for number in (signal.SIGTERM, signal.SIGHUP):
-            with a_play(site, tmp_path / number.name) as play:
+            with a_play(installation, tmp_path / number.name) as play:
                 play.obstruct("/scheduled_events", seconds=5.0)
                 process = play.start(["run"])
                 time.sleep(12)  # the third page is on its way
                 assert process.poll() is None
                 took = end(process, number)
-                unknown = [message for message in play.site.outbox() if str(message.state) == "unknown"]
+                unknown = [message for message in play.installation.outbox() if str(message.state) == "unknown"]
             figures(f"a slow listing, {number.name}", seconds=f"{took:.1f}", unknown=len(unknown))
             assert (process.returncode, unknown) == (0, [])
             assert took < LIMIT

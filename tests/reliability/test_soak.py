@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-import os
 import random
 import time
 from typing import TYPE_CHECKING
 
-from fakes import FakeCalendly
-from soak import HOUR, INTERVAL, MEBIBYTE, MINUTE, START, Script, Soak, lateness, memory, open_files
+from support import modes
+from support.fake_clients import FakeCalendly
+from support.soak import HOUR, INTERVAL, MEBIBYTE, MINUTE, START, Script, Soak, lateness, memory, open_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +31,7 @@ def test_days_of_a_busy_office(
 ) -> None:
     """The checker has nothing against it, most texts are in time, and neither memory nor files grow without end."""
     hours, bookings = (72, 5000) if full else (6, 300)
-    seed = os.environ.get("SYNCER_SEED") or f"{time.time_ns() % 10**9}"
+    seed = modes.seed()
     chance, began = random.Random(seed), time.monotonic()  # noqa: S311  no secrets
     calendly = FakeCalendly()
     undone = START + (hours * 0.55) * HOUR

@@ -16,7 +16,6 @@ import stat
 import subprocess
 import sys
 import time
-from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -49,7 +48,7 @@ def able(*command: str) -> bool:
 
 
 @dataclass(slots=True)
-class Place:
+class StartupFolder:
     """A folder with an `.env` and a database that has two texts to send.
 
     Attributes:
@@ -113,12 +112,12 @@ def now() -> datetime:
 
 
 @pytest.fixture(scope="module")
-def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartupFolder]:
     """A served world and a database born before its one booking."""
     ahead = [timedelta(0)]
     world = World(lambda: now() + ahead[0])
     with SandboxServer(world) as server:
-        place = Place(tmp_path_factory.mktemp("startup"), world, server.url, ahead)
+        place = StartupFolder(tmp_path_factory.mktemp("startup"), world, server.url, ahead)
         place.folder.joinpath(".env").write_text("\n".join(env_lines(server.url)), encoding="utf-8")
         place.db.parent.mkdir(mode=0o700)
         assert place.run()[0] == 0
@@ -128,10 +127,10 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 
 @pytest.fixture
-def place(origin: Place, tmp_path: Path) -> Iterator[Place]:
+def place(origin: StartupFolder, tmp_path: Path) -> Iterator[StartupFolder]:
     """A copy of it, taken away again even where its modes are spoiled."""
     shutil.copytree(origin.folder, tmp_path / "here")
-    made = Place(tmp_path / "here", origin.world, origin.url, origin.ahead)
+    made = StartupFolder(tmp_path / "here", origin.world, origin.url, origin.ahead)
     made.world.texts.clear()
     yield made
     if made.db.parent.is_dir():
@@ -139,30 +138,30 @@ def place(origin: Place, tmp_path: Path) -> Iterator[Place]:
     made.ahead[0] = timedelta(0)
 
 
-def directory(place: Place) -> None:
+def directory(place: StartupFolder) -> None:
     """The database is a directory."""
     place.db.unlink()
     place.db.mkdir()
 
 
-def no_folder(place: Place) -> None:
+def no_folder(place: StartupFolder) -> None:
     """Its folder is not there."""
     shutil.rmtree(place.db.parent)
 
 
-def folder_is_a_file(place: Place) -> None:
+def folder_is_a_file(place: StartupFolder) -> None:
     """Its folder is a file."""
     shutil.rmtree(place.db.parent)
     place.db.parent.touch()
 
 
-def read_only_folder(place: Place) -> None:
+def read_only_folder(place: StartupFolder) -> None:
     """A folder that may not be written."""
     place.without_root()
     place.db.parent.chmod(0o500)
 
 
-def read_only_folder_and_no_database(place: Place) -> None:
+def read_only_folder_and_no_database(place: StartupFolder) -> None:
     """A folder that may not be written, and no database in it."""
     place.db.unlink()
     place.db.with_name("syncer.db.lock").unlink()
@@ -170,112 +169,112 @@ def read_only_folder_and_no_database(place: Place) -> None:
     read_only_folder(place)
 
 
-def read_only_file(place: Place) -> None:
+def read_only_file(place: StartupFolder) -> None:
     """A file that may not be written."""
     place.without_root()
     place.db.chmod(0o400)
 
 
-def unreadable_file(place: Place) -> None:
+def unreadable_file(place: StartupFolder) -> None:
     """A file that may not be read."""
     place.without_root()
     place.db.chmod(0o000)
 
 
-def read_only_disk(place: Place) -> None:
+def read_only_disk(place: StartupFolder) -> None:
     """A disk that is mounted read-only."""
     place.mounts(READ_ONLY.format("data"))
 
 
-def read_only_mounted_file(place: Place) -> None:
+def read_only_mounted_file(place: StartupFolder) -> None:
     """A file that is mounted read-only."""
     place.mounts(READ_ONLY.format("data/syncer.db"))
 
 
-def no_database_on_a_small_disk(place: Place) -> None:
+def no_database_on_a_small_disk(place: StartupFolder) -> None:
     """A disk of half a MiB, and no database on it."""
     place.mounts(SMALL_DISK.format("512k", "/dev/null"))
     place.environ["SYNCER_DB"] = "small/syncer.db"
 
 
-def database_on_a_small_disk(place: Place) -> None:
+def database_on_a_small_disk(place: StartupFolder) -> None:
     """A disk that has no room left beside the database."""
     place.mounts(SMALL_DISK.format("2m", "data/syncer.db"))
     place.environ["SYNCER_DB"] = "small/syncer.db"
 
 
-def corrupt_header(place: Place) -> None:
+def corrupt_header(place: StartupFolder) -> None:
     """One wrong byte in the header."""
     whole = place.db.read_bytes()
     place.db.write_bytes(b"SQLite format 4" + whole[15:])
 
 
-def corrupt_page(place: Place) -> None:
+def corrupt_page(place: StartupFolder) -> None:
     """A page of zeros."""
     whole = place.db.read_bytes()
     place.db.write_bytes(whole[:8192] + bytes(4096) + whole[12288:])
 
 
-def cut_in_half(place: Place) -> None:
+def cut_in_half(place: StartupFolder) -> None:
     """Half of the file."""
     whole = place.db.read_bytes()
     place.db.write_bytes(whole[: len(whole) // 2])
 
 
-def text_file(place: Place) -> None:
+def text_file(place: StartupFolder) -> None:
     """A text."""
     place.db.write_text("CALENDLY_TOKEN=x\n" * 100)
 
 
-def link_to_nothing(place: Place) -> None:
+def link_to_nothing(place: StartupFolder) -> None:
     """A link to a file that is not there."""
     place.db.unlink()
     place.folder.joinpath("volume").mkdir()
     place.db.symlink_to(place.folder / "volume" / "syncer.db")
 
 
-def device(place: Place) -> None:
+def device(place: StartupFolder) -> None:
     """A device."""
     place.environ["SYNCER_DB"] = "/dev/null"
 
 
-def queue(place: Place) -> None:
+def queue(place: StartupFolder) -> None:
     """A named pipe, on which whoever opens it waits for ever."""
     place.db.unlink()
     os.mkfifo(place.db, 0o600)
 
 
-def folder_of_everybody(place: Place) -> None:
+def folder_of_everybody(place: StartupFolder) -> None:
     """A folder that everybody may write."""
     place.db.parent.chmod(0o777)
 
 
-def other_program(place: Place) -> None:
+def other_program(place: StartupFolder) -> None:
     """Another program's database."""
     place.db.unlink()
     place.sql("CREATE TABLE places (url TEXT)")
     place.db.chmod(0o600)
 
 
-def newer_schema(place: Place) -> None:
+def newer_schema(place: StartupFolder) -> None:
     """A database of a later release."""
     place.sql(
         "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('syncer', '9999_later', '2031')"
     )
 
 
-def other_account(place: Place) -> None:
+def other_account(place: StartupFolder) -> None:
     """Another account's database."""
     place.sql("UPDATE meta SET value = 'https://api.calendly.com/organizations/OTHER' WHERE name = 'account'")
     place.sql("DELETE FROM meta WHERE name = 'token_digest'")
 
 
-def without_birth(place: Place) -> None:
+def without_birth(place: StartupFolder) -> None:
     """A database that has lost its birth."""
     place.sql("UPDATE meta SET value = 'once' WHERE name = 'born_at'")
 
 
-def no_zones(place: Place) -> None:
+def no_zones(place: StartupFolder) -> None:
     """No time zones."""
     package = place.folder / "hidden" / "tzdata"
     package.mkdir(parents=True)
@@ -283,12 +282,12 @@ def no_zones(place: Place) -> None:
     place.environ |= {"PYTHONTZPATH": "/nonexistent", "PYTHONPATH": str(package.parent), "PYTHONDONTWRITEBYTECODE": "1"}
 
 
-def clock_behind(place: Place) -> None:
+def clock_behind(place: StartupFolder) -> None:
     """A clock that is ten minutes behind."""
     place.ahead[0] = timedelta(minutes=10)
 
 
-def clock_ahead(place: Place) -> None:
+def clock_ahead(place: StartupFolder) -> None:
     """A clock that is ten minutes ahead."""
     place.ahead[0] = -timedelta(minutes=10)
 
@@ -328,7 +327,7 @@ WRITES = {"other_account", "clock_behind", "clock_ahead", "newer_schema"}
 
 @pytest.mark.parametrize(("spoil", "code", "line"), [pytest.param(*case, id=str(case[0].__doc__)) for case in CASES])
 def test_a_start_that_cannot_go_on_says_one_line_and_touches_nothing(
-    place: Place, spoil: Callable[[Place], None], code: int, line: str, counted: Counter[str]
+    place: StartupFolder, spoil: Callable[[StartupFolder], None], code: int, line: str
 ) -> None:
     """One error line with its remedy, that exit code, no text, and the folder is as it was."""
     spoil(place)
@@ -344,16 +343,9 @@ def test_a_start_that_cannot_go_on_says_one_line_and_touches_nothing(
     assert got == code
     assert place.world.texts == []
     assert spoil.__name__ in WRITES or after == before
-    counted[f"exit_{code}"] += 1
 
 
-def test_the_figures(counted: Counter[str], figures: Callable[..., None]) -> None:
-    """How many starts were refused, by exit code; those that this machine does not let us play are not among them."""
-    figures("starts that cannot go on", cells=counted.total(), sent=0, **counted)
-    assert counted.total() <= len(CASES)
-
-
-def test_a_file_that_everybody_may_read_is_closed_and_the_start_goes_on(place: Place) -> None:
+def test_a_file_that_everybody_may_read_is_closed_and_the_start_goes_on(place: StartupFolder) -> None:
     """A copy that was put back is like that: one line says that its mode is 0600 now, and both texts leave."""
     place.db.chmod(0o644)
 
@@ -366,7 +358,7 @@ def test_a_file_that_everybody_may_read_is_closed_and_the_start_goes_on(place: P
 
 
 @pytest.mark.parametrize("mode", [0o700, 0o755, 0o1777], ids=oct)
-def test_a_sound_start_sends_both_texts(place: Place, mode: int) -> None:
+def test_a_sound_start_sends_both_texts(place: StartupFolder, mode: int) -> None:
     """What the table stands on: without a fault the same folder sends; a sticky folder of everybody's is no harm."""
     place.db.parent.chmod(mode)
 
@@ -376,7 +368,7 @@ def test_a_sound_start_sends_both_texts(place: Place, mode: int) -> None:
     assert [text.plan_name for text in place.world.texts] == ["syncer/confirmation", "syncer/host"]
 
 
-def test_modes_hold_root_in_these_tests(place: Place) -> None:
+def test_modes_hold_root_in_these_tests(place: StartupFolder) -> None:
     """What the cells with modes stand on: the wrapped process may not write a file of mode 0400."""
     place.without_root()
     place.db.chmod(0o400)
@@ -384,12 +376,6 @@ def test_modes_hold_root_in_these_tests(place: Place) -> None:
     wrote = subprocess.run([*place.wrapped, "sh", "-c", f'echo >> "{place.db}"'], capture_output=True, check=False)
 
     assert wrote.returncode != 0
-
-
-@pytest.fixture(scope="module")
-def counted() -> Counter[str]:
-    """How the cells ended, for the figures."""
-    return Counter()
 
 
 def tree(folder: Path) -> dict[str, object]:

@@ -10,31 +10,29 @@ for the sending thread to get further than it. An error comes once to each threa
 
 from __future__ import annotations
 
-import os
-import queue
 import re
 import shutil
 import signal
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import pytest
-from harness import Provider, a_site
-from processes import Forge, why_not_traced
 
+from support import modes
+from support.fake_apis import FakeApis, an_installation
+from support.processes import why_not_traced
 from syncer.model import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from checker import Arrival
-    from harness import Site
-    from processes import Done
+    from support.fake_apis import Installation
+    from support.oracle.history import Arrival
+    from support.processes import Done
 
 AT_ONCE = 2
 FILES = ("openat", "pwrite64", "write", "fdatasync", "fsync", "ftruncate", "unlink", "fcntl", "flock", "pread64")
@@ -98,55 +96,55 @@ class Ground:
     """
 
     name: str
-    site: Site
+    installation: Installation
     sockets: bool = False
     unknown: int = 0
     arrived: tuple[Arrival, ...] = ()
 
-    def provider(self) -> Provider:
+    def provider(self) -> FakeApis:
         """Make a gateway of one's own. On the sockets each text makes its own connection, and nobody waits for ever."""
         patience = 0.3 if self.sockets else None
-        return Provider(self.site.world, ledger=self.arrived, keep_alive=not self.sockets, patience=patience)
+        return FakeApis(self.installation.world, ledger=self.arrived, keep_alive=not self.sockets, patience=patience)
 
-    def traced(self, site: Site, point: Point | None = None) -> tuple[Done, str]:
+    def traced(self, installation: Installation, point: Point | None = None) -> tuple[Done, str]:
         """Do a run, with a fault or without; returns also what strace saw."""
-        trace = site.folder / "trace"
+        trace = installation.folder / "trace"
         calls = ",".join(f"?{name}" for name in (SOCKETS if self.sockets else FILES))
-        paths = [*(site.folder / f"syncer.db{name}" for name in NAMES), site.folder / "log"]
+        paths = [*(installation.folder / f"syncer.db{name}" for name in NAMES), installation.folder / "log"]
         options = ["-o", str(trace), "-e", f"trace={calls}"]
         options += [] if self.sockets else [part for path in paths for part in ("-P", str(path))]
         options += [] if point is None else ["-e", f"inject={point}"]
-        done = site.run("run", "--once", strace=options)
+        done = installation.run("run", "--once", strace=options)
         return done, trace.read_text(encoding="utf-8", errors="replace")
 
-    def calls(self, folder: Path, forge: Forge) -> dict[str, int]:
+    def calls(self, folder: Path) -> dict[str, int]:
         """Count the calls of a run without a fault, by the thread that makes most of them."""
         with self.provider() as provider:
-            done, seen = self.traced(self.site.copy(folder, provider, forge=forge))
+            done, seen = self.traced(self.installation.copy(folder, provider))
         done.check(0)
         counted: dict[str, int] = {}
         for (_, call), n in Counter(CALL.findall(seen)).items():
             counted[call] = max(n, counted.get(call, 0))
         return counted
 
-    def play(self, folder: Path, point: Point, forge: Forge) -> dict[str, int]:
+    def play(self, folder: Path, point: Point) -> dict[str, int]:
         """Play one point to its end; returns the figures.
 
         Raises:
             AssertionError: the checker, SQLite or the exit codes have something against it.
         """
         with self.provider() as provider:
-            site = self.site.copy(folder, provider, forge=forge)
-            done, seen = self.traced(site, point)
+            installation = self.installation.copy(folder, provider)
+            done, seen = self.traced(installation, point)
             done.check(*DOCUMENTED, *([] if point.error else [-signal.SIGKILL]))
             hit = INJECTED in seen if point.error else done.code == -signal.SIGKILL
-            site.run("run", "--once").check(0)
-            if site.let_time_pass():
-                site.run("run", "--once").check(0)
-            site.run("run", "--once").check(0)
-            verdict = site.judge(self.unknown + point.may_hide)
+            installation.run("run", "--once").check(0)
+            if installation.let_time_pass():
+                installation.run("run", "--once").check(0)
+            installation.run("run", "--once").check(0)
+            verdict = installation.judge(self.unknown + point.may_hide)
             verdict.check()
-            assert site.integrity() == "ok"
+            assert installation.integrity() == "ok"
         shutil.rmtree(folder)
         unknown = max(0, verdict.unknown - self.unknown)
         return {"points": 1, "hit": hit, "unknown": unknown, f"exit_{max(done.code, 0)}": bool(point.error)}
@@ -163,25 +161,27 @@ def strace() -> None:
 def ground(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
     """A folder that is ready for its run."""
     request.getfixturevalue("strace")
-    with a_site(tmp_path_factory.mktemp("ground") / "origin", concurrency=1) as site:
+    with an_installation(tmp_path_factory.mktemp("ground") / "origin", concurrency=1) as installation:
         match request.param:
             case "news":  # three people have booked since the last run
-                site.be_born()
-                site.book(3)
-                yield Ground("news", site)
+                installation.be_born()
+                installation.book(3)
+                yield Ground("news", installation)
             case "remnants":  # the last run was killed between a text and its result, its log (WAL) is still there
-                site.be_born()
-                site.book(4)
-                site.die_waiting()
-                yield Ground("remnants", site, unknown=1, arrived=tuple(site.provider.ledger))
+                installation.be_born()
+                installation.book(4)
+                installation.die_waiting()
+                yield Ground("remnants", installation, unknown=1, arrived=tuple(installation.provider.ledger))
             case "first start":  # there is no database, and who has booked before is not texted
-                site.book(2)
-                site.due = {key: replace(due, ends=frozenset({State.SKIPPED})) for key, due in site.due.items()}
-                yield Ground("first start", site)
+                installation.book(2)
+                installation.due = {
+                    key: replace(due, ends=frozenset({State.SKIPPED})) for key, due in installation.due.items()
+                }
+                yield Ground("first start", installation)
             case _:
-                site.be_born()
-                site.book(8)
-                yield Ground("sockets", site, sockets=True)
+                installation.be_born()
+                installation.book(8)
+                yield Ground("sockets", installation, sockets=True)
 
 
 def kills(calls: dict[str, int]) -> list[Point]:
@@ -212,24 +212,17 @@ def test_a_fault_at_every_call(
 ) -> None:
     """Nothing twice, nothing lost, nothing left in sending; a sound file; an exit code of the manual, no traceback."""
     began = time.monotonic()
-    forges: queue.SimpleQueue[Forge] = queue.SimpleQueue()
 
     def play(n: int) -> dict[str, int] | str:
-        forge = forges.get()
         try:
-            return ground.play(tmp_path / str(n), chosen[n], forge)
+            return ground.play(tmp_path / str(n), chosen[n])
         except Exception as fault:  # noqa: BLE001  one sweep tells of all its faults
             return f"{ground.name}, {chosen[n]}: {type(fault).__name__} {fault}"
-        finally:
-            forges.put(forge)
 
-    with ExitStack() as opened, ThreadPoolExecutor(AT_ONCE) as lanes:
-        made = [opened.enter_context(Forge()) for _ in range(AT_ONCE)]
-        every = points(ground.calls(tmp_path / "counting", made[0]))
+    with ThreadPoolExecutor(AT_ONCE) as lanes:
+        every = points(ground.calls(tmp_path / "counting"))
         step = 1 if full else max(1, len(every) // short)
-        chosen = every[int(os.environ.get("SYNCER_SEED", "0")) % step :: step]
-        for forge in made:
-            forges.put(forge)
+        chosen = every[int(modes.seed()) % step :: step]
         played = list(lanes.map(play, range(len(chosen))))
     wrong = [one for one in played if isinstance(one, str)]
     counted: Counter[str] = Counter()
