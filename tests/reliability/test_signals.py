@@ -162,9 +162,9 @@ def between_runs(play: Play) -> Callable[[], bool]:
 
 
 def blocked_log(play: Play) -> Callable[[], bool]:
-    """Nobody reads the log, a pipe with room for some lines, or for more."""
+    """Nobody reads the log, a pipe with room for some lines, or for more: full while it plans, or later."""
     reader, writer = os.pipe()
-    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096 << play.place)  # full while it plans, or while texts are in the air
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096 << play.place % 3)  # a single run writes less than the largest takes
     play.stderr = writer
     play.ends += [lambda: os.close(reader), lambda: os.close(writer)]
     play.provider.latency = lambda: 0.05
